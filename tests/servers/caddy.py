@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import socketserver
+import subprocess
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler
@@ -15,7 +16,7 @@ from typing import Any
 
 from shipit.rehearsal.dyno import free_port
 from shipit.targets.docker.proxy.labels import ADDRESS, IMAGE, NAME, PORTS, PROXY, render_ports
-from shipit.targets.docker.proxy.route import Ports
+from shipit.targets.docker.proxy.route import FOLDER, Ports
 from tests.docker.answering_engine import VERSION
 from tests.servers.install import caddy
 from tests.servers.process import Background, accepts
@@ -24,7 +25,8 @@ from tests.servers.process import Background, accepts
 class Caddy:
     """`host` is the socket of an engine whose only container is the proxy: `exec` there connects to Caddy's admin API.
 
-    `command` is what was run in it last. With `lacks_nc` the container has none.
+    `commands` are those that were run in it. With `lacks_nc` the container has neither nc nor sh. Its folder for the
+    addresses of routes is one of this machine, whose path is as long.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,8 +34,15 @@ class Caddy:
         self.admin_port = free_port()
         self.lacks_nc = False
         self.state = "running"
-        self.command: list[str] = []
+        # What `caddy version` prints in it.
+        self.version = "v2.11.9 h1:bhZtcRKQ"
+        self.commands: dict[str, list[str]] = {}
+        self._files = tempfile.TemporaryDirectory(prefix="c", dir="/tmp")
+        assert len(self._files.name) == len(FOLDER)
         self._folder = tempfile.TemporaryDirectory(prefix="caddy-", dir="/tmp")
+        program = Path(self._folder.name) / "caddy"
+        program.write_text('#!/bin/sh\necho "$CADDY_VERSION"\n')
+        program.chmod(0o755)
         variables = {
             "CADDY_ADMIN": f"127.0.0.1:{self.admin_port}",
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -52,6 +61,7 @@ class Caddy:
         self._engine.server_close()
         self._process.stop()
         self._folder.cleanup()
+        self._files.cleanup()
 
     @property
     def row(self) -> dict[str, Any]:
@@ -65,19 +75,31 @@ class Caddy:
             "NetworkSettings": networks,
         }
 
-    def exchange(self, client: socket.socket) -> None:
-        """What `nc 127.0.0.1 2019` would pass on, in the frames of the engine."""
+    def exchange(self, client: socket.socket, command: list[str]) -> None:
+        """What `nc 127.0.0.1 2019` would pass on, or a script prints, in the frames of the engine."""
         if self.lacks_nc:
-            client.recv(65536)
-            client.sendall(_frame(b'exec: "nc": executable file not found in $PATH\r\n'))
+            if command[0] == "nc":
+                client.recv(65536)
+            text = f'exec: "{command[0]}": executable file not found in $PATH\r\n'
+            client.sendall(_frame(text.encode()))
+            return
+        if command[0] == "sh":
+            own = [word.replace(FOLDER, self._files.name) for word in command]
+            variables = {"PATH": f"{self._folder.name}:{os.environ['PATH']}", "CADDY_VERSION": self.version}
+            done = subprocess.run(
+                own, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            client.sendall(_frame(done.stdout))
             return
         with socket.create_connection(("127.0.0.1", self.admin_port), timeout=60) as admin:
             asking = threading.Thread(target=self._ask, args=(client, admin))
             asking.start()
+            answer = b""
             with contextlib.suppress(ConnectionResetError):
                 while data := admin.recv(65536):
-                    client.sendall(_frame(data))
+                    answer += data
             with contextlib.suppress(OSError):
+                client.sendall(_frame(answer.replace(self._files.name.encode(), FOLDER.encode())))
                 client.shutdown(socket.SHUT_RDWR)
             asking.join()
 
@@ -86,6 +108,7 @@ class Caddy:
             while data := client.recv(65536):
                 # Caddy refuses another name than that which it listens on.
                 own = f"Host: 127.0.0.1:{self.admin_port}".encode()
+                data = data.replace(FOLDER.encode(), self._files.name.encode())
                 admin.sendall(data.replace(f"Host: {ADDRESS}".encode(), own))
 
 
@@ -114,12 +137,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         if self.path.endswith("/exec"):
-            self.server.caddy.command = body["Cmd"]
-            self._answer(201, {"Id": os.urandom(4).hex()})
+            name = os.urandom(4).hex()
+            self.server.caddy.commands[name] = body["Cmd"]
+            self._answer(201, {"Id": name})
             return
         self.wfile.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
         self.close_connection = True
-        self.server.caddy.exchange(self.connection)
+        name = self.path.partition("/exec/")[2].partition("/")[0]
+        self.server.caddy.exchange(self.connection, self.server.caddy.commands[name])
 
     def _answer(self, status: int, value: Any) -> None:
         body = json.dumps(value).encode()

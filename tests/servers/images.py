@@ -139,14 +139,14 @@ def redis_context(folder: Path) -> None:
 
 
 def caddy_context(folder: Path) -> None:
-    """A build context for an image of Caddy and a busybox with nc, as the official one has."""
+    """A build context for an image of Caddy and the programs of busybox that shipit needs, as the official one has."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(caddy(), folder / "caddy")
     shutil.copy(find("busybox"), folder / "busybox")
     lines = (
         "FROM scratch",
         "COPY caddy busybox /bin/",
-        "COPY busybox /bin/nc",
+        *(f"COPY busybox /bin/{name}" for name in ("nc", "sh", "mkdir", "mv", "rm")),
         "ENV PATH=/bin",
         'CMD ["caddy", "run"]',
     )

@@ -23,7 +23,7 @@ class HeldEngine:
         self.host = f"unix://{path}"
         # Set when the request was done whose answer is held back: one for each `hold`.
         self._done = threading.Event()
-        self._pattern, self._left = b"", 0
+        self._pattern, self._left, self._after = b"", 0, b""
         self._lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
@@ -32,13 +32,13 @@ class HeldEngine:
         self._open: set[socket.socket] = set()
         self._threads[0].start()
 
-    def hold(self, pattern: bytes, number: int = 1) -> threading.Event:
+    def hold(self, pattern: bytes, number: int = 1, after: bytes = b"") -> threading.Event:
         """Hold back the answer to the request of this number whose first bytes match a pattern.
 
-        The event is set when the engine has answered it.
+        With `after`, requests count once these bytes were sent. The event is set when the engine has answered it.
         """
         with self._lock:
-            self._pattern, self._left, self._done = pattern, number, threading.Event()
+            self._pattern, self._left, self._after, self._done = pattern, number, after, threading.Event()
             return self._done
 
     def stop(self) -> None:
@@ -91,7 +91,9 @@ class HeldEngine:
 
     def _held(self, data: bytes) -> list[threading.Event]:
         with self._lock:
-            if not self._left or not re.match(self._pattern, data):
+            if self._after in data:
+                self._after = b""
+            if not self._left or self._after or not re.match(self._pattern, data):
                 return []
             self._left -= 1
             return [] if self._left else [self._done]

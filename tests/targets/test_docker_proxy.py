@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostF
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Way, plan_back
 from shipit.targets.docker.proxy.admin import Answer, parse_answer, render_request
+from shipit.targets.docker.proxy.files import parse_dials
 from shipit.targets.docker.proxy.labels import IMAGE, PORTS, PROXY, parse_ports, render_ports
 from shipit.targets.docker.proxy.look import parse_proxy
 from shipit.targets.docker.proxy.observed import ProxyFacts, with_config
@@ -33,6 +35,8 @@ from shipit.targets.docker.proxy.route import (
     canonical,
     change_route,
     dial,
+    folder,
+    places,
     remove_routes,
     render_route,
     with_servers,
@@ -67,10 +71,17 @@ def config(*routes: Any, server: str = "https") -> dict[str, Any]:
     return found
 
 
-def proxy(*routes: Any, server: str = "https", **more: Any) -> ProxyFacts:
+def proxy(
+    *routes: Any, server: str = "https", dials: Sequence[str] = ("111111111111:3000",), **more: Any
+) -> ProxyFacts:
+    """A proxy whose files for the service web have the addresses `dials`."""
     networks = frozenset(["shipit-proxy", "shop-production"])
     facts = ProxyFacts("c" * 64, "docker.io/library/caddy:2", PORTS_USUAL, networks=networks)
-    return with_config(facts, config(*routes, server=server), OWNER)._replace(**more)
+    return with_config(facts, config(*routes, server=server), OWNER, files(*dials))._replace(**more)
+
+
+def files(*dials: str) -> dict[str, str]:
+    return {f"/config/shipit/shop:production:docker:web/{number}": name for number, name in enumerate(dials)}
 
 
 def container(number: int = 1, **more: Any) -> ContainerFacts:
@@ -93,28 +104,52 @@ def plan(found: ProxyFacts | None, *containers: ContainerFacts, **more: Any) -> 
     return plan_docker(OWNER, more.pop("wanted", wanted()), observed(found, *containers), IMAGES, None, proxy_wanted)
 
 
-LED = render_route(ROUTE, [dial("1" * 64, 3000)])
+LED = render_route(ROUTE, 1)
+PLACE = "{file./config/shipit/shop:production:docker:web/0}"
 
 
-def test_a_route_leads_its_hosts_to_the_short_ids_of_the_containers() -> None:
-    one = render_route(ROUTE, [dial("1" * 64, 3000)])
+def test_a_route_leads_its_hosts_to_the_addresses_in_files() -> None:
+    one = render_route(ROUTE, 1)
+    assert dial("1" * 64, 3000) == "111111111111:3000"
     assert (one["@id"], one["match"], one["terminal"]) == (ID, [{"host": ["shop.example.com"]}], True)
     [handler] = one["handle"]
-    assert handler["upstreams"] == [{"dial": "111111111111:3000"}]
+    assert handler["upstreams"] == [{"dial": PLACE}]
     assert "health_checks" not in handler, "the only container is never taken out"
     assert handler["stream_close_delay"] == "24h", "deploys of other apps do not end WebSockets"
-    [several] = render_route(ROUTE, ["b:1", "a:1"])["handle"]
-    assert several["upstreams"] == [{"dial": "a:1"}, {"dial": "b:1"}]
+    [several] = render_route(ROUTE, 2)["handle"]
+    assert several["upstreams"] == [{"dial": PLACE}, {"dial": PLACE.replace("/0", "/1")}]
     assert several["health_checks"] == {"passive": {"fail_duration": "5s"}}
     assert several["load_balancing"]["selection_policy"] == {"policy": "round_robin"}
 
 
-def test_containers_that_are_drained_are_counted_and_get_no_request() -> None:
-    serving, counted = render_route(ROUTE, ["new:1"], ["old:1"])["handle"]
-    assert serving["upstreams"] == [{"dial": "new:1"}]
-    assert counted == {"handler": "reverse_proxy", "upstreams": [{"dial": "old:1"}]}
-    facts = proxy(render_route(ROUTE, ["new:1"], ["old:1"])).routes["web"]
-    assert facts.dials == ("new:1",)
+def test_the_addresses_of_a_route_are_read_from_its_files_or_its_configuration() -> None:
+    two = render_route(ROUTE, 2)
+    assert proxy(two, dials=("a:1", "b:1")).routes["web"].dials == ("a:1", "b:1")
+    assert proxy(two, dials=("a:1",)).routes["web"].dials == ("a:1",), "a file is missing"
+    two["handle"][0]["upstreams"] = [{"dial": "c:1"}, {"dial": 3}, {}]
+    assert proxy(two).routes["web"].dials == ("c:1", "3")
+
+
+def test_only_lines_with_an_address_of_the_target_are_read() -> None:
+    own = "shop:production:docker:"
+    good = f"{own}web/0 111111111111:3000"
+    lines = [
+        good,
+        "../0 x:1",
+        "blog:production:docker:web/0 x:1",
+        f"{own}web/x x:1",
+        f"{own}web/0/1 x:1",
+        f"{own}web/1 ",
+        "sh: error",
+        "",
+    ]
+    assert parse_dials(lines, own) == {"/config/shipit/shop:production:docker:web/0": "111111111111:3000"}
+
+
+def test_a_name_with_other_characters_is_one_folder() -> None:
+    assert folder("shipit:a/b:{c}:..:é") == "/config/shipit/a%2Fb:%7Bc%7D:..:%C3%A9"
+    [name] = places(ROUTE._replace(id="shipit:a/b:{c}:..:é"), 1)
+    assert name == "{file./config/shipit/a%2Fb:%7Bc%7D:..:%C3%A9/0}"
 
 
 def test_the_servers_have_the_ports_of_the_host_and_answer_404_for_unknown_hosts() -> None:
@@ -130,7 +165,8 @@ def test_the_servers_have_the_ports_of_the_host_and_answer_404_for_unknown_hosts
 
 
 def test_a_route_is_changed_by_one_request() -> None:
-    new = render_route(ROUTE, ["new:1"])
+    new = render_route(ROUTE, 2)
+    assert change_route(config(LED, OTHER), ROUTE, LED, PORTS_USUAL) is None, "its addresses are in files"
     assert change_route(config(LED, OTHER), ROUTE, new, PORTS_USUAL) == Change("PATCH", f"/id/{ID}", new)
     first = change_route(config(OTHER), ROUTE, new, PORTS_USUAL)
     assert first == Change("PUT", "/config/apps/http/servers/https/routes/0", new)
@@ -141,18 +177,26 @@ def test_a_route_of_a_proxy_without_servers_brings_them(before: Any) -> None:
     if before is not None and before.get("apps") == 3:
         before = {}
     change = change_route(None if before is None else {**before, "apps": {}}, ROUTE, LED, PORTS_USUAL)
-    assert (change.method, change.path) == ("POST", "/config/")
+    assert change and (change.method, change.path) == ("POST", "/config/")
     servers = change.value["apps"]["http"]["servers"]
     assert servers["https"]["routes"][0] == LED and len(servers["http"]["routes"]) == 1
 
 
 def test_a_change_of_tls_moves_the_route_within_one_request() -> None:
-    plain = render_route(PLAIN, ["a:1"])
+    plain = render_route(PLAIN, 1)
     change = change_route(config(LED, OTHER), PLAIN, plain, PORTS_USUAL)
-    assert (change.method, change.path) == ("POST", "/config/")
+    assert change and (change.method, change.path) == ("POST", "/config/")
     servers = change.value["apps"]["http"]["servers"]
     assert servers["http"]["routes"][0] == plain
     assert [route["@id"] for route in servers["https"]["routes"]] == [OTHER["@id"], "unknown-host:https"]
+
+
+@pytest.mark.parametrize("server", [{"listen": [":9000"]}, {"routes": None}, None, {"routes": [None]}])
+def test_servers_of_a_user_without_routes_stay_as_they_are(server: Any) -> None:
+    before = config(LED)
+    before["apps"]["http"]["servers"]["own"] = server
+    change = change_route(before, PLAIN, LED, PORTS_USUAL)
+    assert change and change.value["apps"]["http"]["servers"]["own"] == server
 
 
 def test_routes_of_a_target_are_removed_one_by_one_and_others_stay() -> None:
@@ -174,7 +218,7 @@ def test_routes_of_a_target_are_removed_one_by_one_and_others_stay() -> None:
     ],
 )
 def test_a_configuration_of_another_shape_has_no_routes_of_ours(value: Any) -> None:
-    facts = with_config(proxy(), value, OWNER)
+    facts = with_config(proxy(), value, OWNER, {})
     assert (facts.routes, facts.taken, facts.others) == ({}, {}, 0)
 
 
@@ -196,8 +240,6 @@ def test_a_first_deploy_starts_the_proxy_before_the_service() -> None:
 
 def test_nothing_is_planned_where_the_route_leads_to_the_running_container() -> None:
     assert plan(proxy(LED), container()) == ()
-    drained = render_route(ROUTE, [dial("1" * 64, 3000)], ["old:3000"])
-    assert plan(proxy(drained), container()) == (), "what only counts is left until the next change"
 
 
 def test_a_new_image_is_switched_to_and_the_old_container_drained() -> None:
@@ -211,11 +253,13 @@ def test_a_new_image_is_switched_to_and_the_old_container_drained() -> None:
     ("found", "detail"),
     [
         (proxy(), ("host  none -> shop.example.com",)),
-        (proxy(render_route(ROUTE, ["gone:3000"])), ()),
+        (proxy(LED, dials=("gone:3000",)), ()),
+        (proxy(LED, dials=()), ()),
+        (proxy(render_route(ROUTE, 2)), ()),
         (proxy({**LED, "match": [{"host": ["a.example.com"]}]}), ("host  a.example.com -> shop.example.com",)),
         (proxy(LED, server="http"), ("server  http -> https",)),
     ],
-    ids=["missing", "elsewhere", "another host", "another server"],
+    ids=["missing", "elsewhere", "no file", "another number", "another host", "another server"],
 )
 def test_a_route_that_differs_is_set_without_touching_containers(found: ProxyFacts, detail: tuple[str, ...]) -> None:
     [step] = plan(found, container())
@@ -298,7 +342,7 @@ def test_scaling_leads_to_the_containers_that_stay() -> None:
         (None, State.FAILED, f"the proxy shipit-proxy on {HOST} is not there"),
         (proxy(LED, state="exited"), State.FAILED, f"the proxy shipit-proxy on {HOST} is exited"),
         (proxy(), State.FAILED, "superseded by someone else: the proxy on"),
-        (proxy(render_route(ROUTE, ["x:3000"])), State.FAILED, "superseded by someone else: the proxy on"),
+        (proxy(LED, dials=("x:3000",)), State.FAILED, "superseded by someone else: the proxy on"),
         (proxy(problem="Caddy answers 500"), State.WAITING, f"the proxy on {HOST}: Caddy answers 500"),
     ],
 )
@@ -316,7 +360,7 @@ def test_the_urls_are_those_of_the_routes(tmp_path: Path) -> None:
         ("http", Ports(8080, 0), "http://shop.example.com:8080"),
         ("https", Ports(80, 8443), "https://shop.example.com:8443"),
     ):
-        facts = with_config(proxy(), config(render_route(spec, ["a:1"]), server=found), owner)._replace(ports=ports)
+        facts = with_config(proxy(), config(render_route(spec, 1), server=found), owner, {})._replace(ports=ports)
         assert list(urls_of(target.services, observed(facts, container()))) == [url]
 
 
@@ -324,7 +368,7 @@ def test_render_shows_the_route_of_a_first_deploy() -> None:
     created, route = rendered_parts(OWNER, wanted(), (), {})
     assert created.name.startswith("POST /containers/create?name=shop-production-web-1-")
     assert route.name == "PUT /config/apps/http/servers/https/routes/0"
-    assert route.body == render_route(ROUTE, ["<id of web 1>:3000"])
+    assert route.body == LED
 
 
 def test_destroy_names_the_hosts_that_are_served_no_more() -> None:
@@ -360,7 +404,7 @@ def test_the_container_publishes_its_ports_and_keeps_its_volumes() -> None:
 
 def test_ports_of_a_label() -> None:
     assert parse_ports(render_ports(Ports(8080, 0))) == Ports(8080, 0)
-    assert [parse_ports(text) for text in ("", "x y", "1")] == [Ports()] * 3
+    assert [parse_ports(text) for text in ("", "x y", "1", f"{'9' * 5000} 1", "١ 1")] == [Ports()] * 5
 
 
 def test_a_request_has_the_etag_of_what_was_read() -> None:

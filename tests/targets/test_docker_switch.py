@@ -19,8 +19,16 @@ from shipit.docker.client import Engine
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Log
 from shipit.targets.docker.proxy.admin import ProxyAdmin
+from shipit.targets.docker.proxy.files import read_dials
 from shipit.targets.docker.proxy.look import read_proxy
-from shipit.targets.docker.proxy.route import RouteSpec, canonical, owner_prefix, render_route, with_servers
+from shipit.targets.docker.proxy.route import (
+    RouteSpec,
+    canonical,
+    folder,
+    owner_prefix,
+    render_route,
+    with_servers,
+)
 from shipit.targets.docker.proxy.switch import Switch, find_proxy, remove_all
 from shipit.targets.docker.setting import Setting
 from shipit.targets.host_client import HostClient
@@ -94,6 +102,12 @@ def route(owner: Owner = OWNER, host: str = "shop.test", **more: Any) -> RouteSp
     return RouteSpec(f"{owner_prefix(owner)}web", "web", (host,), 3000, "off", 60.0)._replace(**more)
 
 
+def ask(connection: http.client.HTTPConnection) -> str:
+    connection.request("GET", "/", headers={"Host": "shop.test"})
+    answer = connection.getresponse()
+    return f"{answer.status} {answer.read().decode()}"
+
+
 def get(caddy: Caddy, host: str, path: str = "/") -> str:
     connection = http.client.HTTPConnection("127.0.0.1", caddy.ports.http, timeout=120)
     try:
@@ -112,22 +126,90 @@ def test_requests_are_switched_and_the_old_address_is_drained(
     assert get(caddy, "shop.test") == "404"
     switch.lead(spec, [old.dial])
     assert get(caddy, "shop.test") == "200 old"
-    assert caddy.command == ["nc", "127.0.0.1", "2019"]
+    assert ["nc", "127.0.0.1", "2019"] in caddy.commands.values()
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(get, caddy, "shop.test", "/slow")
         assert old.is_asked.wait(60)
-        switch.lead(spec, [new.dial], [old.dial])
+        switch.lead(spec, [new.dial])
         assert get(caddy, "shop.test") == "200 new"
-        events = switch.drain(spec, [old.dial])
+        events = switch.drain(spec, [old.dial], [new.dial])
         assert next(events) == Log("docker", "web", "1 requests are answered by the old containers on web1")
         old.is_over.set()
         assert list(events) == []
         assert slow.result() == "200 old"
-    switch.lead(spec, [new.dial])
     facts = read_proxy(client, client.containers(), OWNER, is_used=True)
-    assert facts is not None and facts.routes["web"].text == canonical(render_route(spec, [new.dial]))
+    assert facts is not None and facts.routes["web"].text == canonical(render_route(spec, 1))
+    assert facts.routes["web"].dials == (new.dial,)
+    assert read_dials(client, "proxy", spec.id) == {f"{folder(spec.id)}/0": new.dial}
     switch.remove("web")
     assert get(caddy, "shop.test") == "404"
+    assert read_dials(client, "proxy", spec.id) == {}
+
+
+def test_a_switch_closes_no_connection(
+    caddy: Caddy, client: HostClient, backends: tuple[Server, Server], tmp_path: Path
+) -> None:
+    switch, spec = Switch(client, setting(tmp_path)), route()
+    switch.lead(spec, [backends[0].dial])
+    before = ProxyAdmin(client, "proxy").config()
+    kept = http.client.HTTPConnection("127.0.0.1", caddy.ports.http, timeout=120)
+    assert ask(kept) == "200 old"
+    for number in range(1, 9):
+        # Each has not sent its request yet: Caddy would close them with a new configuration.
+        waiting = [http.client.HTTPConnection("127.0.0.1", caddy.ports.http, timeout=120) for _ in range(8)]
+        for connection in waiting:
+            connection.connect()
+        server = backends[number % 2]
+        switch.lead(spec, [server.dial])
+        local = kept.sock
+        assert [ask(connection) for connection in (kept, *waiting)] == [f"200 {server.name}"] * 9
+        assert kept.sock is local, "the same connection"
+        for connection in waiting:
+            connection.close()
+    kept.close()
+    assert ProxyAdmin(client, "proxy").config() == before
+
+
+def test_another_number_of_containers_changes_the_route(
+    caddy: Caddy, client: HostClient, backends: tuple[Server, Server], tmp_path: Path
+) -> None:
+    dials = [server.dial for server in backends]
+    switch, spec = Switch(client, setting(tmp_path)), route()
+    for some, answers in ((dials, {"200 old", "200 new"}), (dials[1:], {"200 new"}), (dials, {"200 old", "200 new"})):
+        switch.lead(spec, some)
+        assert {get(caddy, "shop.test") for _ in range(4)} == answers
+        facts = read_proxy(client, client.containers(), OWNER, is_used=True)
+        assert facts is not None and facts.routes["web"].dials == tuple(sorted(some))
+
+
+def test_a_route_with_addresses_in_the_configuration_is_replaced(
+    caddy: Caddy, client: HostClient, backends: tuple[Server, Server], tmp_path: Path
+) -> None:
+    old, new = backends
+    spec = route()
+    literal = render_route(spec, 1)
+    literal["handle"][0]["upstreams"] = [{"dial": old.dial}]
+    admin = ProxyAdmin(client, "proxy")
+    assert admin.write("PUT", "/config/apps/http/servers/http/routes/0", literal, "")
+    facts = read_proxy(client, client.containers(), OWNER, is_used=True)
+    assert facts is not None and facts.routes["web"].dials == (old.dial,)
+    Switch(client, setting(tmp_path)).lead(spec, [new.dial])
+    assert get(caddy, "shop.test") == "200 new"
+
+
+def test_requests_that_caddy_counts_for_the_whole_route_only_are_waited_for(
+    caddy: Caddy, client: HostClient, backends: tuple[Server, Server], tmp_path: Path
+) -> None:
+    old, new = backends
+    switch, spec = Switch(client, setting(tmp_path)), route(drain_s=0.5)
+    switch.lead(spec, [old.dial])
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(get, caddy, "shop.test", "/slow")
+        assert old.is_asked.wait(60)
+        events = list(switch.drain(spec, ["not-listed:1"], [new.dial]))
+        old.is_over.set()
+        assert events[-1] == Log("docker", "web", "1 requests were not answered within 0.5 s on web1")
+        assert slow.result() == "200 old"
 
 
 def test_a_drain_ends_when_its_time_is_over(
@@ -139,8 +221,8 @@ def test_a_drain_ends_when_its_time_is_over(
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(get, caddy, "shop.test", "/slow")
         assert old.is_asked.wait(60)
-        switch.lead(spec, [new.dial], [old.dial])
-        events = list(switch.drain(spec, [old.dial]))
+        switch.lead(spec, [new.dial])
+        events = list(switch.drain(spec, [old.dial], [new.dial]))
         old.is_over.set()
         assert events[-1] == Log("docker", "web", "1 requests were not answered within 0.5 s on web1")
         assert slow.result() == "200 old"
@@ -178,6 +260,19 @@ def test_a_host_of_another_app_is_refused_before_anything_is_written(
         own.lead(route(), ["127.0.0.1:2"])
 
 
+def test_a_step_with_the_route_of_another_app_changes_nothing(caddy: Caddy, client: HostClient, tmp_path: Path) -> None:
+    other = Owner("blog", "production", "docker")
+    Switch(client, setting(tmp_path, other)).lead(route(other, "blog.test"), ["127.0.0.1:1"])
+    foreign = route(other, "shop.test")
+    own = Switch(client, setting(tmp_path))
+    for act in (own.check, lambda spec: own.lead(spec, ["127.0.0.1:2"])):
+        with pytest.raises(DeployFailed, match=r"route shipit:blog:production:docker:web is not that of web"):
+            act(foreign)
+    facts = read_proxy(client, client.containers(), other, is_used=True)
+    assert facts is not None and facts.routes["web"].dials == ("127.0.0.1:1",)
+    assert facts.routes["web"].hosts == ("blog.test",)
+
+
 def test_what_caddy_refuses_and_what_the_container_lacks_is_said(
     caddy: Caddy, client: HostClient, tmp_path: Path
 ) -> None:
@@ -185,7 +280,14 @@ def test_what_caddy_refuses_and_what_the_container_lacks_is_said(
     with pytest.raises(RemoteError, match="unknown module"):
         admin.write("PUT", "/config/apps/http/servers/http/routes/0", {"handle": [{"handler": "none"}]}, "")
     assert not admin.write("PUT", "/config/apps/http/servers/http/routes/0", {}, '"/config/ 0"'), "the Etag is another"
+    caddy.version = "v2.7.6 h1:w0NymbG2"
+    with pytest.raises(RemoteError, match=r"Caddy before 2\.8 can't read addresses in files") as old:
+        Switch(client, setting(tmp_path)).check(route())
+    assert "set proxy: {image: IMAGE}" in old.value.hint and not old.value.retryable
     caddy.lacks_nc = True
+    with pytest.raises(RemoteError, match="executable file not found") as missing:
+        Switch(client, setting(tmp_path)).check(route())
+    assert "caddy, nc and sh" in missing.value.hint
     facts = read_proxy(client, client.containers(), OWNER, is_used=True)
     assert facts is not None and "executable file not found" in facts.problem
     caddy.state = "exited"

@@ -63,9 +63,6 @@ def rendered_parts(
             body = create_body(owner, service.spec, number, values, names)
             parts.append(RenderedPart(f"POST /containers/create?name={name}", body, left_out))
         if route := service.route:
-            dials = [
-                f"<id of {route.service} {number}>:{route.port}" for number in range(1, (service.replicas or 1) + 1)
-            ]
             path = f"PUT /config/apps/http/servers/{route.server}/routes/0"
-            parts.append(RenderedPart(path, render_route(route, dials)))
+            parts.append(RenderedPart(path, render_route(route, service.replicas or 1)))
     return tuple(parts)

@@ -36,6 +36,8 @@ class Replacement:
         self._started: list[str] = []
         self._stopped: list[str] = []
         self._has_switched = False
+        # The addresses that the proxy leads to since then.
+        self._serving: list[str] = []
         self._switch = Switch(client, setting)
 
     def run(self) -> Iterator[Event]:
@@ -54,7 +56,7 @@ class Replacement:
             for container in new:
                 self._start(container)
             yield from self._await(new)
-            self._lead(old)
+            self._lead()
         except ShipitError as error:
             self._undo(error)
             raise
@@ -201,25 +203,24 @@ class Replacement:
             yield Log(self.setting.target, self.step.service, f"started {one.name} on {self.step.host}")
         await_ready([one.name for one in new], self.step, self.client, self.setting, self._read)
 
-    def _lead(self, old: list[ContainerFacts]) -> None:
-        """Make the proxy lead to the containers that serve from now on. `old` ones that run still answer what they have."""
+    def _lead(self) -> None:
+        """Make the proxy lead to the containers that serve from now on. Old ones that run still answer what they have."""
         route = self.step.route
         if route is None:
             return
-        serving = [self._existing(name) for name in self.step.serving]
+        self._serving = [dial(self._existing(name).id, route.port) for name in self.step.serving]
         self._has_switched = True
-        if not serving:
+        if self._serving:
+            self._switch.lead(route, self._serving)
+        else:
             self._switch.remove(self.step.service)
-            return
-        draining = [dial(one.id, route.port) for one in old if one.name not in self._stopped]
-        self._switch.lead(route, [dial(one.id, route.port) for one in serving], draining)
 
     def _drain(self, old: list[ContainerFacts]) -> Iterator[Event]:
         route = self.step.route
         draining = [one for one in old if one.name not in self._stopped]
         if route is None or not draining or not self.step.serving:
             return
-        yield from self._switch.drain(route, [dial(one.id, route.port) for one in draining])
+        yield from self._switch.drain(route, [dial(one.id, route.port) for one in draining], self._serving)
 
     def _lead_back(self, client: HostClient) -> None:
         """Make the proxy lead to the containers that ran before, when it may lead to the new ones."""

@@ -25,7 +25,7 @@ from shipit.targets.host_frames import frames
 _LIMIT_S = 30.0
 _READS = 5
 _PAUSE_S = 0.1
-_NO_NC = "use the official image of Caddy, or one made from it: shipit needs caddy and nc in it"
+_NO_NC = "use the official image of Caddy, or one made from it: shipit needs caddy, nc and sh in it"
 
 
 class _NoAnswer(RemoteError):

@@ -25,7 +25,7 @@ class ProxyConfig(Model):
     """Caddy in front of the services that have a host: one on each host, shared by all apps there."""
 
     image: NotEmpty = Field(
-        DEFAULT_IMAGE, description="An image with caddy and nc: the official one, or one made from it.",
+        DEFAULT_IMAGE, description="An image with caddy (2.8 or later), nc and sh: the official one, or one made from it.",
         examples=["registry.example.com/caddy:2"],
     )  # fmt: skip
     http: Port = Field(80, description="The port of the host for HTTP.", examples=[8080])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from shipit.targets.docker.proxy.route import Ports
 from shipit.targets.host_owner import LABEL
 
@@ -15,11 +17,13 @@ OLD_NAME = f"{NAME}-old"
 DATA, CONFIG = f"{NAME}-data", f"{NAME}-config"
 PROXY, IMAGE, PORTS = f"{LABEL}.proxy", f"{LABEL}.proxy-image", f"{LABEL}.proxy-ports"
 
+_PORT = re.compile("[0-9]{1,5}")
+
 
 def parse_ports(text: str) -> Ports:
     """The ports in a label, `HTTP HTTPS`. Text that has none is that of another version, whose ports are the usual ones."""
     words = text.split()
-    if len(words) != len(Ports._fields) or not all(word.isascii() and word.isdigit() for word in words):
+    if len(words) != len(Ports._fields) or not all(_PORT.fullmatch(word) for word in words):
         return Ports()
     return Ports(*(int(word) for word in words))
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.docker.proxy.admin import ProxyAdmin
+from shipit.targets.docker.proxy.files import read_dials
 from shipit.targets.docker.proxy.labels import IMAGE, NAME, PORTS, PROXY, parse_ports
 from shipit.targets.docker.proxy.observed import ProxyFacts, with_config
+from shipit.targets.docker.proxy.route import owner_prefix
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import Owner
 
@@ -24,7 +26,8 @@ def read_proxy(client: HostClient, rows: Sequence[Field], owner: Owner, *, is_us
     if not found.is_running:
         return found
     try:
-        return with_config(found, ProxyAdmin(client, found.id).config().value, owner)
+        files = read_dials(client, found.id, owner_prefix(owner))
+        return with_config(found, ProxyAdmin(client, found.id).config().value, owner, files)
     except RemoteError as error:
         return found._replace(problem=error.what)
 

@@ -13,16 +13,12 @@ from shipit.targets.docker.proxy.route import (
     dials_of,
     hosts_of,
     owner_prefix,
-    without_drained,
 )
 from shipit.targets.host_owner import Owner
 
 
 class RouteFacts(NamedTuple):
-    """A route as Caddy has it. `text` is its JSON in one form, so that equal routes have equal texts.
-
-    It is without the handler that only counts requests of drained containers, which stays until the next change.
-    """
+    """A route as Caddy has it. `text` is its JSON in one form, so that equal routes have equal texts."""
 
     server: str
     hosts: tuple[str, ...]
@@ -53,8 +49,10 @@ class ProxyFacts(NamedTuple):
         return self.state == "running"
 
 
-def with_config(facts: ProxyFacts, config: Mapping[str, Any] | None, owner: Owner) -> ProxyFacts:
-    """The facts with the routes of a configuration."""
+def with_config(
+    facts: ProxyFacts, config: Mapping[str, Any] | None, owner: Owner, files: Mapping[str, str]
+) -> ProxyFacts:
+    """The facts with the routes of a configuration, and the files with their addresses."""
     prefix = owner_prefix(owner)
     routes: dict[str, RouteFacts] = {}
     taken: dict[str, str] = {}
@@ -62,9 +60,7 @@ def with_config(facts: ProxyFacts, config: Mapping[str, Any] | None, owner: Owne
     for server, route in all_routes(config):
         name, hosts = str(route.get("@id", "")), hosts_of(route)
         if name.startswith(prefix):
-            routes[name.removeprefix(prefix)] = RouteFacts(
-                server, hosts, dials_of(route), canonical(without_drained(route))
-            )
+            routes[name.removeprefix(prefix)] = RouteFacts(server, hosts, dials_of(route, files), canonical(route))
         else:
             taken |= dict.fromkeys(hosts, name or "a route without an @id")
             others += name.startswith(PREFIX)

@@ -58,7 +58,8 @@ def plan_route(
 ) -> SetRoute | None:
     """The step that leads the hosts of a service to containers that run already; None where they do."""
     old = found.routes.get(spec.service) if found else None
-    if old and old.text == canonical(render_route(spec, dials)) and old.server == spec.server:
+    is_led = old is not None and sorted(old.dials) == sorted(dials) and old.server == spec.server
+    if old and is_led and old.text == canonical(render_route(spec, len(dials))):
         return None
     return SetRoute(
         f"route {spec.service} {host}", f"serve {', '.join(spec.hosts)} by {spec.service} on {host}",

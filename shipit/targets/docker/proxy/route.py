@@ -6,6 +6,7 @@ Source: caddyserver.com/docs/json: apps/http/servers, handlers/reverse_proxy.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -20,6 +21,9 @@ Tls = Literal["automatic", "off"]
 PREFIX = "shipit:"
 # Caddy ends the WebSockets of every app when its configuration changes, after this time: a day.
 _STREAMS = "24h"
+# Where the addresses of the routes are in the container, in the volume of the configuration: a folder for each route.
+FOLDER = "/config/shipit"
+_FILE = re.compile(r"\{file\.(.*)\}")
 # How long a request waits for a container that does not accept connections, as while it restarts.
 _TRY = "5s"
 
@@ -59,13 +63,19 @@ def dial(container_id: str, port: int) -> str:
     return f"{container_id[:12]}:{port}"
 
 
-def render_route(spec: RouteSpec, dials: Sequence[str], draining: Sequence[str] = ()) -> dict[str, Any]:
-    """The route to the addresses `dials`.
+def folder(route: str) -> str:
+    """The folder with the addresses of a route, by its @id."""
+    return f"{FOLDER}/{quote(route.removeprefix(PREFIX), safe=':')}"
 
-    `draining` are addresses that still answer old requests. No request is sent to them: the handler before theirs answers
-    all. They are named so that Caddy goes on counting their requests.
-    """
-    handlers = [_proxy(dials), *([{"handler": "reverse_proxy", "upstreams": _upstreams(draining)}] if draining else [])]
+
+def places(spec: RouteSpec, count: int) -> list[str]:
+    """What Caddy replaces by the content of a file, one for each of the containers."""
+    return [f"{{file.{folder(spec.id)}/{number}}}" for number in range(count)]
+
+
+def render_route(spec: RouteSpec, count: int) -> dict[str, Any]:
+    """The route to as many containers, whose addresses are in files."""
+    handlers = [_proxy(places(spec, count))]
     return {"@id": spec.id, "match": [{"host": list(spec.hosts)}], "handle": handlers, "terminal": True}
 
 
@@ -73,16 +83,12 @@ def _proxy(dials: Sequence[str]) -> dict[str, Any]:
     balancing = {"selection_policy": {"policy": "round_robin"}, "try_duration": _TRY, "try_interval": "100ms"}
     found = {
         "handler": "reverse_proxy",
-        "upstreams": _upstreams(dials),
+        "upstreams": [{"dial": name} for name in dials],
         "load_balancing": balancing,
         "stream_close_delay": _STREAMS,
     }
     # The only one is never taken out.
     return {**found, "health_checks": {"passive": {"fail_duration": "5s"}}} if len(dials) > 1 else found
-
-
-def _upstreams(dials: Sequence[str]) -> list[dict[str, str]]:
-    return [{"dial": name} for name in sorted(dials)]
 
 
 def canonical(value: object) -> str:
@@ -119,24 +125,20 @@ def all_routes(config: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[
                 yield name, route
 
 
-def without_drained(route: Mapping[str, Any]) -> dict[str, Any]:
-    handlers = route.get("handle")
-    return {**route, "handle": handlers[:1]} if isinstance(handlers, list) else dict(route)
-
-
 def hosts_of(route: Mapping[str, Any]) -> tuple[str, ...]:
     matchers = route.get("match")
     found = [_mapping(matcher).get("host") for matcher in (matchers if isinstance(matchers, list) else ())]
     return tuple(str(host) for hosts in found if isinstance(hosts, list) for host in hosts)
 
 
-def dials_of(route: Mapping[str, Any]) -> tuple[str, ...]:
-    """The addresses that a route of shipit sends requests to."""
+def dials_of(route: Mapping[str, Any], files: Mapping[str, str]) -> tuple[str, ...]:
+    """The addresses that a route of shipit sends requests to. `files`: path -> content."""
     handlers = route.get("handle")
     first = _mapping(handlers[0]) if isinstance(handlers, list) and handlers else {}
     upstreams = first.get("upstreams")
-    found = (_mapping(one).get("dial") for one in (upstreams if isinstance(upstreams, list) else ()))
-    return tuple(str(name) for name in found if name)
+    names = [str(_mapping(one).get("dial") or "") for one in (upstreams if isinstance(upstreams, list) else ())]
+    found = [files.get(match[1], "") if (match := _FILE.fullmatch(name)) else name for name in names]
+    return tuple(name for name in found if name)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -151,9 +153,13 @@ class Change(NamedTuple):
     value: Any = None
 
 
-def change_route(config: Mapping[str, Any] | None, spec: RouteSpec, route: Mapping[str, Any], ports: Ports) -> Change:
-    """The one request that puts a route in its place: instead of the old one, or before all others."""
-    server = next((name for name, found in all_routes(config) if found.get("@id") == spec.id), "")
+def change_route(
+    config: Mapping[str, Any] | None, spec: RouteSpec, route: Mapping[str, Any], ports: Ports
+) -> Change | None:
+    """The one request that puts a route in its place: instead of the old one, or before all others. None where it is there."""
+    server, old = next(((name, found) for name, found in all_routes(config) if found.get("@id") == spec.id), ("", {}))
+    if server == spec.server and canonical(old) == canonical(route):
+        return None
     if server == spec.server:
         return Change("PATCH", f"/id/{quote(spec.id, safe=':')}", route)
     known = _mapping(_mapping(_mapping(_mapping(config).get("apps")).get("http")).get("servers"))
@@ -166,8 +172,10 @@ def _moved(config: dict[str, Any], spec: RouteSpec, route: Mapping[str, Any]) ->
     """The whole configuration with a route in another server: two requests would leave a moment without it."""
     servers = config["apps"]["http"]["servers"]
     for name, server in servers.items():
-        kept = [one for one in server["routes"] if one.get("@id") != spec.id]
-        servers[name] = {**server, "routes": [route, *kept] if name == spec.server else kept}
+        routes = _mapping(server).get("routes")
+        if isinstance(routes, list):
+            kept = [one for one in routes if _mapping(one).get("@id") != spec.id]
+            servers[name] = {**server, "routes": [route, *kept] if name == spec.server else kept}
     return config
 
 

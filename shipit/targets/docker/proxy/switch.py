@@ -1,13 +1,16 @@
-"""Changes the routes of the proxy, each by one request, and waits until the old containers have answered theirs."""
+"""Leads the routes of the proxy to other containers, and waits until the old ones have answered their requests."""
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
 from shipit.targets.docker.proxy.admin import ProxyAdmin
+from shipit.targets.docker.proxy.files import check_files, read_dials, remove_folders, write_dials
 from shipit.targets.docker.proxy.labels import NAME
 from shipit.targets.docker.proxy.look import parse_proxy
 from shipit.targets.docker.proxy.observed import ProxyFacts, with_config
@@ -15,7 +18,9 @@ from shipit.targets.docker.proxy.route import (
     Change,
     RouteSpec,
     change_route,
+    folder,
     owner_prefix,
+    places,
     remove_routes,
     render_route,
 )
@@ -27,8 +32,8 @@ from shipit.targets.host_owner import Owner
 _TRIES = 100
 _PAUSE_S = 0.05
 _POLL_S = 0.3
-# A connection that was made just before the switch may send its request later: Caddy closes it after 5 s without one.
-_LATE_S = 5.5
+# A request whose address Caddy read just before the switch may not be counted yet.
+_LATE_S = 1.0
 
 
 class Switch:
@@ -40,17 +45,20 @@ class Switch:
     def check(self, spec: RouteSpec) -> None:
         """Raises: DeployFailed where the proxy does not run, or another route has one of the hosts."""
         proxy = self._proxy()
-        self._check_hosts(
-            spec, with_config(proxy, ProxyAdmin(self._client, proxy.id).config().value, self._setting.owner)
-        )
+        check_files(self._client, proxy.id)
+        self._check_hosts(spec, proxy, ProxyAdmin(self._client, proxy.id).config().value)
 
-    def lead(self, spec: RouteSpec, dials: Sequence[str], draining: Sequence[str] = ()) -> None:
-        """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts."""
+    def lead(self, spec: RouteSpec, dials: Sequence[str]) -> None:
+        """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts.
+
+        The configuration changes only for a new route, other hosts, and another number of containers.
+        """
         proxy = self._proxy()
 
-        def change(config: Mapping[str, Any] | None) -> Change:
-            self._check_hosts(spec, with_config(proxy, config, self._setting.owner))
-            return change_route(config, spec, render_route(spec, dials, draining), proxy.ports)
+        def change(config: Mapping[str, Any] | None) -> Change | None:
+            self._check_hosts(spec, proxy, config)
+            write_dials(self._client, proxy.id, spec.id, dials)
+            return change_route(config, spec, render_route(spec, len(dials)), proxy.ports)
 
         change_config(self._client, proxy, change)
 
@@ -58,14 +66,14 @@ class Switch:
         if proxy := find_proxy(self._client):
             remove_all(self._client, proxy, self._setting.owner, frozenset([service]))
 
-    def drain(self, spec: RouteSpec, dials: Sequence[str]) -> Iterator[Event]:
-        """Returns when no address has a request that it did not answer, or when `drain` is over."""
+    def drain(self, spec: RouteSpec, dials: Sequence[str], serving: Sequence[str]) -> Iterator[Event]:
+        """Returns when none of `dials` has a request that it did not answer, or when `drain` is over."""
         session, admin = self._setting.session, ProxyAdmin(self._client, self._proxy().id)
         limit = session.deadline.within(spec.drain_s)
         late = session.deadline.within(min(_LATE_S, spec.drain_s))
         said, left = "", 1
         while (left or late.remaining_s()) and limit.remaining_s():
-            left = self._requests(admin, dials, left)
+            left = self._requests(admin, spec, dials, serving, left)
             text = f"{left} requests are answered by the old containers on {self._client.host}" if left else ""
             if text and not said:
                 yield Log(self._setting.target, spec.service, text)
@@ -75,13 +83,20 @@ class Switch:
             what = f"{left} requests were not answered within {spec.drain_s:g} s on {self._client.host}"
             yield Log(self._setting.target, spec.service, what)
 
-    def _requests(self, admin: ProxyAdmin, dials: Sequence[str], before: int) -> int:
-        """The requests at some addresses; as before where it can't be read, so that nobody is stopped too early."""
+    def _requests(
+        self, admin: ProxyAdmin, spec: RouteSpec, dials: Sequence[str], serving: Sequence[str], before: int
+    ) -> int:
+        """The requests at `dials`; as before where it can't be read, so that nobody is stopped too early.
+
+        Caddy before 2.11.3 counts the requests of a route only, not those of an address that it read in a file: all
+        requests that can't be told from those of `serving` count there.
+        """
         try:
             found = admin.requests()
         except RemoteError:
             return max(before, 1)
-        return sum(found.get(name, 0) for name in dials)
+        of_route = sum(found.get(name, 0) for name in places(spec, len(serving)))
+        return max(sum(found.get(name, 0) for name in dials), of_route - sum(found.get(name, 0) for name in serving))
 
     def _proxy(self) -> ProxyFacts:
         found = find_proxy(self._client)
@@ -90,9 +105,14 @@ class Switch:
             raise DeployFailed(what, where=self._setting.target, hint="deploy again")
         return found
 
-    def _check_hosts(self, spec: RouteSpec, found: ProxyFacts) -> None:
+    def _check_hosts(self, spec: RouteSpec, proxy: ProxyFacts, config: Mapping[str, Any] | None) -> None:
+        if spec.id != f"{owner_prefix(self._setting.owner)}{spec.service}":
+            # The step may come from a file.
+            what = f"the route {spec.id} is not that of {spec.service} of this target"
+            raise DeployFailed(what, where=self._setting.target, hint="make a new plan")
+        taken = with_config(proxy, config, self._setting.owner, {}).taken
         for name in spec.hosts:
-            if other := found.taken.get(name):
+            if other := taken.get(name):
                 what = f"{name} on {self._client.host} is served by the route {other}, which is not of this target"
                 raise DeployFailed(
                     what, where=self._setting.target, hint="destroy that app there, or choose another host"
@@ -105,7 +125,13 @@ def find_proxy(client: HostClient) -> ProxyFacts | None:
 
 def remove_all(client: HostClient, proxy: ProxyFacts, owner: Owner, services: frozenset[str] | None = None) -> None:
     """Remove the routes of a target: those of some services, or all. Raises: RemoteError."""
-    change_config(client, proxy, lambda config: remove_routes(config, owner_prefix(owner), services), until_none=True)
+    prefix = owner_prefix(owner)
+    change_config(client, proxy, lambda config: remove_routes(config, prefix, services), until_none=True)
+    # No route leads there any more: files that stay do no harm.
+    with contextlib.suppress(RemoteError):
+        found = {posixpath.dirname(path) for path in read_dials(client, proxy.id, prefix)}
+        wanted = None if services is None else {folder(f"{prefix}{service}") for service in services}
+        remove_folders(client, proxy.id, sorted(found if wanted is None else found & wanted))
 
 
 def change_config(
