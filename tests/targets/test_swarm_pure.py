@@ -188,6 +188,11 @@ def test_a_service_of_others_with_the_same_name_is_named() -> None:
         ),
         (service(spec(), task(), replicas=2), State.WAITING, "1 of 2 tasks of web run"),
         (service(spec(), task(), failed()), State.FAILED, "web.1 on node1 failed: task: non-zero exit (3)"),
+        (
+            service(spec(), task(), failed(state="complete", said="finished", exit_code=0)),
+            State.FAILED,
+            "web.1 on node1 ended with exit code 0",
+        ),
         (service(spec(), task(), failed(), update="updating"), State.WAITING, "Swarm watches the new tasks of web"),
         (
             service(spec(), failed(state="rejected", said="No such image", exit_code=0)),

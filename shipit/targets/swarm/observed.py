@@ -33,7 +33,8 @@ class TaskFacts(NamedTuple):
 
     @property
     def has_failed(self) -> bool:
-        return self.state in _FAILED
+        """True for a task of a service that ended by itself, also with exit code 0: Swarm starts another one."""
+        return self.state in _FAILED or self.state == "complete"
 
     @property
     def has_ended(self) -> bool:
@@ -47,6 +48,8 @@ class TaskFacts(NamedTuple):
     def ended(self) -> str:
         """How it ended, for people."""
         where = f" on {self.node}" if self.node else ""
+        if self.state == "complete":
+            return f"{self.name}{where} ended with exit code 0"
         return f"{self.name}{where} {self.state}" + (f": {self.said}" if self.said else "")
 
 
