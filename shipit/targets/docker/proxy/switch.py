@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, Log
+from shipit.printable import counted
 from shipit.targets.docker.proxy.admin import ProxyAdmin
 from shipit.targets.docker.proxy.files import check_files, read_dials, remove_folders, write_dials
 from shipit.targets.docker.proxy.labels import NAME
@@ -34,6 +35,16 @@ _PAUSE_S = 0.05
 _POLL_S = 0.3
 # A request whose address Caddy read just before the switch may not be counted yet.
 _LATE_S = 1.0
+
+
+class _Left(NamedTuple):
+    """Requests without an answer: those to old containers, or such as may be to them."""
+
+    number: int
+    is_known: bool
+
+    def __str__(self) -> str:
+        return f"{counted(self.number, 'request')} {'to' if self.is_known else 'that may be to'}"
 
 
 class Switch:
@@ -71,21 +82,21 @@ class Switch:
         session, admin = self._setting.session, ProxyAdmin(self._client, self._proxy().id)
         limit = session.deadline.within(spec.drain_s)
         late = session.deadline.within(min(_LATE_S, spec.drain_s))
-        said, left = "", 1
-        while (left or late.remaining_s()) and limit.remaining_s():
+        has_said, left = False, _Left(1, False)
+        while (left.number or late.remaining_s()) and limit.remaining_s():
             left = self._requests(admin, spec, dials, serving, left)
-            text = f"{left} requests are answered by the old containers on {self._client.host}" if left else ""
-            if text and not said:
+            if left.number and not has_said:
+                text = f"waits for {left} the old containers on {self._client.host}"
                 yield Log(self._setting.target, spec.service, text)
-            said = said or text
+                has_said = True
             session.deadline.sleep(_POLL_S, "the old containers to answer their requests")
-        if left:
-            what = f"{left} requests were not answered within {spec.drain_s:g} s on {self._client.host}"
-            yield Log(self._setting.target, spec.service, what)
+        if left.number:
+            text = f"did not wait longer than {spec.drain_s:g} s for {left} the old containers on {self._client.host}"
+            yield Log(self._setting.target, spec.service, text)
 
     def _requests(
-        self, admin: ProxyAdmin, spec: RouteSpec, dials: Sequence[str], serving: Sequence[str], before: int
-    ) -> int:
+        self, admin: ProxyAdmin, spec: RouteSpec, dials: Sequence[str], serving: Sequence[str], before: _Left
+    ) -> _Left:
         """The requests at `dials`; as before where it can't be read, so that nobody is stopped too early.
 
         Caddy before 2.11.3 counts the requests of a route only, not those of an address that it read in a file: all
@@ -94,9 +105,11 @@ class Switch:
         try:
             found = admin.requests()
         except RemoteError:
-            return max(before, 1)
+            return before if before.number else _Left(1, False)
+        old = sum(found.get(name, 0) for name in dials)
         of_route = sum(found.get(name, 0) for name in places(spec, len(serving)))
-        return max(sum(found.get(name, 0) for name in dials), of_route - sum(found.get(name, 0) for name in serving))
+        unclear = of_route - sum(found.get(name, 0) for name in serving)
+        return _Left(old, True) if old >= unclear else _Left(unclear, False)
 
     def _proxy(self) -> ProxyFacts:
         found = find_proxy(self._client)
