@@ -103,7 +103,7 @@ class Example:
 
     def __init__(self, shipit: Shipit, engine: DockerEngine, hub: DockerHub, folder: Path) -> None:
         host = hub.having("node:alpine", "nginx:alpine", "redis:alpine")
-        self.shipit, self.engine, self.port = shipit, engine, free_port()
+        self.shipit, self.engine, self.hub, self.port = shipit, engine, host, free_port()
         install_compose(folder)
         shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={host}", "DOCKER_CONFIG": str(folder), "TOKEN": SECRET}
         images = ", ".join(f"{name}: {{build: ./{name}}}" for name in SERVICES)
@@ -188,15 +188,20 @@ def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_re
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
     assert example.started() == before
 
+    # The tag of Redis names another image on the engine: Compose makes a new container of it, too.
+    redis = f"{example.hub}/library/redis:alpine"
+    example.docker("commit", "example-production-redis-1", redis)
     example.write("shop", "v2")
     plan = shipit.run("plan", "--full")
-    assert "update shop of the project example-production" in plan.stdout, plan.stdout
+    assert "update redis, shop of the project example-production" in plan.stdout, plan.stdout
+    assert f"redis  recreate: {redis} names another image on the engine now" in plan.stdout
     assert "shop  recreate: image localhost/example/production/shop:" in plan.stdout
     done = shipit.run("deploy", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     example.await_versions(shop="v2")
     changed = {name for name, at in example.started().items() if before.get(name) != at}
-    assert changed == {"/example-production-shop-1"}
+    assert changed == {"/example-production-redis-1", "/example-production-shop-1"}
+    assert "nothing changed" in shipit.run("deploy").stdout
 
     example.write("shop", "v3", "console.error('no database'); process.exit(3)")
     failed = shipit.run("deploy", "--yes")

@@ -19,7 +19,7 @@ from shipit.targets.compose.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.compose.file import parse_file
 from shipit.targets.compose.judge import Limits, judge_project
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
-from shipit.targets.compose.parse import parse_container
+from shipit.targets.compose.parse import is_outdated, parse_container, parse_tags
 from shipit.targets.compose.plan import notes_on, plan_compose
 from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, ScaleServices, SendImage
@@ -195,10 +195,10 @@ def test_what_is_no_kept_file_is_left_out() -> None:
 def test_the_answer_of_the_engine_about_a_container() -> None:
     labels = {
         **OWNER.labels, "com.docker.compose.service": "web", "com.docker.compose.container-number": "2",
-        "com.docker.compose.config-hash": "abc",
+        "com.docker.compose.config-hash": "abc", "com.docker.compose.image": "sha256:2",
     }  # fmt: skip
     answer = {
-        "Id": "1", "Name": "/shop-web-2", "RestartCount": 1,
+        "Id": "1", "Name": "/shop-web-2", "RestartCount": 1, "Image": "sha256:1",
         "Config": {"Image": PINNED, "Labels": labels, "Env": ["MODE=test", "odd"]},
         "State": {"Status": "running", "StartedAt": "t", "Health": {"Status": "none"}},
         "NetworkSettings": {"Ports": {"80/tcp": [{"HostPort": "8080"}, {"HostPort": "x"}], "53/udp": [{"HostPort": "53"}], "90/tcp": None}},
@@ -222,7 +222,31 @@ def test_the_answer_of_the_engine_about_a_container() -> None:
         False,
         "t",
         (8080,),
+        ("sha256:1", "sha256:2"),
     )
+
+
+@pytest.mark.parametrize(
+    ("image", "ids", "expected"),
+    [
+        ("postgres:16", ("sha256:old",), True),
+        ("docker.io/library/postgres:16", ("sha256:old", "sha256:older"), True),
+        ("postgres:16", ("sha256:now",), False),
+        ("postgres:16", ("sha256:old", "sha256:now"), False),
+        ("redis", ("sha256:old",), True),
+        ("postgres:16", (), False),
+        ("gone:1", ("sha256:old",), False),
+        ("postgres@sha256:" + "1" * 64, ("sha256:old",), False),
+        ("sha256:old", ("sha256:old",), False),
+    ],
+)
+def test_a_tag_that_names_another_image_now_is_seen(image: str, ids: tuple[str, ...], expected: bool) -> None:
+    rows = [
+        {"Id": "sha256:now", "RepoTags": ["postgres:16", "redis:latest"]},
+        {"Id": "x", "RepoTags": ["<none>:<none>"]},
+    ]
+    tags = parse_tags(Field(rows, "x"))
+    assert is_outdated(container(image=image, image_ids=ids), tags) is expected
 
 
 def test_a_first_deploy_brings_the_images_and_starts_the_project() -> None:
@@ -246,6 +270,7 @@ def test_a_first_deploy_brings_the_images_and_starts_the_project() -> None:
         ([container(hash="h0", marks={"MODE": "m0"})], ["recreate: MODE changed"]),
         ([container(hash="h0", marks={})], ["recreate: MODE new"]),
         ([container(hash="h0")], ["recreate: its settings changed"]),
+        ([container(is_outdated=True)], [f"recreate: {PINNED} names another image on the engine now"]),
         ([container(state="exited", exit_code=2)], ["start shop-web-1, which exited with 2"]),
         ([container(state="created")], ["start shop-web-1, which was not started"]),
     ],

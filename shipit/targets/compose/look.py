@@ -10,7 +10,7 @@ from shipit.http.fields import Field
 from shipit.targets.compose.content import Content, wanted_of
 from shipit.targets.compose.kept import KeptFile, read_files
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted
-from shipit.targets.compose.parse import ONE_OFF, PROJECT, parse_container
+from shipit.targets.compose.parse import ONE_OFF, PROJECT, is_outdated, parse_container, parse_tags
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_facts import pinned_images, variables_of
 from shipit.targets.host_owner import APP, ENVIRONMENT, TARGET, Owner
@@ -27,9 +27,12 @@ def observe(
     rows = project_rows(client, project)
     check_owner(rows, project, owner, client.host)
     found = (read_container(client, row["Id"].required(), owner, secrets, session) for row in rows)
-    containers = sorted((one for one in found if one and one.service), key=lambda one: (one.service, one.number))
+    listed = client.images()
+    tags = parse_tags(listed)
+    own = (one._replace(is_outdated=is_outdated(one, tags)) for one in found if one and one.service)
+    containers = sorted(own, key=lambda one: (one.service, one.number))
     files = tuple(wanted for file in read_files(client, owner) if (wanted := _kept(file, session)))
-    images = frozenset(_images(client.images(), owner))
+    images = frozenset(_images(listed, owner))
     return ComposeObserved(tuple(containers), files, images, wanted_of(content, session.mark) if content else None)
 
 

@@ -14,7 +14,8 @@ class ContainerFacts(NamedTuple):
     """One container of a service. `hash` is a keyed hash of the one by which Compose knows its settings.
 
     `image` is the one that it was created from, as it was written. `marks`: name -> keyed hash of the value of each variable. `is_own` is whether
-    shipit deployed it. The other fields are those of the kind docker.
+    shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
+    image on the engine now. The other fields are those of the kind docker.
     """
 
     id: Name
@@ -34,6 +35,8 @@ class ContainerFacts(NamedTuple):
     is_out_of_memory: bool = False
     started_at: Name = ""
     ports: tuple[int, ...] = ()
+    image_ids: tuple[Name, ...] = ()
+    is_outdated: bool = False
 
     @property
     def is_running(self) -> bool:

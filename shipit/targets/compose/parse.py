@@ -5,9 +5,11 @@ Source: Docker Engine API 1.41: ContainerInspect; docker/compose, pkg/api/labels
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from shipit.errors import ShipitError
 from shipit.http.fields import Field
+from shipit.reference import parse_reference
 from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.host_facts import last_said, published_port, variables_of
 from shipit.targets.host_owner import Owner
@@ -15,6 +17,7 @@ from shipit.targets.host_owner import Owner
 _LABEL = "com.docker.compose"
 PROJECT, SERVICE, NUMBER = f"{_LABEL}.project", f"{_LABEL}.service", f"{_LABEL}.container-number"
 CONFIG_HASH, ONE_OFF = f"{_LABEL}.config-hash", f"{_LABEL}.oneoff"
+_IMAGE = f"{_LABEL}.image"
 
 
 def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> ContainerFacts:
@@ -40,7 +43,29 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         state["OOMKilled"].flag(),
         state["StartedAt"].text(),
         tuple(sorted(set(_ports(answer["NetworkSettings"]["Ports"])))),
+        tuple(dict.fromkeys(one for one in (answer["Image"].text(), labels.get(_IMAGE, "")) if one)),
     )
+
+
+def parse_tags(answer: Field) -> dict[str, str]:
+    """Tag -> id of its image, of the answer of GET /images/json."""
+    found = ((_tag(name.text()), row["Id"].text()) for row in answer.rows() for name in row["RepoTags"].rows())
+    return {tag: identity for tag, identity in found if tag}
+
+
+def is_outdated(found: ContainerFacts, tags: Mapping[str, str]) -> bool:
+    """Whether the tag of a container's image names another image on the engine now: Compose then makes a new container."""
+    now = tags.get(_tag(found.image), "")
+    return bool(now and found.image_ids) and now not in found.image_ids
+
+
+def _tag(image: str) -> str:
+    """The whole name of an image with its tag; empty for a pinned one."""
+    try:
+        ref = parse_reference(image)
+    except ShipitError:
+        return ""
+    return "" if ref.digest else f"{ref.name}:{ref.tag or 'latest'}"
 
 
 def _ports(bindings: Field) -> Iterator[int]:

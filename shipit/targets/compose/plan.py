@@ -133,6 +133,8 @@ def service_change(
         lines += [f"recreate: {why}" for why in dict.fromkeys(reasons or ["its settings changed"])]
     elif not found and quantity:
         lines.append(f"create, image {short_image(wanted.image)}")
+    moved = [one.image for one in found if one not in old and one.is_outdated]
+    lines += [f"recreate: {image} names another image on the engine now" for image in dict.fromkeys(moved)]
     stopped = [one for one in found if one not in old and not wanted.is_served_by(one)]
     lines += [f"start {one.name}, which {one.ended}" for one in stopped[:quantity]]
     if found and len(found) != quantity:
