@@ -125,9 +125,10 @@ class HostClient:
     def rename(self, container: str, name: str) -> None:
         self._answer("POST", f"/containers/{container}/rename", {"name": name}, accepted=(204, 404))
 
-    def remove(self, container: str) -> None:
-        """Remove a container, running or not, with its anonymous volumes."""
-        self._answer("DELETE", f"/containers/{container}", {"force": "true", "v": "true"}, accepted=(204, 404, 409))
+    def remove(self, container: str, *, keeps_volumes: bool = False) -> None:
+        """Remove a container, running or not, with its anonymous volumes unless they are kept."""
+        query = {"force": "true", **({} if keeps_volumes else {"v": "true"})}
+        self._answer("DELETE", f"/containers/{container}", query, accepted=(204, 404, 409))
 
     def last_lines(self, container: str, most: int = _TAIL) -> tuple[str, ...]:
         """The last lines that a container wrote; empty where they can't be read."""

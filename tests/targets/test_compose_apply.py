@@ -132,18 +132,18 @@ def place(folder: Path, *rows: dict[str, Any], volumes: tuple[Any, ...] = (), **
     return Place(folder, answers)
 
 
-def test_up_keeps_the_file_removes_what_is_stale_and_starts_compose(tmp_path: Path) -> None:
-    stale = row("web-1", {"com.docker.compose.config-hash": "h0"})
-    step = ComposeUp(**{**UP.__dict__, "stale": ("web-1",), "known": ("web-1",)})
-    done = place(tmp_path, stale).apply(step)
-    writes = [request for request in done.requests if not request.startswith("GET")]
-    assert writes == [
-        "POST /volumes/create",
-        "POST /containers/web-1/stop",
-        "DELETE /containers/web-1?force=true&v=true",
-    ]
+def test_up_keeps_the_file_and_starts_compose(tmp_path: Path) -> None:
+    done = place(tmp_path).apply(UP)
+    assert [request for request in done.requests if not request.startswith("GET")] == ["POST /volumes/create"]
     assert done.said[0].endswith("--file - up --detach --no-build --quiet-pull --scale web=2 -- web")
     assert done.said[1] == CONTENT.text and done.events == []
+
+
+def test_compose_recreates_a_container_that_lies_about_its_settings_with_its_anonymous_volumes(tmp_path: Path) -> None:
+    stale = row("web-1", {"com.docker.compose.config-hash": "h0"})
+    done = place(tmp_path, stale).apply(ComposeUp(**{**UP.__dict__, "stale": ("web-1",), "known": ("web-1",)}))
+    assert [request for request in done.requests if not request.startswith("GET")] == ["POST /volumes/create"]
+    assert done.said[0].endswith("--quiet-pull --force-recreate --scale web=2 -- web")
 
 
 def test_up_stops_where_somebody_else_started_a_container(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_removing_leaves_what_is_not_of_the_target(tmp_path: Path) -> None:
     once = {**row("once"), "Labels": {**OWNER.labels, RUN: "web"}}
     found = place(tmp_path, row("web-1"), once, volumes=(kept("f1", images=SENT), record))
     done = found.apply(RemoveService("remove", "remove", names=("web-1", "alien")))
-    assert [one for one in done.requests if one.startswith("DELETE")] == ["DELETE /containers/web-1?force=true&v=true"]
+    assert [one for one in done.requests if one.startswith("DELETE")] == ["DELETE /containers/web-1?force=true"]
     step = RemoveProject(
         "remove", "remove", containers=("web-1",), networks=("shop-production_default", "alien"), volumes=("alien",)
     )

@@ -312,7 +312,7 @@ def test_only_what_changed_and_what_it_needs_is_started_with_followers() -> None
     assert step.detail == ("web  recreate: its settings changed", "side  restart with web")
 
 
-def test_a_container_that_lies_about_its_settings_is_removed_first() -> None:
+def test_a_container_that_lies_about_its_settings_is_stale() -> None:
     [step] = plan(container(marks={"MODE": "rival"}))
     assert isinstance(step, ComposeUp) and step.stale == ("shop-web-1",) and step.known == ("shop-web-1",)
     assert step.detail == ("web  recreate: MODE changed",)

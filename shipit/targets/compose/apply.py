@@ -92,8 +92,9 @@ def _up(step: ComposeUp, client: HostClient, setting: Setting) -> Iterator[Event
     content = _kept(step.file, client, setting) if step.is_kept else _rendered(step, setting)
     if not keep_file(client, setting.owner, content, step.file):
         yield Log(setting.target, "compose", "the compose file is too large to be kept: no rollback can return to it")
-    _clear(step, content, client, setting)
-    words = [word for name, quantity in step.quantities.items() for word in ("--scale", f"{name}={quantity}")]
+    _check_known(step, content, client, setting)
+    words = ["--force-recreate"] if step.stale else []
+    words += [word for name, quantity in step.quantities.items() for word in ("--scale", f"{name}={quantity}")]
     done = _run(content, [*words, "--", *step.services], setting)
     yield from _check(done, content, tuple(content.hashes), client, setting)
 
@@ -170,8 +171,8 @@ def _containers(client: HostClient, setting: Setting) -> list[ContainerFacts]:
     return [one for one in found if one]
 
 
-def _clear(step: ComposeUp, content: Content, client: HostClient, setting: Setting) -> None:
-    """Remove the stale containers. Raises: DeployFailed where somebody else started others since the plan was made."""
+def _check_known(step: ComposeUp, content: Content, client: HostClient, setting: Setting) -> None:
+    """Raises: DeployFailed where somebody else started other containers since the plan was made."""
     wanted = wanted_of(content, setting.session.mark).services
     for one in _containers(client, setting):
         if one.service not in wanted or wanted[one.service].is_met_by(one):
@@ -181,9 +182,6 @@ def _clear(step: ComposeUp, content: Content, client: HostClient, setting: Setti
             error = DeployFailed(what, where=setting.target, hint="deploy again when they are done")
             error.superseded_by = "someone else"
             raise error
-        if one.name in step.stale:
-            client.stop(one.id)
-            client.remove(one.id)
 
 
 def _of_project(names: Sequence[str], client: HostClient, setting: Setting) -> list[str]:
@@ -203,7 +201,8 @@ def _remove(names: Sequence[str], client: HostClient, setting: Setting) -> None:
     for name in names:
         if name in own:
             client.stop(name)
-            client.remove(name)
+            # Anonymous volumes may have data: `docker compose down` keeps them, too.
+            client.remove(name, keeps_volumes=True)
 
 
 def remove_one_offs(client: HostClient, owner: Owner, now_s: float) -> None:

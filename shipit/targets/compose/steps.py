@@ -34,7 +34,7 @@ class ComposeUp(Step):
 
     `file` is a keyed hash of the rendered file: `is_kept` is whether the engine has it, as that of an earlier release;
     otherwise it is rendered again with `images`: service -> pinned image. `quantities`: service -> its number of containers.
-    `stale` are containers that Compose would take for unchanged, and that are not: they are removed first. `known` are the
+    `stale` are containers that Compose would take for unchanged, and that are not: with one, each of `services` is recreated. `known` are the
     ids of the containers that were there when the plan was made: others are somebody else's.
     """
 
