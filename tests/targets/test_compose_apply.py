@@ -19,6 +19,7 @@ from shipit.record import to_json
 from shipit.release import Release, Step
 from shipit.targets.compose.apply import Setting, apply_step, remove_one_offs
 from shipit.targets.compose.content import LONGEST_LABEL, Content, pack
+from shipit.targets.compose.history import Record
 from shipit.targets.compose.kept import FILE, FILE_ID
 from shipit.targets.compose.program import ComposeProgram
 from shipit.targets.compose.steps import (
@@ -31,7 +32,6 @@ from shipit.targets.compose.steps import (
     StartContainers,
     StopContainers,
 )
-from shipit.targets.compose.target import Record
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import IMAGES, RECORD, RUN, Owner
 from shipit.targets.remote import Command

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, RemoteError, ShipitError, UsageError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
-from shipit.printable import Name
 from shipit.release import (
     Destruction,
     Facts,
@@ -28,14 +26,22 @@ from shipit.release import (
     Verdict,
 )
 from shipit.targets.compose import KIND, verbs
-from shipit.targets.compose.apply import Setting, apply_step, remove_one_offs
+from shipit.targets.compose.apply import Setting, apply_step
 from shipit.targets.compose.config import ComposeConfig
 from shipit.targets.compose.content import wanted_of
 from shipit.targets.compose.describe import describe, urls_of
 from shipit.targets.compose.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.compose.file import ComposeFile
+from shipit.targets.compose.history import (
+    ComposeRecalled,
+    Record,
+    expire,
+    find_record,
+    past_releases,
+    recalled,
+)
 from shipit.targets.compose.judge import Limits, judge_project
-from shipit.targets.compose.kept import forget_files, read_files
+from shipit.targets.compose.kept import read_files
 from shipit.targets.compose.look import observe, project_filters
 from shipit.targets.compose.observed import ComposeObserved, Wanted
 from shipit.targets.compose.parse import SERVICE
@@ -52,28 +58,13 @@ from shipit.targets.host_log import ServiceLog
 from shipit.targets.host_one_off import run_once, start_once
 from shipit.targets.host_owner import Owner
 from shipit.targets.host_ports import ContainerPorts
-from shipit.targets.host_records import kept_records, read_records, write_record
+from shipit.targets.host_records import read_records, write_record
 from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 from shipit.targets.verbs import LogQuery
-
-
-class Record(NamedTuple):
-    """A release as the engine keeps it. `file` is the id of its kept file. Newer ones have a higher `sequence`."""
-
-    past: PastRelease
-    file: Name = ""
-    sequence: int = 0
-
-
-class ComposeRecalled(NamedTuple):
-    """An earlier release, whose rendered file the engine has kept."""
-
-    record: Record
-    wanted: Wanted
 
 
 def create(name: str, config: ComposeConfig, project: Project, environment: ProcessEnvironment) -> ComposeTarget:
@@ -172,12 +163,7 @@ class ComposeTarget:
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         records = read_records(self._client(session), self.owner, Record)
         observed = self._observe_kept(session) if records else ComposeObserved()
-        files = {file.file: file for file in observed.files}
-        current = next((one for one in records if one.file in files and observed.runs(files[one.file])), None)
-        return tuple(
-            one.past._replace(is_current=one is current and tells_current, gone=_gone(one, files, observed.images))
-            for one in records[:most]
-        )
+        return tuple(past_releases(records, observed, tells_current=tells_current))[:most]
 
     def record_release(self, past: PastRelease, release: Release, observed: ComposeObserved, session: Session) -> None:
         client = self._client(session)
@@ -188,30 +174,14 @@ class ComposeTarget:
             file = _wanted(observed).file
         write_record(client, self.owner, Record(past, file))
         if past.state == "healthy":
-            self._expire(client, file, session.clock.wall_s())
-
-    def _expire(self, client: HostClient, file: str, now_s: float) -> None:
-        """Keep the files of the newest releases; remove the others, the images of deploy.yml that only they used, and old one-off containers."""
-        remove_one_offs(client, self.owner, now_s)
-        records = kept_records(read_records(client, self.owner, Record), self.config.keep)
-        kept = {file, *(record.file for record in records)}
-        for image in forget_files(client, self.owner, kept):
-            client.remove_image(image)
+            expire(client, self.owner, file, self.config.keep, session.clock.wall_s())
 
     def recall(self, past: PastRelease, session: Session) -> ComposeRecalled:
         record = self._find(past.version, session)
-        observed = self._observe_kept(session)
-        files = {file.file: file for file in observed.files}
-        if gone := _gone(record, files, observed.images):
-            raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
-        return ComposeRecalled(record, files[record.file])
+        return recalled(record, self._observe_kept(session), self.place.identity)
 
     def _find(self, version: str, session: Session) -> Record:
-        for record in read_records(self._client(session), self.owner, Record):
-            if record.past.version == version:
-                return record
-        what = f"has no record of the release {version}"
-        raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+        return find_record(self._client(session), self.owner, version, self.place.identity)
 
     def plan_return(self, recalled: ComposeRecalled, observed: ComposeObserved) -> tuple[Step, ...]:
         return plan_compose(self.compose_project, recalled.wanted, observed, {}, is_back=True)
@@ -368,11 +338,3 @@ def _is_changed_by_others(before: ComposeObserved, now: ComposeObserved) -> bool
         one.is_running and one.id not in old and (one.service in wanted and not wanted[one.service].is_met_by(one))
         for one in now.containers
     )
-
-
-def _gone(record: Record, files: Mapping[str, Wanted], images: Collection[str]) -> str:
-    """Why the engine can't return to a release; empty where it keeps its file, and the images that no registry has."""
-    if record.file not in files:
-        return "the engine does not have its compose file any more"
-    missing = [name for name in files[record.file].images.values() if "@" not in name and name not in images]
-    return f"the engine does not have its image {missing[0]} any more" if missing else ""
