@@ -201,7 +201,7 @@ def test_the_answer_of_the_engine_about_a_container() -> None:
         "Id": "1", "Name": "/shop-web-2", "RestartCount": 1, "Image": "sha256:1",
         "Config": {"Image": PINNED, "Labels": labels, "Env": ["MODE=test", "odd"]},
         "State": {"Status": "running", "StartedAt": "t", "Health": {"Status": "none"}},
-        "NetworkSettings": {"Ports": {"80/tcp": [{"HostPort": "8080"}, {"HostPort": "x"}], "53/udp": [{"HostPort": "53"}], "90/tcp": None}},
+        "NetworkSettings": {"Ports": {"80/tcp": [{"HostPort": "8080"}, {"HostPort": "x"}, {"HostIp": "127.0.0.1", "HostPort": "8080"}], "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}], "53/udp": [{"HostPort": "53"}], "90/tcp": None}},
     }  # fmt: skip
     found = parse_container(Field(answer, "x"), OWNER, str.upper)
     assert found == ContainerFacts(
@@ -221,8 +221,9 @@ def test_the_answer_of_the_engine_about_a_container() -> None:
         "",
         False,
         "t",
-        (8080,),
+        (81, 8080),
         ("sha256:1", "sha256:2"),
+        local_ports=(81,),
     )
 
 
@@ -483,7 +484,9 @@ def test_destroying_keeps_volumes_and_what_others_made() -> None:
 
 
 def test_what_runs_is_described_with_its_urls() -> None:
-    observed = ComposeObserved((container(ports=(80, 8080)), job(), container("bad", state="exited", exit_code=2)))
+    observed = ComposeObserved(
+        (container(ports=(80, 81, 8080), local_ports=(81,)), job(), container("bad", state="exited", exit_code=2))
+    )
     status = describe("stack", Place("compose", "shop"), observed, tuple(urls_of("ssh://deploy@web1", observed)))
     assert status.urls == ("http://web1", "http://web1:8080")
     assert [(one.name, one.state, one.wanted, one.ready, one.error) for one in status.units] == [
@@ -491,4 +494,4 @@ def test_what_runs_is_described_with_its_urls() -> None:
         ("shop-job-1", "exited", None, None, ""),
         ("shop-bad-1", "exited", 1, 0, "exited with 2"),
     ]
-    assert next(iter(urls_of("unix:///x", observed))) == "http://localhost"
+    assert list(urls_of("unix:///x", observed)) == ["http://localhost", "http://localhost:81", "http://localhost:8080"]

@@ -25,8 +25,11 @@ def _unit(one: ContainerFacts) -> Unit:
 
 
 def urls_of(host: str, observed: ComposeObserved) -> Iterator[str]:
-    """The ports of the host that running containers publish."""
+    """The ports of the host that running containers publish; of another machine, those that can be reached from here."""
     name = urlsplit(host).hostname or "localhost"
-    ports = {port for one in observed.containers if one.is_running for port in one.ports}
+    running = [one for one in observed.containers if one.is_running]
+    ports = {port for one in running for port in one.ports}
+    if name not in ("localhost", "127.0.0.1", "::1"):
+        ports = {port for one in running for port in one.ports if port not in one.local_ports}
     for port in sorted(ports):
         yield f"http://{name}" if port == 80 else f"http://{name}:{port}"

@@ -15,7 +15,7 @@ class ContainerFacts(NamedTuple):
 
     `image` is the one that it was created from, as it was written. `marks`: name -> keyed hash of the value of each variable. `is_own` is whether
     shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
-    image on the engine now. The other fields are those of the kind docker.
+    image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. The other fields are those of the kind docker.
     """
 
     id: Name
@@ -37,6 +37,7 @@ class ContainerFacts(NamedTuple):
     ports: tuple[int, ...] = ()
     image_ids: tuple[Name, ...] = ()
     is_outdated: bool = False
+    local_ports: tuple[int, ...] = ()
 
     @property
     def is_running(self) -> bool:

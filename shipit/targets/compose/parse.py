@@ -25,6 +25,7 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
     config, state = answer["Config"], answer["State"]
     labels = config["Labels"].texts()
     health, number = state["Health"], labels.get(NUMBER, "")
+    ports = dict(_ports(answer["NetworkSettings"]["Ports"]))
     return ContainerFacts(
         answer["Id"].required(),
         answer["Name"].text().lstrip("/"),
@@ -42,8 +43,9 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         state["Error"].text(),
         state["OOMKilled"].flag(),
         state["StartedAt"].text(),
-        tuple(sorted(set(_ports(answer["NetworkSettings"]["Ports"])))),
+        tuple(sorted(ports)),
         tuple(dict.fromkeys(one for one in (answer["Image"].text(), labels.get(_IMAGE, "")) if one)),
+        local_ports=tuple(sorted(port for port, is_local in ports.items() if is_local)),
     )
 
 
@@ -68,9 +70,14 @@ def _tag(image: str) -> str:
     return "" if ref.digest else f"{ref.name}:{ref.tag or 'latest'}"
 
 
-def _ports(bindings: Field) -> Iterator[int]:
-    """The ports of the host in the bindings of a container, those of TCP."""
-    for key, rows in bindings.items():
-        for row in rows.rows() if key.endswith("/tcp") else ():
-            if port := published_port(row):
-                yield port
+def _ports(bindings: Field) -> Iterator[tuple[int, bool]]:
+    """The ports of the host in the bindings of a container, those of TCP, and whether only the host itself can reach them."""
+    rows = [row for key, found in bindings.items() if key.endswith("/tcp") for row in found.rows()]
+    # What others can reach comes last, and stays.
+    for row in sorted(rows, key=lambda row: not _is_loopback(row)):
+        if port := published_port(row):
+            yield port, _is_loopback(row)
+
+
+def _is_loopback(row: Field) -> bool:
+    return row["HostIp"].text().startswith("127.") or row["HostIp"].text() == "::1"
