@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shipit.delivery.direct import load_direct
 from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepId, StepProgress
@@ -12,8 +14,18 @@ from shipit.targets.label_store import LabelStore
 from shipit.targets.session import Session
 
 
-def send_pinned(pinned: str, client: HostClient, owner: Owner, session: Session, step: str) -> LoadedImage:
-    """Send an engine what it lacks of an image. `id` of the result is that of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors."""
+def send_pinned(
+    pinned: str,
+    client: HostClient,
+    owner: Owner,
+    session: Session,
+    step: str,
+    before: Callable[[str], object] = lambda name: None,
+) -> LoadedImage:
+    """Send an engine what it lacks of an image. `id` of the result is that of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors.
+
+    `before` is called with the name of the image before the engine has it.
+    """
     delivery = session.delivery
     images = session.release.images if session.release else ()
     image = next((one for one in images if one.pinned == pinned), None)
@@ -21,6 +33,7 @@ def send_pinned(pinned: str, client: HostClient, owner: Owner, session: Session,
         what = f"the image {pinned} is not one of this release"
         raise DeployFailed(what, where=owner.target, hint="make a new plan")
     name = owner.image_name(image.name, image.config_digest)
+    before(name)
     step_id = StepId("apply", step, owner.target)
 
     def progress(done: int, total: int) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from shipit.targets.compose.content import Content, pack
-from shipit.targets.compose.kept import FILE, FILE_ID, forget_files, keep_file, read_files
+from shipit.targets.compose.kept import FILE, FILE_ID, forget_files, keep_file, keep_image, read_files
 from shipit.targets.host_images import kept_images
 from shipit.targets.host_owner import Owner
 from shipit.targets.label_store import Labelled
@@ -88,3 +88,15 @@ def test_images_that_files_of_another_target_of_the_app_name_are_kept() -> None:
     assert forget_files(store, OWNER, ()) == ()
     assert [file.id for file in read_files(store, other)] == ["other"]
     assert forget_files(store, other, ()) == ("localhost/shop/production/web:1",)
+
+
+def test_an_image_that_is_being_sent_is_kept_until_a_file_names_it() -> None:
+    store, image = Volumes(), "localhost/shop/production/web:2"
+    keep_image(store, OWNER, image)
+    assert kept_images(store, OWNER._replace(target="docker")) == {image} and read_files(store, OWNER) == ()
+    keep_file(store, OWNER, content("new", image), "new")
+    assert forget_files(store, OWNER, ["new"]) == () and list(store.found) == ["shop-production-compose-stack-new"]
+    keep_image(store, OWNER, "localhost/shop/production/web:3")
+    assert forget_files(store, OWNER, ["new"]) == ("localhost/shop/production/web:3",), (
+        "its deploy did not get that far"
+    )

@@ -12,7 +12,7 @@ from shipit.process import Finished
 from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.compose.content import Content, wanted_of
-from shipit.targets.compose.kept import forget_files, keep_file, read_files
+from shipit.targets.compose.kept import forget_files, keep_file, keep_image, read_files
 from shipit.targets.compose.look import project_filters, project_rows, read_container
 from shipit.targets.compose.observed import ContainerFacts, Wanted
 from shipit.targets.compose.parse import SERVICE
@@ -57,7 +57,8 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
         case PullImage():
             _pull(step, client, setting.session)
         case SendImage():
-            send_pinned(step.image, client, setting.owner, setting.session, step.id)
+            keep = partial(keep_image, client, setting.owner)
+            send_pinned(step.image, client, setting.owner, setting.session, step.id, keep)
         case ComposeUp():
             yield from _up(step, client, setting)
         case ScaleServices():

@@ -5,6 +5,7 @@ A file has the values of variables, as the containers have that it makes: who ma
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -43,11 +44,18 @@ def keep_file(store: LabelStore, owner: Owner, content: Content, file_id: str) -
     return True
 
 
+def keep_image(store: LabelStore, owner: Owner, image: str) -> None:
+    """Let other targets of the app keep an image that is about to be sent, until the file that names it is kept."""
+    name = hashlib.sha256(f"{owner.target} {image}".encode()).hexdigest()[:12]
+    store.put(f"{owner.prefix}-compose-{owner.target}-sent-{name}", {**owner.labels, IMAGES: image})
+
+
 def forget_files(store: LabelStore, owner: Owner, kept: Collection[str]) -> tuple[str, ...]:
     """Remove the files of this target that are not in `kept`; the images that no other kept file of the app and environment names."""
     images: set[str] = set()
     for volume in store.list_labelled(owner.filters):
-        if FILE in volume.labels and volume.labels.get(FILE_ID, "") not in kept:
+        is_ours = FILE in volume.labels or IMAGES in volume.labels
+        if is_ours and volume.labels.get(FILE_ID, "") not in kept:
             images |= set(volume.labels.get(IMAGES, "").split())
             store.drop(volume.name)
     return tuple(sorted(images - kept_images(store, owner)))

@@ -41,7 +41,6 @@ from shipit.targets.compose.history import (
     recalled,
 )
 from shipit.targets.compose.judge import Limits, judge_project
-from shipit.targets.compose.kept import read_files
 from shipit.targets.compose.look import observe, project_filters
 from shipit.targets.compose.observed import ComposeObserved, Wanted
 from shipit.targets.compose.parse import SERVICE
@@ -56,7 +55,7 @@ from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import ServiceLog
 from shipit.targets.host_one_off import run_once, start_once
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_owner import IMAGES, RECORD, Owner
 from shipit.targets.host_ports import ContainerPorts
 from shipit.targets.host_records import read_records, write_record
 from shipit.targets.host_running import RunningContainer, find_running
@@ -261,7 +260,7 @@ class ComposeTarget:
         filters = project_filters(self.compose_project)
         volumes = tuple(sorted(volume.name for volume in client.list_labelled(filters)))
         observed = self._observe_kept(session)
-        records = len(read_records(client, self.owner, Record)) + len(read_files(client, self.owner))
+        records = sum(RECORD in one.labels or IMAGES in one.labels for one in client.list_labelled(self.owner.filters))
         return Inventory(observed, client.network_names(filters), volumes, records)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
