@@ -134,7 +134,7 @@ def _run(content: Content, words: Sequence[str], setting: Setting) -> Finished:
 def _check(
     done: Finished, content: Content, services: Sequence[str], client: HostClient, setting: Setting
 ) -> Iterator[Event]:
-    """The exit code of Compose does not count where every container is as wanted. Raises: DeployFailed where one is not."""
+    """A failure of Compose is ignored where every container is as wanted. Raises: DeployFailed where one is not."""
     if done.code == 0:
         return
     lines = last_lines(done.errors)

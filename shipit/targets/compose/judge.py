@@ -13,7 +13,7 @@ _HINT = "deploy again when they are done"
 
 
 class Limits(NamedTuple):
-    """How long to wait without progress, and how many restarts are no failure."""
+    """How long to wait without progress, and how many restarts are allowed."""
 
     pending_s: float
     restarts: int = 0

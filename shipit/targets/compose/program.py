@@ -21,9 +21,9 @@ _LAST_LINES, _LONGEST_LINE = 20, 500
 _INSTALL = (
     "install it: the package docker-compose-plugin of docker.com, or docker-compose of Debian 13 and Ubuntu 24.04"
 )
-# What a version number begins with that is too old.
+# The beginnings of version numbers that are too old.
 _OLD = ("0.", "1.")
-# Names that lead the docker command to an engine, and those that say how it connects.
+# Variables by which the docker command finds its engine, and those of its connection.
 _ENGINE_NAMES = ("DOCKER_HOST", "DOCKER_CONTEXT")
 _CONNECTION_NAMES = (
     *_ENGINE_NAMES, "DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_TLS", "DOCKER_TLS_VERIFY",
@@ -55,7 +55,7 @@ class ComposeProgram(NamedTuple):
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
     def up(self, text: bytes, words: Sequence[str]) -> Finished:
-        """`docker compose up --detach` of a rendered file; its exit code is for the caller to doubt."""
+        """`docker compose up --detach` of a rendered file. The caller checks the containers, whatever the exit code is."""
         command = ["--file", "-", "up", "--detach", "--no-build", "--quiet-pull", *words]
         return self._run(command, self.deadline.remaining_s(), text)
 
@@ -83,7 +83,7 @@ class ComposeProgram(NamedTuple):
         return done
 
     def _check_version(self, docker: str) -> None:
-        """What failed may be an old Compose, or none. Raises: RemoteError."""
+        """The cause of a failure may be an old Compose, or a missing one. Raises: RemoteError."""
         where = "docker compose"
         try:
             done = run_program(
@@ -118,7 +118,7 @@ def compose_variables(
     """The environment of the program: the process's, the variables of deploy.yml above it, and the engine of the target.
 
     Settings of Compose itself in the user's environment are left out: deploy.yml says which file, profiles and project.
-    Variables of deploy.yml that lead the docker command to an engine are left out: Compose talks to the one that shipit reads.
+    The variables of deploy.yml do not change the connection: Compose talks to the engine that shipit reads.
     """
     found = {key: value for key, value in variables.items() if not key.startswith("COMPOSE_")}
     found |= {key: value for key, value in own.items() if key not in _CONNECTION_NAMES}
