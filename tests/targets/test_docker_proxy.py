@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from shipit.clock import Clock
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.digest import Digest
-from shipit.errors import RemoteError
+from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.release import Destruction, Image, ImageUse, Seen, State, Step
 from shipit.targets.container_spec import ContainerSpec
@@ -22,6 +24,7 @@ from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostF
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Way, plan_back
 from shipit.targets.docker.proxy.admin import Answer, parse_answer, render_request
+from shipit.targets.docker.proxy.container import provide
 from shipit.targets.docker.proxy.files import parse_dials
 from shipit.targets.docker.proxy.labels import IMAGE, PORTS, PROXY, parse_ports, render_ports
 from shipit.targets.docker.proxy.look import parse_proxy
@@ -42,12 +45,15 @@ from shipit.targets.docker.proxy.route import (
     with_servers,
 )
 from shipit.targets.docker.proxy.steps import ProvideProxy, RemoveRoute, SetRoute
+from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.docker.verbs import plan_scale
 from shipit.targets.docker.wanted import WantedService
 from shipit.targets.host_owner import Owner
 from shipit.targets.orders import ScaleOrder
+from shipit.targets.session import Clients, Session
+from tests.targets.answering_host import answering_host
 from tests.targets.test_docker_config import load, mistake
 
 HOST = "ssh://deploy@web1"
@@ -387,6 +393,21 @@ def test_the_container_of_the_proxy_is_read_from_the_list_of_the_engine() -> Non
     assert found == ProxyFacts("abc", "me/caddy:2", Ports(8080, 8443), "running", networks)
     assert parse_proxy(Field({**row, "Names": ["/shipit-proxy-old"]}, "GET")) is None
     assert parse_proxy(Field({**row, "Labels": {}}, "GET")) is None
+
+
+@pytest.mark.parametrize("name", ["shipit-proxy", "shipit-proxy-old"])
+def test_a_container_of_somebody_else_with_the_name_of_the_proxy_is_left_alone(tmp_path: Path, name: str) -> None:
+    found = {"Id": "f" * 64, "Config": {"Labels": {}}, "State": {"Running": False}}
+    clock = Clock()
+    environment = ProcessEnvironment({}, tmp_path, tmp_path)
+    session = Session(environment, clock, lambda event: None, str, clock.now() + 300, Clients(clock))
+    step = ProvideProxy("proxy engine", "start the proxy", host="engine", image="caddy:2", ports=PORTS_USUAL)
+    with answering_host(tmp_path, {f"GET /containers/{name}/json": found}) as (client, server):
+        with pytest.raises(
+            DeployFailed, match=f"the name {name} on engine is taken by a container that shipit did not"
+        ):
+            provide(step, client, Setting("docker", OWNER, session, frozenset(), 60.0, 1.0))
+        assert {line.partition(" ")[0] for line, _ in server.requests} == {"GET"}, "nothing is changed"
 
 
 def test_the_container_publishes_its_ports_and_keeps_its_volumes() -> None:

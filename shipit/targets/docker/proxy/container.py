@@ -27,8 +27,10 @@ _STOP_S = 5.0
 
 def provide(step: ProvideProxy, client: HostClient, setting: Setting) -> None:
     """Make the proxy run as the step says. Raises: DeployFailed; a proxy that was replaced runs again then."""
-    make_network(client, setting.owner)
     found = _container(client, NAME, setting)
+    # It is removed at the end.
+    _container(client, OLD_NAME, setting)
+    make_network(client, setting.owner)
     if found is None or (step.replaces and found["Id"].text() == step.replaces):
         _pull(step, client, setting)
         _replace(step, client, setting, found)
