@@ -21,6 +21,7 @@ from shipit.targets.compose.apply import Setting, apply_step, remove_one_offs
 from shipit.targets.compose.content import LONGEST_LABEL, Content, pack
 from shipit.targets.compose.history import Record
 from shipit.targets.compose.kept import FILE, FILE_ID
+from shipit.targets.compose.look import observe
 from shipit.targets.compose.program import ComposeProgram
 from shipit.targets.compose.steps import (
     ComposeUp,
@@ -326,3 +327,25 @@ def test_a_port_that_can_not_be_reached_is_an_error(
         with pytest.raises(RemoteError, match="exec"):
             target.execute("web", Command(("true",)), session)
         session.clients.close()
+
+
+def session_of(folder: Path) -> Session:
+    clock = Clock()
+    environment = ProcessEnvironment({}, folder, folder)
+    return Session(environment, clock, lambda event: None, str, clock.now() + 600, Clients(clock))
+
+
+def test_the_project_of_another_target_is_an_error(tmp_path: Path) -> None:
+    found = place(tmp_path, row("web-1", {"dev.shipit.app": "rival"}))
+    with found.client() as (client, _), pytest.raises(RemoteError, match="that of another target: rival/production/"):
+        observe(client, "shop-production", OWNER, frozenset(), None, session_of(tmp_path))
+
+
+def test_a_container_that_runs_again_has_the_exit_code_of_before_and_odd_files_are_left_out(tmp_path: Path) -> None:
+    odd = CONTENT._replace(text='{"services": {"web": 3}}')
+    found = place(tmp_path, row("web-1"), volumes=(kept("odd", odd), kept("f1")), web_1={"restarts": 2})
+    found.answers["GET /events"] = {"Actor": {"Attributes": {"exitCode": "3"}}}
+    with found.client() as (client, _):
+        seen = observe(client, "shop-production", OWNER, frozenset(), None, session_of(tmp_path))
+    assert [(one.name, one.restarts, one.ended) for one in seen.containers] == [("web-1", 2, "exited with 3")]
+    assert [file.file for file in seen.files] == ["f1"]
