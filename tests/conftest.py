@@ -322,9 +322,18 @@ def own_address() -> str:
 
 @pytest.fixture(scope="session")
 def swarm(engine: DockerEngine) -> Iterator[DockerEngine]:
-    """The engine as the only manager of a swarm."""
-    words = ["--advertise-addr", "127.0.0.1", "--listen-addr", f"127.0.0.1:{free_port()}"]
-    started(lambda: engine.docker("swarm", "init", *words))
+    """The engine as the only manager of a swarm, which other swarms of this machine do not disturb.
+
+    It has an address of its own, because its gossip has a fixed port: an engine that can't listen there starts no task
+    after a while. It has its own port for overlay networks, and its own bridge for what leaves them.
+    """
+    number = os.getpid()
+    address = f"127.{1 + number % 250}.{number // 250 % 250}.{1 + number // 62500 % 250}"
+    bridge = {"name": f"sdg{number}", "enable_icc": "false", "enable_ip_masquerade": "true"}
+    options = [word for key, value in bridge.items() for word in ("--opt", f"com.docker.network.bridge.{key}={value}")]
+    engine.docker("network", "create", *options, "docker_gwbridge")
+    words = ["--advertise-addr", address, "--listen-addr", f"{address}:{free_port()}"]
+    started(lambda: engine.docker("swarm", "init", *words, "--data-path-port", str(20_000 + number % 12_000)))
     yield engine
     engine.docker("swarm", "leave", "--force")
     # Its bridge would stay on this machine, and the next engine would find its address taken.

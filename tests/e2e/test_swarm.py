@@ -32,7 +32,7 @@ class Swarm:
             Dockerfile=DOCKERFILE,
             deploy__yml=(
                 f"app: {name}\nimage: {registry}/{name}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{swarm: {{host: '{engine.host}', settle: 1s, pending: 3m, {target}}}}}\n"
+                f"targets: {{swarm: {{host: '{engine.host}', settle: 0s, pending: 3m, {target}}}}}\n"
             ),
         )
         self.write("v1")
@@ -189,7 +189,7 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     # Both change: the second service fails, and the first goes back with it, also to the values of then.
     shipit.write(motd="changed")
     shipit.env["TOKEN"] = "canary-rotated-4711"
-    place.edit("settle: 1s", "settle: 1s, on_failure: rollback")
+    place.edit("settle: 0s", "settle: 0s, on_failure: rollback")
     place.edit("[sleep, '600']", "[sh, -c, 'echo no queue; exit 5']")
     failed = shipit.run("deploy", *SECOND)
     assert failed.returncode == 1 and "no queue" in failed.stdout, failed.stdout

@@ -62,7 +62,9 @@ class UpdateConfig(Model):
     )
     delay: Duration = Field(0.0, description="The time between two batches.", examples=["10s"])
     monitor: Duration = Field(
-        5.0, description="How long a new task is watched for failure before the update goes on.", examples=["20s"]
+        5.0,
+        description="How long a new task is watched for failure before the update goes on; with 0s Swarm watches none, and rolls nothing back.",
+        examples=["20s"],
     )
     failure_action: Literal["rollback", "pause", "continue"] = Field(
         "rollback", description="What Swarm does when a new task fails.", examples=["pause"]
