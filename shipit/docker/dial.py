@@ -7,6 +7,7 @@ import ssl
 from typing import cast
 from urllib.parse import urlsplit
 
+from shipit.docker.tls_bytes import TlsBytes
 from shipit.errors import RemoteError
 from shipit.http.sockets import PacedSocket
 from shipit.http.tls import Tls
@@ -15,8 +16,8 @@ from shipit.http.upgraded import RawConnection
 _TLS_PORT, _PORT = 2376, 2375
 
 
-def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket:
-    """A connected socket to the engine at a unix:// or tcp:// address. Raises: OSError."""
+def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket | TlsBytes:
+    """A connection to the engine at a unix:// or tcp:// address, which waits `timeout_s` for each step. Raises: OSError."""
     if host.startswith("unix://"):
         local = socket.socket(socket.AF_UNIX)
         local.settimeout(timeout_s)
@@ -32,7 +33,7 @@ def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket:
     if not is_secure:
         return plain
     try:
-        return _context(tls or Tls()).wrap_socket(plain, server_hostname=name)
+        return TlsBytes(plain, _context(tls or Tls()), name)
     except BaseException:
         plain.close()
         raise
@@ -54,12 +55,16 @@ class ByteStream:
     # So much may wait to be sent before `is_full`; so much is received before others get a turn.
     _MOST_UNSENT, _PIECE, _TURN = 256 * 1024, 64 * 1024, 16
 
-    def __init__(self, sock: socket.socket, where: str, early: bytes = b"") -> None:
+    def __init__(self, sock: socket.socket | TlsBytes, where: str, early: bytes = b"") -> None:
         self.where = where
         self.is_over = False
         self._sock = sock
-        # It needs no pace: nothing here waits.
-        self._connection = RawConnection(cast("PacedSocket", sock), early)
+        self._connection: RawConnection | TlsBytes
+        if isinstance(sock, TlsBytes):
+            self._connection = sock.without_waiting(early)
+        else:
+            # It needs no pace: nothing here waits.
+            self._connection = RawConnection(cast("PacedSocket", sock), early)
         self._unsent = bytearray()
         self._ends = False
         self.has_more = bool(early)
@@ -69,7 +74,7 @@ class ByteStream:
 
     @property
     def has_unsent(self) -> bool:
-        return bool(self._unsent)
+        return bool(self._unsent) or (isinstance(self._connection, TlsBytes) and self._connection.has_unsent)
 
     @property
     def is_full(self) -> bool:
@@ -107,6 +112,8 @@ class ByteStream:
             if self._ends:
                 self._ends = False
                 self._sock.shutdown(socket.SHUT_WR)
+            if isinstance(self._connection, TlsBytes):
+                self._connection.flush()
         except OSError as error:
             # The other side may have ended, with output that is still to be read.
             if not isinstance(error, BrokenPipeError | ConnectionResetError):
@@ -114,10 +121,7 @@ class ByteStream:
             self._unsent.clear()
 
     def end_input(self) -> None:
-        """End what is sent, when all of it is. Raises: RemoteError over TLS, which has no such end."""
-        if isinstance(self._sock, ssl.SSLSocket):
-            hint = "give it no input: < /dev/null; or use an ssh:// address"
-            raise RemoteError("the end of the input can't be passed on over TLS", where=self.where, hint=hint)
+        """End what is sent, when all of it is. Raises: RemoteError."""
         self._ends = True
         self.flush()
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from shipit.docker.dial import ByteStream
 from shipit.docker.error_message import error_message
+from shipit.docker.tls_bytes import TlsBytes
 from shipit.errors import RemoteError
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
@@ -22,7 +23,7 @@ _LARGEST_HEAD, _LARGEST_ERROR, _PIECE = 64 * 1024, 64 * 1024, 4096
 _END = b"\r\n\r\n"
 
 
-def upgrade(sock: socket.socket, path: str, query: Mapping[str, str], body: Any, where: str) -> ByteStream:
+def upgrade(sock: socket.socket | TlsBytes, path: str, query: Mapping[str, str], body: Any, where: str) -> ByteStream:
     """Send POST and take over the connection, which is closed in case of an error. Raises: RemoteError with the status."""
     try:
         sock.sendall(_request(path, query, body))
@@ -53,7 +54,7 @@ def _request(path: str, query: Mapping[str, str], body: Any) -> bytes:
     return "\r\n".join(lines).encode() + _END + content
 
 
-def _head(sock: socket.socket, where: str) -> tuple[bytes, bytes]:
+def _head(sock: socket.socket | TlsBytes, where: str) -> tuple[bytes, bytes]:
     """The head of the answer, and what came behind it."""
     data = b""
     while _END not in data:
@@ -65,7 +66,7 @@ def _head(sock: socket.socket, where: str) -> tuple[bytes, bytes]:
     return head + b"\r\n", early
 
 
-def _rest(sock: socket.socket, head: bytes, data: bytes) -> bytes:
+def _rest(sock: socket.socket | TlsBytes, head: bytes, data: bytes) -> bytes:
     """The body of an error."""
     match = _LENGTH.search(head)
     wanted = min(int(match[1]) if match else _LARGEST_ERROR, _LARGEST_ERROR)

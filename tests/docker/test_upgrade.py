@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from shipit.docker.dial import ByteStream, dial
 from shipit.docker.upgrade import upgrade
 from shipit.errors import RemoteError
+from shipit.http.tls import Tls
+from tests.servers.certificates import Authority, server_context
 from tests.waits import wait_until
 
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -122,5 +127,68 @@ def test_nothing_to_connect_to(tmp_path: object) -> None:
         dial(f"unix://{tmp_path}/none", None, 5)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-        with dial(address, None, 30) as connected:
-            assert connected.getpeername()[1] == listener.getsockname()[1]
+        connected = dial(address, None, 30)
+        assert isinstance(connected, socket.socket)
+        assert connected.getpeername()[1] == listener.getsockname()[1]
+        connected.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_end_of_the_input_goes_over_tls_and_the_output_comes_back(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    authority = Authority(tmp_path / "pki")
+    authority.issue("server", "engine", names=("127.0.0.1",))
+    context = server_context(authority.folder)
+    context.minimum_version = context.maximum_version = version
+    got = bytearray()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(60)
+        with context.wrap_socket(connection, server_side=True) as own:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += own.recv(4096)
+            own.sendall(UPGRADED + b"early")
+            while data := own.recv(65536):
+                got.extend(data)
+            own.sendall(bytes(got)[::-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        tls = Tls(ca_file=str(authority.folder / "ca.crt"))
+        stream = upgrade(dial(address, tls, 60), "/exec/1/start", {}, None, "POST /exec")
+        given = bytes(range(256)) * 4000
+        stream.give(given)
+        stream.end_input()
+        found = bytearray()
+
+        def relayed() -> bool:
+            stream.flush()
+            found.extend(b"".join(stream.receive()))
+            return stream.is_over
+
+        wait_until("the output has ended", relayed, bool)
+        assert bytes(got) == given and bytes(found) == b"early" + given[::-1]
+        stream.close()
+        thread.join()
+
+
+def test_a_certificate_that_is_not_trusted_is_an_error(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    authority.issue("server", "engine", names=("127.0.0.1",))
+    context = server_context(authority.folder)
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(60)
+        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as own:
+            own.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(OSError, match="certificate"):
+            dial(f"tcp://127.0.0.1:{listener.getsockname()[1]}", Tls(), 60)
+        thread.join()
