@@ -364,6 +364,8 @@ def test_a_status_has_each_service_with_its_tasks() -> None:
     [unit] = describe("swarm", place, observed(bad), ()).units
     assert unit.state == "replicated, update rollback_completed, changed by someone else"
     assert (unit.ready, unit.restarts, unit.error) == (0, 1, "web.1 on node1 failed: task: non-zero exit (3)")
+    [unit] = describe("swarm", place, observed(service(spec(), task(), drift=(GONE,))), ()).units
+    assert unit.state == "replicated, the spec that shipit kept is gone"
 
 
 def test_destroy_keeps_volumes_that_are_not_named() -> None:
