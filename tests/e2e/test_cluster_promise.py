@@ -12,8 +12,6 @@ from shipit.errors import ShipitError
 from shipit.history.saved_plan import SavedPlan, read_plan, write_plan
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.promise import plan_key, promise
-from shipit.release import Step
-from shipit.targets.kubernetes.steps import ObjectStep
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
 from tests.servers.cluster import Cluster, namespace_of
 from tests.waits import wait_until
@@ -99,16 +97,3 @@ def test_a_change_of_what_the_plan_changes_stops_it_and_is_named(
         deploy(run, saved)
     assert re.search(said, "\n".join(caught.value.detail)), caught.value.render()
     assert shop.get("deployment/web")["metadata"]["generation"] == generation
-
-
-def test_the_version_of_an_object_and_the_ids_of_containers_are_the_only_fields_that_are_not_compared() -> None:
-    kinds, found = [Step], []
-    while kinds:
-        kind = kinds.pop()
-        kinds += kind.__subclasses__()
-        found += [kind] if kind.unstable else []
-    ours = [kind for kind in found if kind.__module__.startswith("shipit.")]
-    for kind in ours:
-        # A service of an engine has the ids of its containers in `known`, and what a host lacks of an image in `detail`.
-        of_engine = {"known"} if "Service" in kind.__name__ else {"detail"}
-        assert kind.unstable == ({"version"} if issubclass(kind, ObjectStep) else of_engine), kind
