@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from tests.sampled import sampled
 from tests.servers.engine import DockerEngine, install_buildx
 from tests.servers.faults import FaultProxy
 from tests.servers.images import image_archive
@@ -316,7 +317,8 @@ def build(
     return built
 
 
-@pytest.mark.parametrize("instructions", DOCKERFILES)
+@pytest.mark.sampled
+@pytest.mark.parametrize("instructions", sampled(DOCKERFILES, 16, of="bases"))
 def test_all_builders_agree_on_a_base(build: Callable[..., dict[str, Built]], instructions: str) -> None:
     built = build(instructions, "native", "engine")
     assert isinstance(built["native"], Unpacked), built["native"]
@@ -330,7 +332,8 @@ def test_a_linked_copy_is_laid_over_a_base_unseen(build: Callable[..., dict[str,
     assert built["native"] == built["buildx"]
 
 
-@pytest.mark.parametrize("instructions", REFUSED)
+@pytest.mark.sampled
+@pytest.mark.parametrize("instructions", sampled(REFUSED, 5, of="refused bases"))
 def test_all_builders_refuse_what_a_base_does_not_allow(
     build: Callable[..., dict[str, Built]], instructions: str
 ) -> None:

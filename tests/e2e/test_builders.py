@@ -20,6 +20,7 @@ from shipit.image.options import BuildOptions
 from shipit.image.store.content_store import ContentStore
 from shipit.image.withheld import Withheld, node_of
 from tests.image.native.test_builder import Bases
+from tests.sampled import sampled
 from tests.servers.buildkit import BuildKit
 from tests.servers.engine import DockerEngine, install_buildx, path_without_docker
 
@@ -119,7 +120,8 @@ def _built(options: BuildOptions, store: ContentStore, engine: Engine, lines: li
     return build_image("a", options, tools)
 
 
-@pytest.mark.parametrize("instructions", DOCKERFILES)
+@pytest.mark.sampled
+@pytest.mark.parametrize("instructions", sampled(DOCKERFILES, 10, of="engine"))
 def test_both_builders_agree(context: Path, tmp_path: Path, engine: DockerEngine, instructions: str) -> None:
     """The engine's BuildKit over HTTP: the Dockerfile is part of its context."""
     (context / ".dockerignore").write_text("node_modules\n")
@@ -131,7 +133,8 @@ def test_both_builders_agree(context: Path, tmp_path: Path, engine: DockerEngine
     assert _config(native) == _config(other)
 
 
-@pytest.mark.parametrize("instructions", DOCKERFILES)
+@pytest.mark.sampled
+@pytest.mark.parametrize("instructions", sampled(DOCKERFILES, 10, of="buildx"))
 def test_buildx_agrees(context: Path, tmp_path: Path, modern_engine: DockerEngine, instructions: str) -> None:
     """buildx with an engine whose images are in containerd; the Dockerfile and the rules leave themselves out."""
     (context / ".dockerignore").write_text("node_modules\nDockerfile\n.dockerignore\n")

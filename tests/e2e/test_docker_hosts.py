@@ -294,12 +294,17 @@ def test_a_deploy_that_is_killed_while_a_service_is_down_is_completed_by_the_nex
     host.write("v2", SERVER.replace('"/healthz"', '"/never"'))
     process = host.shipit.start("deploy")
     try:
-        [second] = wait_until(
-            "the old container is replaced", lambda: host.running, lambda now: now and first not in now
+        running, code = wait_until(
+            "the old container is replaced",
+            lambda: (host.running, process.poll()),
+            lambda now: now[1] is not None or (now[0] and first not in now[0]),
+            within_s=180,
         )
     finally:
         process.kill()
-        process.communicate()
+        said = process.communicate()
+    assert code is None, said
+    [second] = running
     host.write("v3")
     done = host.shipit.run("deploy", "--wait", "1m")
     assert done.returncode == 0, done.stdout + done.stderr
