@@ -48,7 +48,7 @@ class Between(StrictServer):
             cert_file=str(pki / "admin.crt"), key_file=str(pki / "admin.key"), ca_certs=str(pki / "ca.crt"), maxsize=20
         )
         self.index, self.count, self.after = -1, 0, False
-        self.fault = Response(503)
+        self.fault, self.hit = Response(503), ""
 
     def stop(self) -> None:
         super().stop()
@@ -59,7 +59,10 @@ class Between(StrictServer):
             # It reads whole answers, and a watch has no end.
             return Response(405)
         self.count += 1
-        is_hit = self.count - 1 == self.index
+        # No server answers a read with a conflict.
+        is_hit = self.count - 1 == self.index and not (request.method == "GET" and self.fault.status == 409)
+        if is_hit:
+            self.hit = f"{request.method} {request.path}"
         if is_hit and not self.after:
             return self.fault
         query = f"?{'&'.join(f'{key}={value}' for key, value in request.query.items())}" if request.query else ""
@@ -117,9 +120,9 @@ def test_a_fault_at_every_request(tmp_path: Path, cluster: Cluster, name: str) -
             between.fault, between.after = FAULTS[name]
             try:
                 code = deploy(make(tmp_path / str(index), between, namespace))
-                assert code == 0 or name == "403", f"request {index}"
+                assert code == 0 or name == "403", f"request {index}, {between.hit}"
             except ShipitError as error:
-                assert error.where or isinstance(error, Failures), f"request {index}: {error.render()}"
+                assert error.where or isinstance(error, Failures), f"request {index}, {between.hit}: {error.render()}"
                 assert "canary" not in error.render()
             assert deploy(make(tmp_path / str(index), between, namespace)) == 0, (
                 f"request {index}: the next run converges"
