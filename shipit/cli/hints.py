@@ -22,7 +22,7 @@ SYNONYMS = {
 ELSEWHERE = {
     **dict.fromkeys(
         ("pause", "maintenance"),
-        "shipit stop is for Docker hosts; elsewhere shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",
+        "shipit stop is for Docker hosts and Compose; elsewhere shipit scale k8s/web=0, or set replicas or quantity in deploy.yml",
     ),
     **dict.fromkeys(("env", "secrets", "config:set"), "env and secrets are keys of deploy.yml: shipit help secrets"),
     "dev": "shipit deploys what is built once: docker compose watch or skaffold dev serve while you develop",

@@ -13,7 +13,7 @@ from shipit.cli.runs import workload_run
 from shipit.errors import Interrupted, UsageError
 
 HELP = """Listens on ports of this machine's loopback address and connects each connection to a pod of the workload,
-through the API server, or to a container on a Docker host. A port is that of a Service of the pod, or else the pod's own. LOCAL 0 takes a free port. When
+through the API server, or to a container on a Docker host or of a Compose project. A port is that of a Service of the pod, or else the pod's own. LOCAL 0 takes a free port. When
 the pod is gone, new connections go to another one. Ctrl-C ends it."""
 EXAMPLES = (
     "shipit forward k8s/web 8080:80",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shipit.past_run import PastRun
 
 HELP = """Lists the runs of this project, the newest first, and marks what runs now: those that this machine keeps in .shipit/ (deploy,
-promote, push, scale, restart, rollback and destroy, where they changed something), and the releases that the targets themselves list, of any
+promote, push, scale, restart, stop, start, rollback and destroy, where they changed something), and the releases that the targets themselves list, of any
 machine. With -e, or with targets, only what concerns these. --local asks no target."""
 EXAMPLES = ("shipit history", "shipit history k8s -e staging --limit 5", "shipit history --local --output json")
 

@@ -14,7 +14,7 @@ from shipit.cli.runs import workloads_run
 from shipit.config.units import parse_limit
 from shipit.errors import Interrupted, UsageError
 
-HELP = """Prints each line as TIME TARGET/INSTANCE | LINE. An instance is POD/CONTAINER on Kubernetes, a dyno on Heroku. Without
+HELP = """Prints each line as TIME TARGET/INSTANCE | LINE. An instance is POD/CONTAINER on Kubernetes, a dyno on Heroku, else a container or task. Without
 --tail and --since, the last 100 lines of each instance are shown. Nothing is changed.
 
 --follow goes on until Ctrl-C: through restarts, new pods and broken connections, without a lost or doubled line. -f is

@@ -9,8 +9,9 @@ from shipit.cli.options import TimeoutOption, WaitOption, WorkloadOptions, YesOp
 from shipit.cli.runs import workloads_run
 from shipit.errors import UsageError
 
-HELP = """Replaces the pods or dynos of what runs, with the same images and settings, and waits until the new ones are healthy. On
-Kubernetes one after the other, as in a rollout; Heroku restarts all dynos of a process type at once."""
+HELP = """Restarts what runs, with the same images and settings, and waits until it is healthy. Kubernetes replaces pods one after
+the other, as in a rollout, and Swarm its tasks as in an update; Heroku restarts all dynos of a process type at once. Containers of Docker hosts
+and Compose projects are restarted in place, and are down meanwhile."""
 EXAMPLES = ("shipit restart", "shipit restart k8s/web heroku")
 
 

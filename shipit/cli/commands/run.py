@@ -12,7 +12,7 @@ from shipit.cli.runs import workload_run
 from shipit.errors import Interrupted, UsageError
 
 HELP = """Runs a command once, beside what runs: with the image, the variables, the secrets and the volumes that the
-workload has there now. On Kubernetes it is a Job, on Heroku a one-off dyno, on Docker hosts a container; they are removed
+workload has there now. On Kubernetes it is a Job, on Heroku a one-off dyno, on Docker hosts and for Compose a container; they are removed
 when the command has ended. Terminal, input, output and exit code are those of `shipit exec`."""
 EXAMPLES = (
     "shipit run heroku -- rails console",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shipit.targets.base import Target
     from shipit.targets.workload import WorkloadName
 
-HELP = """Changes the number of pods or dynos at once, and waits until they are healthy. deploy.yml stays as it is: the plan says
+HELP = """Changes the number of pods, dynos, containers or tasks at once, and waits until they are healthy. deploy.yml stays as it is: the plan says
 what the next deploy does with the number. Refuses where an autoscaler decides."""
 EXAMPLES = ("shipit scale k8s/web=5", "shipit scale heroku/web=2 heroku/worker=0 --yes")
 # More than any place can have; a larger number is a slip.

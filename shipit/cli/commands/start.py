@@ -8,9 +8,7 @@ from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TimeoutOption, WaitOption, WorkloadOptions, YesOption, wait_of
 from shipit.cli.stopping import stop_or_start
 
-HELP = (
-    """Starts the containers of services that were stopped last, and waits until they are healthy. For Docker hosts."""
-)
+HELP = """Starts the containers of services that were stopped last, and waits until they are healthy. For Docker hosts and Compose projects."""
 EXAMPLES = ("shipit start hosts/worker",)
 
 

@@ -9,7 +9,7 @@ from shipit.cli.options import TimeoutOption, WaitOption, WorkloadOptions, YesOp
 from shipit.cli.stopping import stop_or_start
 
 HELP = """Stops the containers of services, with their grace time, and keeps them: `shipit start` and the next deploy start them again. For
-Docker hosts. What has a number of instances elsewhere is stopped by `shipit scale TARGET/WORKLOAD=0`."""
+Docker hosts and Compose projects. What has a number of instances elsewhere is stopped by `shipit scale TARGET/WORKLOAD=0`."""
 EXAMPLES = ("shipit stop hosts/worker", "shipit stop hosts --yes")
 
 
