@@ -63,12 +63,13 @@ def _one_type(schema: Schema, key: str) -> str:
     types = types if isinstance(types, list) else [types]
     if "array" in types and "object" not in types:
         inner = _type(schema.get("items", {}), key)
-        return f"list, each {inner}" if inner.startswith(("a ", "an ")) else f"list of {inner}"
+        return f"list, each {inner}" if inner.startswith(("a ", "an ", "the ", "text that")) else f"list of {inner}"
     if "array" not in types and ("object" in types or "additionalProperties" in schema):
         return _map_type(schema, key)
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
-    return str(schema.get("errorMessage", "")).removeprefix("should be ") or "text"
+    what = str(schema.get("errorMessage", "")).removeprefix("should be ") or "text"
+    return what.replace("should not be", "text that is not", 1).replace("nor begin", "and does not begin", 1)
 
 
 def _map_type(schema: Schema, key: str) -> str:

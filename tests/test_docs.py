@@ -69,6 +69,11 @@ def test_the_readme_and_ci_run_the_same_tests() -> None:
     assert "make test" in (ROOT / ".circleci/config.yml").read_text()
 
 
+def test_every_link_within_the_reference_leads_to_a_section() -> None:
+    text = (ROOT / "docs/reference.md").read_text()
+    assert set(re.findall(r"\]\(#(\w+)\)", text)) <= set(re.findall(r'<a id="(\w+)">', text))
+
+
 FILES = [ROOT / "deploy.example.yml", *sorted((ROOT / "examples").glob("*/deploy.yml"))]
 
 

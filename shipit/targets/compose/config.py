@@ -48,7 +48,7 @@ class ComposeConfig(TargetConfig):
     )
     images: dict[ServiceName, str] = Field(
         default_factory=dict,
-        description="The image of this file that a service runs, where neither its name, its `image` nor its `build` says it.",
+        description="Service -> the image of deploy.yml that it runs; without it, its `image`, `build` or name says which.",
         examples=[{"web": "app"}],
     )
     load: Flag = Field(

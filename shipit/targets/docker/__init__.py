@@ -38,5 +38,9 @@ KIND = Kind(
     draft="shipit.targets.docker.draft:DRAFT",
     guide="docker-hosts",
     workloads_key="services",
-    parts={"`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig"},
+    parts={
+        "`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig",
+        "`logging` of a service": "shipit.targets.docker.config:LoggingConfig",
+        "`proxy` of Docker": "shipit.targets.docker.proxy.config:ProxyConfig",
+    },
 )

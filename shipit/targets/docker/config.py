@@ -31,9 +31,7 @@ class LoggingConfig(Model):
 
     shorthand = ({"type": "string"},)
 
-    driver: NotEmpty = Field(
-        description="The log driver; text is the driver alone. The engine's own when absent.", examples=["local"]
-    )
+    driver: NotEmpty = Field(description="The log driver; `logging: local` sets the driver alone.", examples=["local"])
     options: dict[NotEmpty, str] = Field(
         default_factory=dict, description="Options of the driver.", examples=[{"max-size": "10m", "max-file": "3"}]
     )

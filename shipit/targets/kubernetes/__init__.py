@@ -47,6 +47,9 @@ KIND = Kind(
     parts={
         "`namespace` of Kubernetes": "shipit.targets.kubernetes.place_config:NamespaceConfig",
         "`impersonate` of Kubernetes": "shipit.targets.kubernetes.place_config:ImpersonateConfig",
+        "`manifests[]` of Kubernetes": "shipit.targets.kubernetes.manifest_sources:ManifestConfig",
+        "`helm` of Kubernetes": "shipit.targets.kubernetes.manifest_sources:HelmConfig",
+        "`images[]` of Kubernetes": "shipit.targets.kubernetes.manifest_sources:ImageRule",
         "`workloads.NAME` of Kubernetes": "shipit.targets.kubernetes.concise.workload:WorkloadConfig",
         "`health` of a workload": "shipit.targets.kubernetes.concise.probes:HealthConfig",
         "`readiness`, `liveness` and `startup`": "shipit.targets.kubernetes.concise.probes:ProbeConfig",
@@ -60,6 +63,8 @@ KIND = Kind(
         "`gateway` of a workload": "shipit.targets.kubernetes.concise.route:GatewayConfig",
         "`security` of a workload": "shipit.targets.kubernetes.concise.security:SecurityConfig",
         "`strategy` of a workload": "shipit.targets.kubernetes.concise.rollout:StrategyConfig",
+        "`canary` of a workload": "shipit.targets.kubernetes.concise.canary:CanaryConfig",
+        "`blue_green` of a workload": "shipit.targets.kubernetes.concise.blue_green:BlueGreenConfig",
         "`pdb` of a workload": "shipit.targets.kubernetes.concise.rollout:DisruptionConfig",
         "`spread` of a workload": "shipit.targets.kubernetes.concise.placement:SpreadConfig",
         "`tolerations` of a workload": "shipit.targets.kubernetes.concise.placement:TolerationConfig",

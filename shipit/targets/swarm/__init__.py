@@ -31,7 +31,12 @@ KIND = Kind(
     ),
     guide="swarm",
     workloads_key="services",
-    parts={"`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig"},
+    parts={
+        "`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig",
+        "`healthcheck` of a service": "shipit.targets.swarm.config:HealthcheckConfig",
+        "`update` of a service": "shipit.targets.swarm.config:UpdateConfig",
+        "`placement` of a service": "shipit.targets.swarm.config:PlacementConfig",
+    },
     instead={
         "run": "shipit exec, or docker run --network APP-ENVIRONMENT-swarm with the image that shipit status shows",
         "forward": "publish: a port of the swarm",
