@@ -59,15 +59,15 @@ def test_hosts_of_both_image_stores_get_the_layers_that_they_lack(
         again = shipit.run("deploy")
         assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
 
-        # Only the layer with the app is sent.
-        hosts[0].write("v2")
+        # Only the layer with the app is sent. No other test has sent the same.
+        hosts[0].write("v2 direct")
         plan = shipit.run("plan", "--full")
         assert plan.stdout.count("sends 1 layer, ") == 2, plan.stdout
         done = shipit.run("deploy", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
         for host in hosts:
             name = web(host)
-            assert name != first[host] and host.get(name) == f"v2 {SECRET}"
+            assert name != first[host] and host.get(name) == f"v2 direct {SECRET}"
 
         # Another container, and a one-off command, have the file as well.
         assert shipit.run("scale", "docker/side=2").returncode == 0

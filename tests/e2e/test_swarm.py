@@ -63,8 +63,12 @@ class Swarm:
         return [self.docker("inspect", "--type", "task", "--format", form, task) for task in self.tasks(service)]
 
     def ask(self, service: str) -> list[str]:
-        """The answers of the tasks that run, each asked from within its own container."""
-        return [self.docker("exec", one, "wget", "-qO-", "http://localhost:3000/") for one in self.containers(service)]
+        """The answers of the tasks that run, each asked from within its own container.
+
+        A task without a health check runs before it answers.
+        """
+        command = ("sh", "-c", "until wget -qO- http://localhost:3000/; do sleep 0.1; done")
+        return [self.docker("exec", one, *command) for one in self.containers(service)]
 
     def follow(self, service: str, *texts: str) -> None:
         """Follow the log through these lines; a task writes each but the first when the one before was read."""
