@@ -287,3 +287,10 @@ def test_an_editor_takes_variables_and_nulls(language_server: LanguageServer) ->
     text = 'targets: {k8s: {port: "${PORT}", replicas: null, on_failure: "${X:-stop}", timeout: "${T}"}}\n'
     overlay = "environments: {staging: {env: {A: null}, targets: {k8s: {port: null, health: null}}, release: null}}\n"
     assert language_server.diagnose(f"{HEAD}{text}{overlay}") == []
+
+
+@pytest.mark.parametrize("value", ["compose.yaml", ["compose.yaml", "compose.prod.yaml"]])
+def test_a_compose_file_may_be_one_or_several(value: object) -> None:
+    target = {"kind": "compose", "file": value, "profiles": "worker"}
+    validator = jsonschema.Draft7Validator(render_schema(KindModels()))
+    assert not list(validator.iter_errors({"app": "shop", "image": "acme/shop", "targets": {"stack": target}}))

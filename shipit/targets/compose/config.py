@@ -23,6 +23,13 @@ FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
+def _one_or_list(schema: dict[str, Any]) -> None:
+    """Let the schema take one text as well as a list."""
+    del schema["type"]
+    item = schema.pop("items")
+    schema["anyOf"] = [item, {"type": "array", "items": item}]
+
+
 class ComposeConfig(TargetConfig):
     """The services of a compose file on one engine; `docker compose` starts them."""
 
@@ -32,9 +39,13 @@ class ComposeConfig(TargetConfig):
         (),
         description="The compose file, relative to deploy.yml, or a list of which each is merged over the one before; compose.yaml or docker-compose.yml when absent.",
         examples=["compose.yaml", ["compose.yaml", "compose.prod.yaml"]],
+        json_schema_extra=_one_or_list,
     )
     profiles: tuple[ServiceName, ...] = Field(
-        (), description="Profiles of the compose file to use; text is one.", examples=[["worker"]]
+        (),
+        description="Profiles of the compose file to use, or one.",
+        examples=["worker", ["worker", "debug"]],
+        json_schema_extra=_one_or_list,
     )
     host: Host | None = Field(
         None,

@@ -38,6 +38,8 @@ KIND = Kind(
         "`placement` of a service": "shipit.targets.swarm.config:PlacementConfig",
     },
     instead={
+        "stop": "shipit scale TARGET/SERVICE=0",
+        "start": "shipit scale TARGET/SERVICE=N",
         "run": "shipit exec, or docker run --network APP-ENVIRONMENT-swarm with the image that shipit status shows",
         "forward": "publish: a port of the swarm",
     },
