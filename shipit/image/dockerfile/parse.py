@@ -16,6 +16,8 @@ from shipit.image.patterns.go_space import SPACE
 # BuildKit's limit of bytes in a line; and ours of instructions in a file, against generated files.
 _LONGEST_LINE, _MOST_INSTRUCTIONS = 65_535, 50_000
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
+# The spaces among the characters of Latin-1.
+_BYTE_SPACE = "\t\n\v\f\r \x85\xa0"
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
 _DIRECTIVES = ("syntax", "escape", "check")
 
@@ -190,11 +192,26 @@ class _Parser:
 
 
 def _split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
-    """The flags at the start, unquoted and unescaped, and the rest of the text."""
+    """The flags at the start, unquoted and unescaped, and the rest of the text.
+
+    As in BuildKit, a byte that is a space in Latin-1 ends a flag, also inside a character.
+    """
+    if text.isascii():
+        return _flags_of_bytes(text, escape)
+    flags, rest = _flags_of_bytes(text.encode("utf-8").decode("latin-1"), escape)
+    return tuple(map(_characters, flags)), _characters(rest)
+
+
+def _characters(data: str) -> str:
+    """The text of bytes that were read as Latin-1."""
+    return data.encode("latin-1").decode("utf-8", "replace")
+
+
+def _flags_of_bytes(text: str, escape: str) -> tuple[tuple[str, ...], str]:
     flags: list[str] = []
     at = 0
     while True:
-        while at < len(text) and text[at] in SPACE:
+        while at < len(text) and text[at] in _BYTE_SPACE:
             at += 1
         if not text.startswith("--", at):
             return tuple(flags), text[at:]
@@ -208,7 +225,7 @@ def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
     """The word at an index, unquoted and unescaped, and the index where it ends."""
     out: list[str] = []
     quote = ""
-    while at < len(text) and (quote or text[at] not in SPACE):
+    while at < len(text) and (quote or text[at] not in _BYTE_SPACE):
         char = text[at]
         at += 1
         if char == quote:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipit.image.dockerfile.exec_form import json_words
@@ -154,6 +154,12 @@ def shown(dockerfile: Dockerfile) -> list[dict[str, Any]]:
 
 
 @given(FILES)
+@example("FROM a\nFROM \xa0 --interval=1500us\n".encode())
+@example("FROM a\nCOPY --link \xa0 --from=b x y\n".encode())
+@example("FROM a\nFROM --platform=x\xa0b\n".encode())
+@example("FROM a\nCOPY --from=\xe0 x y\n".encode())
+@example("FROM a\nCOPY --from=\xe9 x y\n".encode())
+@example("FROM a\nFROM \u2003 --platform=x b\n".encode())
 def test_random_dockerfiles_parse_as_in_buildkit(moby: Moby, data: bytes) -> None:
     parsed = parse_dockerfile(data)
     try:
