@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from typing import cast
 from urllib.parse import urlsplit
 
 from shipit.docker.tls_bytes import TlsBytes
 from shipit.errors import RemoteError
+from shipit.http.connections import configured, trusting
 from shipit.http.sockets import PacedSocket
 from shipit.http.tls import Tls
 from shipit.http.upgraded import RawConnection
@@ -33,20 +33,12 @@ def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket | TlsByt
     if not is_secure:
         return plain
     try:
-        return TlsBytes(plain, _context(tls or Tls()), name)
+        settings = tls or Tls()
+        context = configured(trusting(settings.ca_file), settings)
+        return TlsBytes(plain, context, settings.server_name or name)
     except BaseException:
         plain.close()
         raise
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    if not tls.is_verified:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.cert_file and tls.key_file:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
-    return context
 
 
 class ByteStream:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from shipit.docker.dial import ByteStream, dial
 from shipit.docker.upgrade import upgrade
@@ -192,3 +193,17 @@ def test_a_certificate_that_is_not_trusted_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="certificate"):
             dial(f"tcp://127.0.0.1:{listener.getsockname()[1]}", Tls(), 60)
         thread.join()
+
+
+def test_a_client_key_with_a_password_is_an_error_without_a_question(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    authority.issue("client", "me", names=("me",))
+    file = authority.folder / "client.key"
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
+    tls = Tls(str(authority.folder / "ca.crt"), str(authority.folder / "client.crt"), str(file))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(OSError, match="is not a certificate with its key"):
+            dial(address, tls, 30)
