@@ -32,6 +32,7 @@ from shipit.targets.host_client import HostClient
 from shipit.targets.host_images import send_pinned
 from shipit.targets.host_owner import RUN, Owner
 from shipit.targets.host_records import remove_records
+from shipit.targets.host_superseded import superseded_error
 from shipit.targets.session import Session
 
 _HINT = "make a new plan"
@@ -179,10 +180,7 @@ def _check_known(step: ComposeUp, content: Content, client: HostClient, setting:
         if one.service not in wanted or wanted[one.service].is_met_by(one):
             continue
         if one.id not in step.known:
-            what = f"superseded by someone else: {one.name} was created since the plan was made"
-            error = DeployFailed(what, where=setting.target, hint="deploy again when they are done")
-            error.superseded_by = "someone else"
-            raise error
+            raise superseded_error(f"{one.name} was created since the plan was made", setting.target)
 
 
 def _of_project(names: Sequence[str], client: HostClient, setting: Setting) -> list[str]:

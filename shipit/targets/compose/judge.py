@@ -8,8 +8,7 @@ from typing import NamedTuple
 from shipit.release import Seen, State, Verdict
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
 from shipit.targets.compose.plan import differences, short_image
-
-_HINT = "deploy again when they are done"
+from shipit.targets.host_superseded import superseded
 
 
 class Limits(NamedTuple):
@@ -60,10 +59,6 @@ def judge_ended(
         if not one.is_running and not (service and service.is_served_by(one)):
             return Verdict(State.FAILED, f"{one.name} {one.ended}", subject=one.id)
     return None
-
-
-def superseded(what: str) -> Verdict:
-    return Verdict(State.FAILED, f"superseded by someone else: {what}", hint=_HINT, superseded_by="someone else")
 
 
 def judge_containers(

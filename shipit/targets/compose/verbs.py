@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.compose.judge import Limits, judge_containers, judge_ended, superseded
+from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
 from shipit.targets.compose.observed import ComposeObserved, WantedService
 from shipit.targets.compose.steps import RestartContainers, ScaleServices
+from shipit.targets.host_superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
 

@@ -12,8 +12,7 @@ from shipit.targets.docker.plan_back import Ways
 from shipit.targets.docker.proxy.judge import judge_route
 from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.wanted import WantedService
-
-_HINT = "deploy again when they are done"
+from shipit.targets.host_superseded import superseded
 
 
 class Limits(NamedTuple):
@@ -86,10 +85,6 @@ def _difference(found: ContainerFacts, wanted: WantedService) -> str:
 
 def _down(service: str, running: tuple[ContainerFacts, ...]) -> str:
     return "" if running else f"{service} is DOWN: none of its containers runs"
-
-
-def superseded(what: str) -> Verdict:
-    return Verdict(State.FAILED, f"superseded by someone else: {what}", hint=_HINT, superseded_by="someone else")
 
 
 def judge_containers(

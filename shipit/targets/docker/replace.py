@@ -22,6 +22,7 @@ from shipit.targets.host_client import HostClient
 from shipit.targets.host_copied import copied_body, without_networks
 from shipit.targets.host_owner import SERVICE
 from shipit.targets.host_secret_files import copy_files, give_files
+from shipit.targets.host_superseded import superseded_error
 
 # How long bringing back the old containers may take, also when the deadline has passed.
 _UNDO_S = 120.0
@@ -104,10 +105,8 @@ class Replacement:
         for one in running:
             is_planned = one.id in self.step.known or (one.name in own and self._is_made(one))
             if not is_planned:
-                what = f"superseded by someone else: {one.name} runs on {self.step.host} since the plan was made"
-                error = DeployFailed(what, where=self.setting.target, hint="deploy again when they are done")
-                error.superseded_by = "someone else"
-                raise error
+                what = f"{one.name} runs on {self.step.host} since the plan was made"
+                raise superseded_error(what, self.setting.target)
         return [one for one in running if one.name in self.step.stop and not (one.name in own and self._is_made(one))]
 
     def _is_made(self, found: ContainerFacts) -> bool:

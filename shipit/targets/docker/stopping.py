@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.docker.judge import Limits, judge_containers, superseded
+from shipit.targets.docker.judge import Limits, judge_containers
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.plan_back import Kept, Ways, kept_of, plan_back
 from shipit.targets.docker.steps import StopContainers
+from shipit.targets.host_superseded import superseded
 from shipit.targets.orders import StopOrder
 
 

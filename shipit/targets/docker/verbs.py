@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.docker.judge import Limits, judge_containers, superseded
+from shipit.targets.docker.judge import Limits, judge_containers
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.plan_back import Ways
 from shipit.targets.docker.spec import other_number
 from shipit.targets.docker.steps import ReplaceService, RestartService
+from shipit.targets.host_superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
 

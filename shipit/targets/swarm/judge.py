@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
+from shipit.targets.host_superseded import superseded
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved, TaskFacts
 from shipit.targets.swarm.plan import PAUSED, Wanted, short_image
 from shipit.targets.swarm.wanted import WantedService
 
-_HINT = "deploy again when they are done"
 _UNDER_WAY = ("updating", "rollback_started")
 
 
@@ -97,10 +97,6 @@ def judge_services(services: Iterable[ServiceFacts], seen: Seen, limits: Limits,
         what = f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s"
         return Verdict(State.FAILED, what, progress, subject=stuck.id if stuck and stuck.container else "")
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
-
-
-def superseded(what: str) -> Verdict:
-    return Verdict(State.FAILED, f"superseded by someone else: {what}", hint=_HINT, superseded_by="someone else")
 
 
 def _gone(service: str) -> Verdict:

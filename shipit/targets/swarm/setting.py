@@ -9,6 +9,7 @@ from shipit.docker.client import auth_header
 from shipit.errors import DeployFailed
 from shipit.reference import parse_reference
 from shipit.targets.host_owner import Owner
+from shipit.targets.host_superseded import superseded_error
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.look import Reader
@@ -37,8 +38,4 @@ class Setting(NamedTuple):
         return auth_header(ref.registry, (found.username, found.password, found.identity_token))
 
     def superseded(self, what: str) -> DeployFailed:
-        error = DeployFailed(
-            f"superseded by someone else: {what}", where=self.target, hint="deploy again when they are done"
-        )
-        error.superseded_by = "someone else"
-        return error
+        return superseded_error(what, self.target)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
+from shipit.targets.host_superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
-from shipit.targets.swarm.judge import Limits, judge_services, superseded
+from shipit.targets.swarm.judge import Limits, judge_services
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
 from shipit.targets.swarm.plan import scale_step
 from shipit.targets.swarm.steps import RestartService

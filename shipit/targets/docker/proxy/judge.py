@@ -8,6 +8,7 @@ from shipit.release import State, Verdict
 from shipit.targets.docker.proxy.labels import NAME
 from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.docker.proxy.route import RouteSpec
+from shipit.targets.host_superseded import superseded
 
 
 def judge_route(host: str, spec: RouteSpec, dials: Sequence[str], found: ProxyFacts | None) -> Verdict | None:
@@ -21,18 +22,11 @@ def judge_route(host: str, spec: RouteSpec, dials: Sequence[str], found: ProxyFa
         return None
     route = found.routes.get(spec.service)
     if route is None:
-        return _superseded(f"the proxy on {host} has no route of {spec.service} any more")
+        return superseded(f"the proxy on {host} has no route of {spec.service} any more")
     if sorted(route.dials) != sorted(dials):
         where = ", ".join(route.dials) or "no container"
-        return _superseded(f"the proxy on {host} leads {', '.join(spec.hosts)} to {where}, not to {', '.join(dials)}")
+        return superseded(f"the proxy on {host} leads {', '.join(spec.hosts)} to {where}, not to {', '.join(dials)}")
     return None
-
-
-def _superseded(what: str) -> Verdict:
-    return Verdict(
-        State.FAILED, f"superseded by someone else: {what}", hint="deploy again when they are done",
-        superseded_by="someone else",
-    )  # fmt: skip
 
 
 def urls_of_routes(wanted: Mapping[str, RouteSpec], found: ProxyFacts | None) -> tuple[str, ...]:
