@@ -31,6 +31,11 @@ def pinned_images(answer: Field) -> Iterator[str]:
                 yield f"{found.name}@{found.digest}"
 
 
+def has_ended(row: Field) -> bool:
+    """True for a row of GET /containers/json whose container does not run, and is not started again by the engine."""
+    return row["State"].text() in ("exited", "created", "dead")
+
+
 def last_said(health: Field) -> str:
     """The end of what the health check of a container said last."""
     said = [row["Output"].text().strip() for row in health["Log"].rows()]

@@ -1,17 +1,26 @@
-"""Images on an engine without a registry: sending them, and those that a rollback needs."""
+"""Images on an engine: pulling them, sending them without a registry, and those that a rollback needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from shipit.delivery.direct import load_direct
 from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepId, StepProgress
+from shipit.reference import parse_reference
 from shipit.release import LoadedImage
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import IMAGES, Owner
 from shipit.targets.label_store import LabelStore
 from shipit.targets.session import Session
+
+
+def pull_image(image: str, platform: str, client: HostClient, session: Session) -> None:
+    """Make an engine pull an image, with the login of its registry. Raises: RemoteError."""
+    ref = parse_reference(image)
+    find = partial(session.registries.credentials, ref) if session.registries else None
+    client.pull(image, platform, find() if find else None)
 
 
 def send_pinned(

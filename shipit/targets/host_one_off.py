@@ -10,16 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from shipit.docker.dial import ByteStream
-from shipit.errors import RemoteError
+from shipit.errors import RemoteError, UsageError
+from shipit.http.fields import Field
 from shipit.targets.host_attached import Attached
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_copied import one_off_body, without_networks
-from shipit.targets.host_owner import Owner
+from shipit.targets.host_facts import has_ended
+from shipit.targets.host_owner import RUN, Owner
 from shipit.targets.host_running import RunningContainer
 from shipit.targets.host_secret_files import copy_files
 from shipit.targets.remote import Command, Started
 
 _REMOVE_S = 30.0
+_KEPT_S = 24 * 3600
 
 
 class OneOff(Attached):
@@ -40,6 +43,20 @@ class OneOff(Attached):
     def close(self) -> None:
         super().close()
         self._host.within(_REMOVE_S).remove(self._id)
+
+
+def check_no_size(target: str, size: str) -> None:
+    """Raises: UsageError for a size: these places have none."""
+    if size:
+        raise UsageError(
+            f"{target} has no sizes for --size", hint="leave it out: the command has the limits of the service"
+        )
+
+
+def has_expired(row: Field, now_s: float) -> bool:
+    """True for the container of a one-off command that ended and is a day old: until then its log is of use."""
+    is_old = row["Created"].whole() < now_s - _KEPT_S
+    return is_old and RUN in row["Labels"].texts() and has_ended(row)
 
 
 def run_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> OneOff:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Protocol, Self, TypeVar
 
-from shipit.errors import ShipitError
+from shipit.errors import RemoteError, ShipitError
 from shipit.json_text import parse_json
 from shipit.past_release import PastRelease
 from shipit.record import from_json, to_json
@@ -43,6 +43,19 @@ def read_records(store: LabelStore, owner: Owner, kind: type[R]) -> tuple[R, ...
     """The newest first. What is no record of the kind is left out."""
     found = (parse_record(one.labels.get(RECORD, ""), kind) for one in store.list_labelled(owner.filters))
     return tuple(sorted((record for record in found if record), key=lambda record: -record.sequence))
+
+
+def find_record(store: LabelStore, owner: Owner, kind: type[R], version: str, where: str) -> R:
+    """The record of a release. `where` is the identity of the place, for the error. Raises: RemoteError where there is none."""
+    for record in read_records(store, owner, kind):
+        if record.past.version == version:
+            return record
+    raise cannot_return(f"has no record of the release {version}", where)
+
+
+def cannot_return(what: str, where: str) -> RemoteError:
+    """The error for a release to which a place can't return."""
+    return RemoteError(what, where=where, hint="shipit history lists the releases")
 
 
 def parse_record(text: str, kind: type[R]) -> R | None:

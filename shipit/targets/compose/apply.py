@@ -9,7 +9,6 @@ from typing import NamedTuple
 from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.process import Finished
-from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.compose.content import Content, wanted_of
 from shipit.targets.compose.kept import forget_files, keep_file, keep_image, read_files
@@ -29,15 +28,14 @@ from shipit.targets.compose.steps import (
     StopContainers,
 )
 from shipit.targets.host_client import HostClient
-from shipit.targets.host_images import send_pinned
+from shipit.targets.host_images import pull_image, send_pinned
+from shipit.targets.host_one_off import has_expired
 from shipit.targets.host_owner import RUN, Owner
 from shipit.targets.host_records import remove_records
 from shipit.targets.host_superseded import superseded_error
 from shipit.targets.session import Session
 
 _HINT = "make a new plan"
-# The container of a one-off command is kept so long, for its log.
-_KEPT_S = 24 * 3600
 
 
 class Setting(NamedTuple):
@@ -56,7 +54,8 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
     """Do one step. Raises: DeployFailed and other ShipitErrors."""
     match step:
         case PullImage():
-            _pull(step, client, setting.session)
+            if not client.has_image(step.image):
+                pull_image(step.image, step.platform, client, setting.session)
         case SendImage():
             keep = partial(keep_image, client, setting.owner)
             send_pinned(step.image, client, setting.owner, setting.session, step.id, keep)
@@ -80,14 +79,6 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
         case _:
             what = f"the step {step.id!r} is of the type {step.type}, which a Compose project does not have"
             raise DeployFailed(what, where=setting.target, hint=_HINT)
-
-
-def _pull(step: PullImage, client: HostClient, session: Session) -> None:
-    if client.has_image(step.image):
-        return
-    ref = parse_reference(step.image)
-    find = partial(session.registries.credentials, ref) if session.registries else None
-    client.pull(step.image, step.platform, find() if find else None)
 
 
 def _up(step: ComposeUp, client: HostClient, setting: Setting) -> Iterator[Event]:
@@ -205,10 +196,9 @@ def _remove(names: Sequence[str], client: HostClient, setting: Setting) -> None:
 
 
 def remove_one_offs(client: HostClient, owner: Owner, now_s: float) -> None:
-    """Remove the containers of one-off commands that ended and are a day old: until then their logs are of use."""
+    """Remove the containers of one-off commands whose logs are not of use any more."""
     for row in client.containers(owner.filters):
-        is_ended = row["State"].text() in ("exited", "created", "dead")
-        if RUN in row["Labels"].texts() and is_ended and row["Created"].whole() < now_s - _KEPT_S:
+        if has_expired(row, now_s):
             client.remove(row["Id"].required())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from shipit.errors import RemoteError
 from shipit.past_release import PastRelease
 from shipit.printable import Name
 from shipit.targets.compose.apply import remove_one_offs
@@ -13,9 +12,7 @@ from shipit.targets.compose.kept import forget_files
 from shipit.targets.compose.observed import ComposeObserved, Wanted
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import Owner
-from shipit.targets.host_records import kept_records, read_records
-
-_HINT = "shipit history lists the releases"
+from shipit.targets.host_records import cannot_return, kept_records, read_records
 
 
 class Record(NamedTuple):
@@ -47,17 +44,9 @@ def past_releases(
 def recalled(record: Record, observed: ComposeObserved, where: str) -> ComposeRecalled:
     """Raises: RemoteError where the engine lacks what the release needs."""
     files = {file.file: file for file in observed.files}
-    if gone := _gone(record, files, observed.images):
-        raise RemoteError(gone, where=where, hint=_HINT)
+    if why := _gone(record, files, observed.images):
+        raise cannot_return(why, where)
     return ComposeRecalled(record, files[record.file])
-
-
-def find_record(client: HostClient, owner: Owner, version: str, where: str) -> Record:
-    """Raises: RemoteError where there is none."""
-    for record in read_records(client, owner, Record):
-        if record.past.version == version:
-            return record
-    raise RemoteError(f"has no record of the release {version}", where=where, hint=_HINT)
 
 
 def expire(client: HostClient, owner: Owner, file: str, keep: int, now_s: float) -> None:

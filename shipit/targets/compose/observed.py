@@ -137,6 +137,11 @@ class ComposeObserved(NamedTuple):
                 return file
         return None
 
+    @property
+    def made_services(self) -> Mapping[str, WantedService]:
+        """The services of the file that the containers were made from: after a crash it is not the one that runs."""
+        return self.made.services if self.made else {}
+
     def runs(self, file: Wanted) -> bool:
         others = [one for one in self.containers if one.is_own and one.service not in file.services]
         return not others and all(self._runs(service, name) for name, service in file.services.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
-from shipit.targets.compose.observed import ComposeObserved, WantedService
+from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.steps import StartContainers, StopContainers
 from shipit.targets.host_superseded import superseded
 from shipit.targets.orders import StopOrder
@@ -33,11 +33,12 @@ def judge_stop(order: StopOrder, observed: ComposeObserved) -> Verdict:
 def plan_start(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
     """What services need is started before them. Raises: DeployFailed for a service without a container."""
     steps: list[Step] = []
+    services = observed.made_services
     for service in _in_order(order, observed):
         found = observed.of(service)
         if not found:
             raise DeployFailed(f"{service} has no container", where=service, hint="shipit deploy first")
-        wanted = _services(observed).get(service)
+        wanted = services.get(service)
         stopped = [one for one in found if not one.is_running]
         names = tuple(one.name for one in stopped if not (wanted and wanted.may_end and one.has_ended_well))
         if names:
@@ -49,20 +50,15 @@ def plan_start(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
 
 
 def judge_start(order: StopOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
-    services = _services(observed)
+    services = observed.made_services
     if ended := judge_ended(order.workloads, services, observed):
         return ended
     return judge_containers(order.workloads, services, observed, seen, limits)
 
 
-def _services(observed: ComposeObserved) -> dict[str, WantedService]:
-    made = observed.made
-    return dict(made.services) if made else {}
-
-
 def _in_order(order: StopOrder, observed: ComposeObserved) -> list[str]:
     """The services, each behind those that it needs."""
-    services, found = _services(observed), list[str]()
+    services, found = observed.made_services, list[str]()
 
     def take(name: str, above: tuple[str, ...]) -> None:
         for other in services[name].needs if name in services else ():

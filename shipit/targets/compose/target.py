@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError, UsageError
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -36,7 +36,6 @@ from shipit.targets.compose.history import (
     ComposeRecalled,
     Record,
     expire,
-    find_record,
     past_releases,
     recalled,
 )
@@ -54,10 +53,10 @@ from shipit.targets.host_connection import Hosts, engine_addresses
 from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import ServiceLog
-from shipit.targets.host_one_off import run_once, start_once
+from shipit.targets.host_one_off import check_no_size, run_once, start_once
 from shipit.targets.host_owner import IMAGES, RECORD, Owner
 from shipit.targets.host_ports import ContainerPorts
-from shipit.targets.host_records import read_records, write_record
+from shipit.targets.host_records import find_record, read_records, write_record
 from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
@@ -180,7 +179,7 @@ class ComposeTarget:
         return recalled(record, self._observe_kept(session), self.place.identity)
 
     def _find(self, version: str, session: Session) -> Record:
-        return find_record(self._client(session), self.owner, version, self.place.identity)
+        return find_record(self._client(session), self.owner, Record, version, self.place.identity)
 
     def plan_return(self, recalled: ComposeRecalled, observed: ComposeObserved) -> tuple[Step, ...]:
         return plan_compose(self.compose_project, recalled.wanted, observed, {}, is_back=True)
@@ -237,11 +236,11 @@ class ComposeTarget:
         return execute(self._running(workload, session), command)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
-        self._check_size(size)
+        check_no_size(self.name, size)
         return run_once(self._running(workload, session), self.owner, workload, command)
 
     def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
-        self._check_size(size)
+        check_no_size(self.name, size)
         return start_once(self._running(workload, session), self.owner, workload, command)
 
     def ports(self, workload: str, session: Session) -> ContainerPorts:
@@ -249,11 +248,6 @@ class ComposeTarget:
 
     def _running(self, workload: str, session: Session) -> RunningContainer:
         return find_running(self.hosts, self.owner, workload, session, SERVICE)
-
-    def _check_size(self, size: str) -> None:
-        if size:
-            hint = "leave it out: the command has the limits of the service"
-            raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
 
     def inventory(self, session: Session) -> Inventory:
         client = self._client(session)

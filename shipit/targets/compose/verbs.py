@@ -5,7 +5,7 @@ from __future__ import annotations
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
-from shipit.targets.compose.observed import ComposeObserved, WantedService
+from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.steps import RestartContainers, ScaleServices
 from shipit.targets.host_superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -39,7 +39,7 @@ def plan_scale(order: ScaleOrder, observed: ComposeObserved) -> tuple[Step, ...]
 
 
 def judge_scale(order: ScaleOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:
-    services = _services(observed)
+    services = observed.made_services
     for name, quantity in order.quantities.items():
         if (found := len(_running(name, observed))) != quantity:
             ended = judge_ended([name], services, observed)
@@ -67,7 +67,7 @@ def judge_restart(order: RestartOrder, observed: ComposeObserved, seen: Seen, li
     own = [one for name in order.workloads for one in observed.of(name)]
     if kept := [one.name for one in own if (one.id, one.started_at) in old]:
         return Verdict(State.WAITING, f"{', '.join(kept)} not yet restarted", f"old {' '.join(kept)}")
-    services = _services(observed)
+    services = observed.made_services
     for service in order.workloads:
         if not observed.of(service):
             return Verdict(State.FAILED, f"{service} has no container", hint="deploy again")
@@ -78,9 +78,3 @@ def judge_restart(order: RestartOrder, observed: ComposeObserved, seen: Seen, li
 
 def _running(service: str, observed: ComposeObserved) -> tuple[str, ...]:
     return tuple(one.name for one in observed.of(service) if one.is_running)
-
-
-def _services(observed: ComposeObserved) -> dict[str, WantedService]:
-    """Of the file that the containers were made from: after a crash it is not the one that runs."""
-    made = observed.made
-    return dict(made.services) if made else {}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.printable import counted, human_bytes
-from shipit.reference import parse_reference
 from shipit.release import Step
 from shipit.targets.docker.command import run_command
 from shipit.targets.docker.expire import remove_sent
@@ -31,16 +29,16 @@ from shipit.targets.docker.steps import (
     StopService,
 )
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_images import pull_image
 from shipit.targets.host_owner import Owner
 from shipit.targets.host_records import remove_records
-from shipit.targets.session import Session
 
 
 def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Event]:
     """Do one step. Raises: DeployFailed and other ShipitErrors."""
     match step:
         case PullImage():
-            _pull(step, client, setting.session)
+            pull_image(step.image, step.platform, client, setting.session)
         case SendImage():
             sent = send_image(step.image, client, setting, step.id)
             said = f"{sent.sent_layers} of {counted(sent.layers, 'layer')}, {human_bytes(sent.sent_bytes)}"
@@ -76,12 +74,6 @@ def host_of(step: Step, target: str) -> str:
     if not isinstance(step, HostStep):
         raise unknown(step, target)
     return step.host
-
-
-def _pull(step: PullImage, client: HostClient, session: Session) -> None:
-    ref = parse_reference(step.image)
-    find = partial(session.registries.credentials, ref) if session.registries else None
-    client.pull(step.image, step.platform, find() if find else None)
 
 
 def _set_route(step: SetRoute, client: HostClient, setting: Setting) -> None:

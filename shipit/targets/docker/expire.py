@@ -5,14 +5,12 @@ from __future__ import annotations
 from shipit.targets.docker.plan_back import Record, names_in
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import name_of
+from shipit.targets.host_facts import has_ended, name_of
 from shipit.targets.host_images import kept_images
-from shipit.targets.host_owner import RUN, SERVICE, Owner
+from shipit.targets.host_one_off import has_expired
+from shipit.targets.host_owner import SERVICE, Owner
 from shipit.targets.host_records import kept_records, read_records
 from shipit.targets.session import Session
-
-# The container of a one-off command is kept so long, for its log.
-_KEPT_S = 24 * 3600
 
 
 def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
@@ -24,10 +22,8 @@ def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
         images, used = set(), set()
         for row in client.containers(owner.filters):
             name = name_of(row)
-            is_stopped = row["State"].text() in ("exited", "created", "dead")
-            labels = row["Labels"].texts()
-            is_old = RUN in labels and row["Created"].whole() < session.clock.wall_s() - _KEPT_S
-            if is_stopped and name not in kept and (SERVICE in labels or is_old):
+            is_stopped = SERVICE in row["Labels"].texts() and has_ended(row)
+            if name not in kept and (is_stopped or has_expired(row, session.clock.wall_s())):
                 client.remove(row["Id"].required())
                 images.add(row["Image"].text())
             else:

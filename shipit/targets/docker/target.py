@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError, UsageError
+from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -33,26 +33,27 @@ from shipit.targets.docker.describe import describe, rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.examine import check_ports, examine
 from shipit.targets.docker.expire import expire
+from shipit.targets.docker.history import containers_of, missing, past_of, plan_rollback
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan import notes_on, plan_docker
-from shipit.targets.docker.plan_back import Kept, Record, Way, kept_of, names_in, plan_back
+from shipit.targets.docker.plan_back import Record, Way, names_in, plan_back
 from shipit.targets.docker.probe import probe
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import PullImage, SendImage
 from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
-from shipit.targets.docker.wanted import Services, names_of
+from shipit.targets.docker.wanted import Services
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_connection import Hosts, engine_addresses
 from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import ServiceLog
-from shipit.targets.host_one_off import run_once, start_once
+from shipit.targets.host_one_off import check_no_size, run_once, start_once
 from shipit.targets.host_owner import SERVICE
 from shipit.targets.host_ports import ContainerPorts
-from shipit.targets.host_records import data_volumes, read_records, write_record
+from shipit.targets.host_records import cannot_return, data_volumes, find_record, read_records, write_record
 from shipit.targets.host_running import find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
@@ -150,15 +151,7 @@ class DockerTarget:
     def plan_rollback(
         self, release: Release, before: DockerObserved, now: DockerObserved, applied: Mapping[str, Facts]
     ) -> tuple[Step, ...]:
-        wanted = self.services.wanted(release)
-        old = before.running_names()
-        for host, names in now.running_names().items():
-            facts = before.hosts[host] if host in before.hosts else now.hosts[host]
-            own = {name for service in wanted.values() for name in names_of(self.owner, service, facts)}
-            if names - old.get(host, frozenset()) - own:
-                # Somebody else started others meanwhile.
-                return ()
-        return plan_back(kept_of(before), now, self._way)
+        return plan_rollback(self.owner, self.services.wanted(release), before, now, self._way)
 
     def judge_rollback(self, release: Release, before: DockerObserved, observed: DockerObserved, seen: Seen) -> Verdict:
         if not any(before.running_names().values()):
@@ -168,12 +161,7 @@ class DockerTarget:
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         records = read_records(self._first(session), self.owner, Record)
         observed = self.observe(session) if records else DockerObserved()
-        running = observed.running_names()
-        current = next((one for one in records if any(running.values()) and names_in(one) == running), None)
-        return tuple(
-            one.past._replace(is_current=one is current and tells_current, gone=_gone(one, observed))
-            for one in records[:most]
-        )
+        return past_of(records[:most], observed, tells_current=tells_current)
 
     def record_release(self, past: PastRelease, release: Release, observed: DockerObserved, session: Session) -> None:
         client = self._first(session)
@@ -181,34 +169,19 @@ class DockerTarget:
             earlier = self._find(past.returns_to, session)
             past, containers = past._replace(images=earlier.past.images), earlier.containers
         else:
-            containers = self._wanted_containers(release, observed)
+            containers = containers_of(self.owner, self.services.wanted(release), observed)
         write_record(client, self.owner, Record(past, containers))
         if past.state == "healthy":
             expire(self.hosts, self.owner, self.config.keep, session)
 
-    def _wanted_containers(self, release: Release, observed: DockerObserved) -> dict[str, tuple[Kept, ...]]:
-        wanted = self.services.wanted(release)
-        return {
-            host: tuple(
-                Kept(service, number, name)
-                for service, one in wanted.items()
-                for name, number in names_of(self.owner, one, facts).items()
-            )
-            for host, facts in observed.hosts.items()
-        }
-
     def recall(self, past: PastRelease, session: Session) -> DockerRecalled:
         record = self._find(past.version, session)
-        if gone := _gone(record, self.observe(session)):
-            raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
+        if why := missing(record, self.observe(session)):
+            raise cannot_return(why, self.place.identity)
         return DockerRecalled(record)
 
     def _find(self, version: str, session: Session) -> Record:
-        for record in read_records(self._first(session), self.owner, Record):
-            if record.past.version == version:
-                return record
-        what = f"has no record of the release {version}"
-        raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+        return find_record(self._first(session), self.owner, Record, version, self.place.identity)
 
     def plan_return(self, recalled: DockerRecalled, observed: DockerObserved) -> tuple[Step, ...]:
         return plan_back(recalled.record.containers, observed, self._way)
@@ -265,19 +238,14 @@ class DockerTarget:
         return execute(find_running(self.hosts, self.owner, workload, session), command)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
-        self._check_size(size)
+        check_no_size(self.name, size)
         found = find_running(self.hosts, self.owner, workload, session)
         return run_once(found, self.owner, workload, command)
 
     def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
-        self._check_size(size)
+        check_no_size(self.name, size)
         found = find_running(self.hosts, self.owner, workload, session)
         return start_once(found, self.owner, workload, command)
-
-    def _check_size(self, size: str) -> None:
-        if size:
-            hint = "leave it out: the command has the limits of the service"
-            raise UsageError(f"{self.name} has no sizes for --size", hint=hint)
 
     def ports(self, workload: str, session: Session) -> ContainerPorts:
         return ContainerPorts(self.hosts, self.owner, workload, session)
@@ -344,14 +312,3 @@ class DockerTarget:
     @property
     def _secrets(self) -> frozenset[str]:
         return frozenset(self.project.secrets_for(self.name))
-
-
-def _gone(record: Record, observed: DockerObserved) -> str:
-    """Why the hosts can't return to a release; empty where all its containers are there."""
-    for host, kept in record.containers.items():
-        facts = observed.hosts.get(host)
-        if facts is None:
-            return f"{host} is not a host of the target any more"
-        if missing := [one.name for one in kept if facts.find(one.name) is None]:
-            return f"{host} does not have the container {missing[0]} any more"
-    return "" if any(record.containers.values()) else "it is not known which containers it had"

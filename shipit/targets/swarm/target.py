@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -32,7 +32,7 @@ from shipit.targets.host_exec import execute
 from shipit.targets.host_lock import read_lock, swap_lock
 from shipit.targets.host_log import Instance, InstanceLog
 from shipit.targets.host_owner import LOCK, RECORD
-from shipit.targets.host_records import data_volumes, read_records, write_record
+from shipit.targets.host_records import cannot_return, data_volumes, find_record, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote
@@ -151,16 +151,12 @@ class SwarmTarget:
 
     def recall(self, past: PastRelease, session: Session) -> SwarmRecalled:
         record = self._find(past.version, session)
-        if gone := missing(record, self.observe(session)):
-            raise RemoteError(gone, where=self.place.identity, hint="shipit history lists the releases")
+        if why := missing(record, self.observe(session)):
+            raise cannot_return(why, self.place.identity)
         return SwarmRecalled(record)
 
     def _find(self, version: str, session: Session) -> Record:
-        for record in read_records(self._client(session), self.owner, Record):
-            if record.past.version == version:
-                return record
-        what = f"has no record of the release {version}"
-        raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
+        return find_record(self._client(session), self.owner, Record, version, self.place.identity)
 
     def plan_return(self, recalled: SwarmRecalled, observed: SwarmObserved) -> tuple[Step, ...]:
         return plan_back(recalled.record.services, observed)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from shipit.errors import DeployFailed, RemoteError, ShipitError
 from shipit.http.fields import Field
-from shipit.reference import parse_reference
 from shipit.targets.docker.owned import make_network
 from shipit.targets.docker.proxy.admin import ProxyAdmin
 from shipit.targets.docker.proxy.labels import CONFIG, DATA, NAME, NETWORK, OLD_NAME, PROXY
@@ -17,6 +15,7 @@ from shipit.targets.docker.proxy.route import PREFIX, all_routes, canonical, wit
 from shipit.targets.docker.proxy.steps import ProvideProxy
 from shipit.targets.docker.setting import Setting
 from shipit.targets.host_client import HostClient
+from shipit.targets.host_images import pull_image
 from shipit.targets.host_owner import Owner
 
 _POLL_S = 0.2
@@ -103,9 +102,7 @@ def _pull(step: ProvideProxy, client: HostClient, setting: Setting) -> None:
     """Pull the image unless the host has it."""
     if client.has_image(step.image):
         return
-    ref, registries = parse_reference(step.image), setting.session.registries
-    find = partial(registries.credentials, ref) if registries else None
-    client.pull(step.image, step.platform, find() if find else None)
+    pull_image(step.image, step.platform, client, setting.session)
 
 
 def _start(client: HostClient, setting: Setting, name: str) -> None:
