@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from shipit.config.yaml_text import is_other_word, quoted
-from shipit.drafts.files import Command
+from shipit.drafts.files import Command, Process
 
 
 def yaml_text(value: str) -> str:
@@ -39,3 +39,22 @@ def yaml_key(name: str) -> str:
 def yaml_env(values: Mapping[str, str]) -> str:
     """Variables as a flow map."""
     return "{" + ", ".join(f"{yaml_key(name)}: {interpolated_text(value)}" for name, value in values.items()) + "}"
+
+
+def process_keys(process: Process, *, fewest: int = 0) -> Iterator[str]:
+    """The keys of a process, for the kinds that call them `command`, `port`, `health`, `host`, `replicas` and `env`.
+
+    `fewest` is the lowest number of instances that the kind takes.
+    """
+    if process.command:
+        yield f"command: {yaml_command(process.command)}"
+    if process.port:
+        yield f"port: {process.port}"
+        if process.health.startswith("/"):
+            yield f"health: {yaml_text(process.health)}"
+        if re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", process.host):
+            yield f"host: {process.host}"
+    if process.quantity is not None and process.quantity != 1 and process.quantity >= fewest:
+        yield f"replicas: {process.quantity}"
+    if process.env:
+        yield f"env: {yaml_env(dict(process.env))}"

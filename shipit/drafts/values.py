@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import count
 from typing import Any
 
 from shipit.drafts.files import Command
@@ -44,6 +45,12 @@ def as_command(value: Any) -> Command:
     if isinstance(value, list) and value and all(isinstance(word, str | int | float) for word in value):
         return tuple(str(word) for word in value)
     return value.strip() if isinstance(value, str) else ""
+
+
+def free_name(name: str, taken: Collection[str], longest: int) -> str:
+    """A name of lower-case letters, digits and hyphens that is not in `taken`, made from another one; at most `longest` characters and a number."""
+    key = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:longest].strip("-") or "worker"
+    return next(found for number in count(1) if (found := key if number == 1 else f"{key}-{number}") not in taken)
 
 
 def listed(names: Iterable[str], word: str = "and") -> str:

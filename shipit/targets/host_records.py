@@ -6,17 +6,17 @@ A volume needs no image, outlives `docker container prune` and `docker system pr
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from typing import Protocol, Self, TypeVar
 
 from shipit.errors import RemoteError, ShipitError
 from shipit.json_text import parse_json
 from shipit.past_release import PastRelease
-from shipit.record import from_json, to_json
+from shipit.record import from_json
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import LOCK, RECORD, Owner
 from shipit.targets.label_store import LabelStore, short_name
+from shipit.targets.record_text import record_text
 
 # Records beyond the kept ones tell the history; their containers are gone.
 MOST_RECORDS = 20
@@ -72,7 +72,7 @@ def write_record(store: LabelStore, owner: Owner, record: ReleaseRecord) -> None
     same = next((one for one in earlier if one.past.version == record.past.version), None)
     newest = max((one.sequence for one in earlier), default=0)
     record = record._replace(sequence=same.sequence if same else newest + 1)
-    text = _text(record)
+    text = record_text(record, _LONGEST)
     name = _name(owner, record, text)
     store.put(name, {**owner.labels, RECORD: text})
     old = {one.past.version for one in earlier[MOST_RECORDS:]} | {record.past.version}
@@ -102,13 +102,6 @@ def kept_records(records: Iterable[R], keep: int) -> tuple[R, ...]:
             break
         kept.append(record)
     return tuple(kept)
-
-
-def _text(record: ReleaseRecord) -> str:
-    text = json.dumps(to_json(record), separators=(",", ":"))
-    if len(text) <= _LONGEST:
-        return text
-    return json.dumps(to_json(record._replace(past=record.past._replace(changes=(), reason=""))), separators=(",", ":"))
 
 
 def _name(owner: Owner, record: ReleaseRecord, text: str) -> str:

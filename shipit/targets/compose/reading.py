@@ -20,6 +20,7 @@ from shipit.targets.compose.ours import own_images
 from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.render import render_file
 from shipit.targets.host_owner import Owner
+from shipit.targets.image_uses import image_use
 from shipit.targets.session import Session
 
 # Stands for the value of a secret where only the services of the file are wanted: a port and a path take it, too.
@@ -112,12 +113,8 @@ class ComposeSource(NamedTuple):
         return [str(self.project.folder.checked(name)) for name in found]
 
     def _use(self, name: str) -> ImageUse:
-        config = self.project.images[name]
-        if not config.use and (self.config.load or config.repository is None):
-            return ImageUse(name, "", "oci", config.platform, publish=False)
-        if config.use:
-            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
-        return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
+        is_sent = self.config.load or self.project.images[name].repository is None
+        return image_use(self.project, name, is_sent=is_sent)
 
 
 def tell_secrets(environment: ProcessEnvironment, file: ComposeFile) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import docker_folder, find_engine
-from shipit.drafts.files import Process, ProjectFacts
+from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.reading import read_json, read_yaml_as_text
-from shipit.drafts.text import yaml_command, yaml_env, yaml_name, yaml_text
-from shipit.drafts.values import as_list, as_map, as_text
+from shipit.drafts.text import process_keys, yaml_name, yaml_text
+from shipit.drafts.values import as_list, as_map, as_text, free_name
 
 _HOST = re.compile(r"(unix|tcp|ssh)://[^\s,]+|context:[^\s,]+")
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -79,37 +78,16 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
     """The target, with a service for each process."""
     hosts = f"hosts: [{', '.join(yaml_text(part.strip()) for part in choice.place.split(','))}]"
     if len(project.processes) <= 1:
-        parts = [hosts, *(part for process in project.processes.values() for part in _service(process))]
+        parts = [hosts, *(part for process in project.processes.values() for part in process_keys(process, fewest=1))]
         return TargetDraft((f"  docker: {{{', '.join(parts)}}}",))
     services: dict[str, str] = {}
     for name, process in project.processes.items():
         image = [f"image: {yaml_name(project.process_images[name])}"] if len(project.images) > 1 else []
-        key = _service_name(name, services)
-        services[key] = f"      {yaml_name(key)}: {{{', '.join([*image, *_service(process)])}}}"
+        key = free_name(name, services, 36)
+        services[key] = f"      {yaml_name(key)}: {{{', '.join([*image, *process_keys(process, fewest=1)])}}}"
     # Kamal runs a role on its own servers only.
     note = "    # each host runs every service" if "," in choice.place else ""
     return TargetDraft(("  docker:", f"    {hosts}{note}", "    services:", *services.values()))
-
-
-def _service_name(name: str, taken: Collection[str]) -> str:
-    """A name for a service that no other one has."""
-    key = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:36].strip("-") or "worker"
-    return next(found for number in count(1) if (found := key if number == 1 else f"{key}-{number}") not in taken)
-
-
-def _service(process: Process) -> Iterator[str]:
-    if process.command:
-        yield f"command: {yaml_command(process.command)}"
-    if process.port:
-        yield f"port: {process.port}"
-        if process.health.startswith("/"):
-            yield f"health: {yaml_text(process.health)}"
-        if re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", process.host):
-            yield f"host: {process.host}"
-    if process.quantity is not None and process.quantity > 1:
-        yield f"replicas: {process.quantity}"
-    if process.env:
-        yield f"env: {yaml_env(dict(process.env))}"
 
 
 DRAFT = KindDraft("docker", detect, choose, question, render, needs_repository=False)

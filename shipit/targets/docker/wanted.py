@@ -16,6 +16,7 @@ from shipit.targets.docker.proxy.plan import ProxySpec
 from shipit.targets.docker.proxy.route import RouteSpec, owner_prefix
 from shipit.targets.docker.spec import Health, container_name
 from shipit.targets.host_owner import Owner
+from shipit.targets.image_uses import image_use
 
 Order = Literal["start-first", "stop-first"]
 
@@ -118,12 +119,8 @@ class Services:
         return volume._replace(source=posixpath.normpath(posixpath.join(str(self.project.root), volume.source)))
 
     def _use(self, name: str) -> ImageUse:
-        config = self.project.images[name]
-        if not config.use and (self.config.load or config.repository is None):
-            return ImageUse(name, "", "oci", config.platform, publish=False)
-        if config.use:
-            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
-        return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
+        is_sent = self.config.load or self.project.images[name].repository is None
+        return image_use(self.project, name, is_sent=is_sent)
 
 
 def names_of(owner: Owner, wanted: WantedService, facts: HostFacts) -> dict[str, int]:

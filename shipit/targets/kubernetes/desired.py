@@ -13,6 +13,7 @@ from shipit.config.position import Position
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.release import Image, ImageUse, Release
+from shipit.targets.image_uses import image_use
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
 from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed
@@ -388,12 +389,10 @@ class Desired:
 
     def _use(self, name: str) -> ImageUse:
         config = self.project.images[name]
-        if config.use:
-            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
-        if config.repository is None:
+        if not config.use and config.repository is None:
             what, hint = f"image {name} has no repository for the cluster to pull from", "add repository: to the image"
             raise ConfigErrors([self.project.problem(("targets", self.target), what, hint)])
-        return ImageUse(name, config.repository, "oci", config.platform, None, self.project.tags(name))
+        return image_use(self.project, name)
 
 
 def _slow_hash(text: str, salt: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from itertools import chain, count
+from collections.abc import Iterator
 from pathlib import Path
 
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.drafts.files import Process, ProjectFacts
+from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.reading import read_yaml
-from shipit.drafts.text import yaml_command, yaml_env, yaml_name, yaml_text
-from shipit.drafts.values import as_list, as_map, as_text
+from shipit.drafts.text import process_keys, yaml_name, yaml_text
+from shipit.drafts.values import as_list, as_map, as_text, free_name
 from shipit.targets.kubernetes.kubeconfig import kubeconfig_paths
 from shipit.targets.kubernetes.project_files import images_of, read_cluster_files
 
@@ -60,7 +59,7 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
         named = ", ".join(map(yaml_text, project.manifests))
         body = [f"manifests: [{named}]    # their images are pinned to the pushed digests"]
     elif len(project.processes) <= 1:
-        parts = [*context, *(part for process in project.processes.values() for part in _workload(process))]
+        parts = [*context, *(part for process in project.processes.values() for part in process_keys(process))]
         has_port = any(process.port for process in project.processes.values())
         return TargetDraft((f"  k8s: {{{', '.join(parts)}}}" + ("" if has_port else "    # port: makes a Service"),))
     else:
@@ -72,31 +71,10 @@ def _workloads(project: ProjectFacts) -> Iterator[str]:
     taken: set[str] = set()
     for name, process in project.processes.items():
         image = [f"image: {yaml_name(project.process_images[name])}"] if len(project.images) > 1 else []
-        key = _workload_name(name, taken)
+        # A workload with a port makes a Service, whose name begins with a letter.
+        key = free_name(f"app-{name}" if re.match("[^A-Za-z0-9]*[0-9]", name) else name, taken, 60)
         taken.add(key)
-        yield f"  {yaml_name(key)}: {{{', '.join([*image, *_workload(process)])}}}"
-
-
-def _workload_name(process: str, taken: Collection[str]) -> str:
-    """A name that Kubernetes takes, also for a Service: it begins with a letter, and no other workload has it."""
-    name = re.sub(r"[^a-z0-9-]+", "-", process.lower()).strip("-") or "worker"
-    name = (name if name[0].isalpha() else f"app-{name}")[:60].strip("-")
-    return next(each for each in chain([name], (f"{name}-{n}" for n in count(2))) if each not in taken)
-
-
-def _workload(process: Process) -> Iterator[str]:
-    if process.command:
-        yield f"command: {yaml_command(process.command)}"
-    if process.port:
-        yield f"port: {process.port}"
-        if process.health.startswith("/"):
-            yield f"health: {yaml_text(process.health)}"
-        if re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", process.host):
-            yield f"host: {process.host}"
-    if process.quantity is not None and process.quantity != 1:
-        yield f"replicas: {process.quantity}"
-    if process.env:
-        yield f"env: {yaml_env(dict(process.env))}"
+        yield f"  {yaml_name(key)}: {{{', '.join([*image, *process_keys(process)])}}}"
 
 
 DRAFT = KindDraft("k8s", detect, choose, question, render)

@@ -17,8 +17,9 @@ from shipit.json_text import parse_json
 from shipit.past_release import PastRelease
 from shipit.platforms import parse_platform
 from shipit.printable import Name
-from shipit.record import InvalidRecord, from_json, to_json
+from shipit.record import InvalidRecord, from_json
 from shipit.release import is_run_tag
+from shipit.targets.record_text import record_text
 
 # Tags of older runs are deleted, where the registry allows it.
 KEPT_RUNS = 20
@@ -80,7 +81,7 @@ def render_index(record: Record, children: Iterable[Child], source: Source) -> b
         f"{_OWN}run": past.run,
         f"{_OWN}by": past.by,
         f"{_OWN}environment": record.environment,
-        _RELEASE: _text(record),
+        _RELEASE: record_text(record, _LONGEST),
     }
     index = {
         "schemaVersion": 2,
@@ -148,10 +149,3 @@ def _is_named(past: PastRelease, tags: Mapping[str, Digest | None]) -> bool:
 
 def _environment_prefix(environment: str) -> str:
     return f"{_PREFIX}{re.sub(r'[^a-z0-9_]', '_', environment.lower())[:40]}-"
-
-
-def _text(record: Record) -> str:
-    text = json.dumps(to_json(record), separators=(",", ":"))
-    if len(text) <= _LONGEST:
-        return text
-    return json.dumps(to_json(record._replace(past=record.past._replace(changes=(), reason=""))), separators=(",", ":"))

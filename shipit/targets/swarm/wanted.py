@@ -9,6 +9,7 @@ from shipit.config.project import Project
 from shipit.release import ImageUse, Release
 from shipit.targets.container_spec import ContainerSpec, container_spec
 from shipit.targets.host_owner import Owner
+from shipit.targets.image_uses import image_use
 from shipit.targets.swarm.config import HealthcheckConfig, SwarmConfig, SwarmServiceConfig, UpdateConfig
 from shipit.targets.swarm.observed import ServiceFacts
 from shipit.targets.swarm.spec import ConfigFile, Healthcheck, Placement, SwarmSpec, Update
@@ -85,10 +86,7 @@ class Services:
         return WantedService(spec, marks, config.replicas)
 
     def _use(self, name: str) -> ImageUse:
-        config = self.project.images[name]
-        if config.use:
-            return ImageUse(name, config.use, "oci", config.platform, None, (), publish=False)
-        return ImageUse(name, config.repository or "", "oci", config.platform, None, self.project.tags(name))
+        return image_use(self.project, name)
 
 
 def _ns(seconds: float | None) -> int:
