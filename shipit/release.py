@@ -69,7 +69,7 @@ class Image(NamedTuple):
 
 
 def is_run_tag(tag: str) -> bool:
-    """Whether a tag names the record of a run: it is shipit's own, and no version of an image."""
+    """True for a tag of the record of a run, which is shipit's own and no version of an image."""
     return _RUN_TAG.fullmatch(tag) is not None
 
 
@@ -324,7 +324,7 @@ class StoredImage(NamedTuple):
 
     @property
     def is_record(self) -> bool:
-        """Whether it is the record of a run, beside the images."""
+        """True for the record of a run, beside the images."""
         return bool(self.tags) and all(map(is_run_tag, self.tags))
 
 

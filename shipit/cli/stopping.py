@@ -1,4 +1,4 @@
-"""What `stop` and `start` share: the services of the targets, stopped or started."""
+"""Stops or starts the services of targets, for `shipit stop` and `shipit start`."""
 
 from __future__ import annotations
 

@@ -110,12 +110,12 @@ class Git:
         return value
 
     def is_after(self, commit: str) -> bool | None:
-        """Whether HEAD is a later commit that has this one among its ancestors; None where this repository does not have it."""
+        """True where HEAD is a descendant of a commit; None where this repository does not have it."""
         base = self._run("merge-base", commit, "HEAD") if _DIGITS.fullmatch(commit) else None
         return None if base is None else base == commit != self.sha
 
     def is_before(self, commit: str) -> bool:
-        """Whether a commit is later than HEAD: it has HEAD among its ancestors, or a whole clone does not have it yet."""
+        """True where a commit is a descendant of HEAD, or a whole clone does not have it yet."""
         base = self._run("merge-base", commit, "HEAD") if _DIGITS.fullmatch(commit) else ""
         if base is not None:
             return base == self.sha != commit

@@ -73,7 +73,7 @@ class ByteStream:
         return len(self._unsent) > self._MOST_UNSENT
 
     def receive(self) -> list[bytes]:
-        """What has arrived. Raises: RemoteError."""
+        """The bytes that have arrived. Raises: RemoteError."""
         found: list[bytes] = []
         self.has_more = False
         for _ in range(self._TURN):

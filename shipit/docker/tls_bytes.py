@@ -23,7 +23,7 @@ class TlsBytes:
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=name)
         self._early = b""
-        # What is encrypted and not yet taken by the socket.
+        # Encrypted bytes that the socket has not taken yet.
         self._unsent = bytearray()
         while True:
             try:
@@ -65,7 +65,7 @@ class TlsBytes:
                 return b""
 
     def receive(self, amount: int) -> bytes | None:
-        """What has arrived, at most so many bytes: empty at the end, None when there is nothing now. Raises: OSError."""
+        """At most `amount` bytes that have arrived: empty at the end, None when there are none now. Raises: OSError."""
         if self._early:
             data, self._early = self._early[:amount], self._early[amount:]
             return data
@@ -75,7 +75,7 @@ class TlsBytes:
             return None
 
     def send(self, data: bytes) -> int:
-        """How many bytes were taken; 0 while earlier ones are not sent. Raises: OSError."""
+        """Send bytes; the number that was taken, 0 while earlier ones are not sent. Raises: OSError."""
         self.flush()
         if self._unsent:
             return 0

@@ -18,7 +18,7 @@ from shipit.history.state_store import CLOCK, MOST_BYTES, Kept, StateError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _HINT = "make the folder of `state:` in deploy.yml readable and writable"
-# How long another process may hold the lock of a file, which takes it for one write.
+# Seconds that another process may hold the lock of a file: each takes it for one write.
 _LOCKED_S, _POLL_S = 10.0, 0.02
 
 

@@ -84,7 +84,7 @@ def push(run: Run) -> Preparation:
     run.delivery.background.allow()
     preparation = prepare(run, is_push=True)
     if preparation.plan.publishes:
-        # What runs somewhere is not changed: only targets that are registries are locked.
+        # Only targets that are registries are locked: a push changes nothing that runs.
         from shipit.pipeline.locks import begin_changes
 
         begin_changes(run, preparation.plan, records_published)

@@ -26,7 +26,7 @@ from shipit.targets.session import Session
 # Of one request to the place; a step waits for a renewal at most so long.
 _REQUEST_S = 10.0
 _POLL_S = 1.0
-# How often a lock is read and written again that its holder renews every few seconds.
+# Tries to write a lock that its holder renews every few seconds.
 SWAPS = 20
 SUPERSEDED_EXIT = 4
 
@@ -254,7 +254,7 @@ def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = la
 
 
 def lock_keepers(run: Run, target: Target) -> Iterator[KeepsLock]:
-    """What may keep the lock of a target for all machines: its place, then the state of deploy.yml. Raises: UsageError."""
+    """The places that may keep the lock of a target for all machines: its own, then the state of deploy.yml. Raises: UsageError."""
     if locks(target):
         yield target
     if (state := run.state) is not None:

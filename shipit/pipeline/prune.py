@@ -69,7 +69,7 @@ def _delete_all(run: Run, still: Sequence[tuple[Pruning, StoredImage]]) -> int:
 
 
 def _images_of(plans: Iterable[Pruning]) -> int:
-    """How many images are deleted, without the records of runs beside them."""
+    """The number of deleted images, without the records of runs beside them."""
     return sum(not image.is_record for own in plans for image in own.removed)
 
 

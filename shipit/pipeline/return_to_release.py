@@ -90,7 +90,7 @@ def _choices(run: Run, targets: list[Returns], history: Mapping[str, Releases], 
 
 
 def _deploy_again(run: Run, target: Target, history: Releases, wanted: str) -> str:
-    """How to release the images of a release again that its place does not have any more; empty where no registry has them."""
+    """The command that releases the images of a release again which its place lost; empty where no registry has them."""
     past = next((past for past in history if past.gone and wanted in (past.version, past.run)), None)
     if past is None or not past.run:
         return ""

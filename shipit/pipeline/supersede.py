@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
     from shipit.targets.base import Target
 
-# How long an older deploy may take for the step that it is in.
+# Seconds that an older deploy may take for its current step.
 SUPERSEDE_S = 600.0
 
 

@@ -36,7 +36,7 @@ class EngineServiceConfig(Model):
     """One service: containers of one image, with one command. Each kind on Docker engines adds its keys."""
 
     shorthand = ({"type": "null"},)
-    # Whether `volumes` may have folders of this machine, relative to deploy.yml.
+    # True where `volumes` may have folders of this machine, relative to deploy.yml.
     takes_relative: ClassVar[bool] = False
 
     image: str | None = Field(

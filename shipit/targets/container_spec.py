@@ -15,7 +15,7 @@ from shipit.targets.container_values import Publish, Volume
 
 
 class ContainerSpec(NamedTuple):
-    """How the containers of a service are created. `image` is pinned, or a digest where it is sent to the host. `env` are the variables of the service itself.
+    """The settings with which the containers of a service are created. `image` is pinned, or a digest where it is sent to the host. `env` are the variables of the service itself.
 
     The values of other variables are not part of it: a step has their names and keyed hashes. `secret_files` are names of
     those that are files instead.

@@ -12,7 +12,7 @@ from shipit.targets.host_client import HostClient
 from shipit.targets.host_frames import Frames
 from shipit.targets.remote import Command, Output, Size
 
-# How long the engine may take to say how a command ended whose output has ended.
+# Seconds that the engine may take to give the exit code of a command whose output has ended.
 _END_S, _POLL_S = 20.0, 0.05
 
 

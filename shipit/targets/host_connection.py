@@ -63,7 +63,7 @@ class Hosts:
 
 
 def _hint(host: str, *, is_denied: bool) -> str:
-    """What helps where no engine answers."""
+    """The hint where no engine answers."""
     parts = urlsplit(host)
     if is_denied:
         return "add your user to the group of the socket: sudo usermod -aG docker $USER, then log in again"

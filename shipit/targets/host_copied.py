@@ -9,7 +9,7 @@ from shipit.http.fields import Field
 from shipit.targets.host_owner import NUMBER, RUN, Owner
 from shipit.targets.remote import Command
 
-# What the engine takes from the answer of an inspection: the rest is about the container itself.
+# The parts of an inspection that creating a container takes: the rest is about the old container itself.
 _CONFIG = (
     "Image",
     "Env",

@@ -1,4 +1,4 @@
-"""What kinds on Docker engines read of a container and of the images of an engine. Pure.
+"""Facts of containers and images in the answers of an engine. Pure.
 
 Source: Docker Engine API 1.41: ContainerInspect, ImageList.
 """

@@ -27,7 +27,7 @@ _LOOK_S, _WINDOW_S = 0.5, 2
 
 
 class Instance(NamedTuple):
-    """What has a log of its own. `key` is its own among all of a service, `read` gives its log by a query of the engine."""
+    """A container or task with a log. `key` is unique in its service, `read` gives its log by a query of the engine."""
 
     key: str
     name: str

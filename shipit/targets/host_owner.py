@@ -47,7 +47,7 @@ class Owner(NamedTuple):
 
     @property
     def _images(self) -> str:
-        """What the names begin with. `localhost` names no registry."""
+        """The beginning of the names. `localhost` names no registry."""
         return "".join(f"{_component(part)}/" for part in ("localhost", self.app, self.environment) if part)
 
     @property

@@ -23,12 +23,12 @@ from shipit.targets.host_running import RunningContainer, find_running
 from shipit.targets.session import Session
 
 _CONNECT_S = 10.0
-# How long a container is used without another look at which run: for the connections that a browser opens at once.
+# Seconds that a container is used without another look: a browser opens several connections at once.
 _KNOWN_S = 0.5
 
 
 class _Way(NamedTuple):
-    """How a port is reached: through ssh to the host of an address, or directly where `ssh` is empty."""
+    """The way to a port: through ssh to the host of an address, or directly where `ssh` is empty."""
 
     host: str
     port: int
@@ -45,7 +45,7 @@ class ContainerPorts:
         self._chosen: tuple[float, RunningContainer, Field] | None = None
 
     def check(self, port: int) -> None:
-        """That a container runs, and that this machine can reach the port. Raises: RemoteError."""
+        """Check that a container runs and that this machine can reach the port. Raises: RemoteError."""
         self._way(port)
 
     def open(self, port: int) -> ByteStream:

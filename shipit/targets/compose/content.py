@@ -38,7 +38,7 @@ class Content(NamedTuple):
 
 
 def wanted_of(content: Content, mark: Callable[[str], str]) -> Wanted:
-    """What a plan and a verdict need: keyed hashes in place of values. Raises: RemoteError for a text that is no compose file."""
+    """A rendered file for plans and verdicts: keyed hashes in place of values. Raises: RemoteError for a text that is no compose file."""
     services = {
         name: WantedService(
             service.image or f"<{name}>",

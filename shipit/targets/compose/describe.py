@@ -1,4 +1,4 @@
-"""What runs of a Compose project, for people. Pure."""
+"""The status of a Compose project. Pure."""
 
 from __future__ import annotations
 

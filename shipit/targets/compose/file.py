@@ -47,7 +47,7 @@ class ServiceFacts(NamedTuple):
 
     @property
     def may_end(self) -> bool:
-        """Whether it is healthy when it has ended with 0."""
+        """True where a container that ended with 0 is healthy."""
         return self.is_awaited or self.restart == "no" or self.restart.startswith("on-failure")
 
 

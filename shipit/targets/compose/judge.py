@@ -12,7 +12,7 @@ from shipit.targets.host_superseded import superseded
 
 
 class Limits(NamedTuple):
-    """How long to wait without progress, and how many restarts are allowed."""
+    """Seconds without progress before a failure, and the number of restarts that are allowed."""
 
     pending_s: float
     restarts: int = 0
@@ -115,7 +115,7 @@ def _waits(one: ContainerFacts, wanted: WantedService | None) -> Iterator[str]:
 
 
 def _summaries(own: list[ContainerFacts]) -> Iterator[str]:
-    """What was looked at, and nothing else."""
+    """The facts that were read, and nothing else."""
     for service in dict.fromkeys(one.service for one in own):
         found = [one for one in own if one.service == service]
         images = ", ".join(dict.fromkeys(short_image(one.image) for one in found))

@@ -77,7 +77,7 @@ def read_container(
     session.environment.redactor.add(_secret_values(answer, secrets))
     found = parse_container(answer, owner, session.mark)
     if found.restarts and found.state == "running":
-        # What runs again has no exit code any more.
+        # A container that runs again has no exit code.
         return found._replace(exit_code=client.last_exit_code(found.id, found.started_at))
     return found
 

@@ -49,7 +49,7 @@ class ContainerFacts(NamedTuple):
 
     @property
     def ended(self) -> str:
-        """How it ended, for people."""
+        """The way it ended, as a phrase of a message."""
         if self.is_out_of_memory:
             return "ran out of memory"
         if self.state == "created":

@@ -1,4 +1,4 @@
-"""Which images of deploy.yml the services of a compose file run. Pure."""
+"""The images of deploy.yml that the services of a compose file run. Pure."""
 
 from __future__ import annotations
 

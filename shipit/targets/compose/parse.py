@@ -56,7 +56,7 @@ def parse_tags(answer: Field) -> dict[str, str]:
 
 
 def is_outdated(found: ContainerFacts, tags: Mapping[str, str]) -> bool:
-    """Whether the tag of a container's image names another image on the engine now: Compose then makes a new container."""
+    """True where the tag of a container's image names another image on the engine now: Compose then makes a new container."""
     now = tags.get(_tag(found.image), "")
     return bool(now and found.image_ids) and now not in found.image_ids
 

@@ -11,7 +11,7 @@ from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, Se
 
 
 class ServiceChange(NamedTuple):
-    """What `up` does to one service, and why. `quantity` is the number of containers afterwards."""
+    """The effect of `up` on one service, and its reasons. `quantity` is the number of containers afterwards."""
 
     service: str
     lines: tuple[str, ...]
@@ -168,7 +168,7 @@ def _removals(wanted: Wanted, observed: ComposeObserved) -> Iterator[Step]:
 
 
 def notes_on(project: str, wanted: Wanted, observed: ComposeObserved) -> Iterator[str]:
-    """What a plan takes over, and what it leaves alone."""
+    """The objects that a plan takes over, and those that it leaves alone."""
     others = [one for one in observed.containers if not one.is_own]
     if taken := [one.name for one in others if one.service in wanted.services]:
         yield f"takes over the project {project}, which runs already: {', '.join(taken)}; this deploy can't be rolled back"

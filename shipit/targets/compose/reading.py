@@ -74,7 +74,7 @@ class ComposeSource(NamedTuple):
         return self._render(session, {service: self.image_name(image) for service, image in images.items()}, platforms)
 
     def image_name(self, image: Image) -> str:
-        """What a rendered file calls an image: its pinned name, or the one under which it is sent to the engine."""
+        """The name of an image in the rendered file: pinned, or that under which it is sent to the engine."""
         return image.pinned if image.repository else self.owner.image_name(image.name, image.config_digest)
 
     def _render(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:

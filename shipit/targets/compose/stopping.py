@@ -31,7 +31,7 @@ def judge_stop(order: StopOrder, observed: ComposeObserved) -> Verdict:
 
 
 def plan_start(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
-    """What services need is started before them. Raises: DeployFailed for a service without a container."""
+    """Starts services after those that they need. Raises: DeployFailed for a service without a container."""
     steps: list[Step] = []
     services = observed.made_services
     for service in _in_order(order, observed):

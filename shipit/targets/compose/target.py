@@ -324,7 +324,7 @@ def _wanted(observed: ComposeObserved) -> Wanted:
 
 
 def _is_changed_by_others(before: ComposeObserved, now: ComposeObserved) -> bool:
-    """Whether containers run that are neither those of before nor made by this run."""
+    """True where containers run that are neither those of before nor made by this run."""
     wanted = now.wanted.services if now.wanted else {}
     old = {one.id for one in before.containers}
     return any(

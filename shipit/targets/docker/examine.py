@@ -1,4 +1,4 @@
-"""What `shipit doctor` says of Docker hosts, and what a deploy checks before anything is built."""
+"""The checks of Docker hosts by `shipit doctor`, and by a deploy before anything is built."""
 
 from __future__ import annotations
 

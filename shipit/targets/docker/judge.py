@@ -16,7 +16,7 @@ from shipit.targets.host_superseded import superseded
 
 
 class Limits(NamedTuple):
-    """How long to wait without progress, and how many restarts are no failure."""
+    """Seconds without progress before a failure, and the number of restarts that are none."""
 
     pending_s: float
     restarts: int = 0
@@ -155,7 +155,7 @@ def _waits(one: ContainerFacts, observed: DockerObserved, *, needs_answer: bool)
 
 
 def _summary(own: Mapping[str, tuple[ContainerFacts, ...]], observed: DockerObserved) -> str:
-    """What was looked at, and nothing else."""
+    """The facts that were read, and nothing else."""
     found: dict[str, list[ContainerFacts]] = {}
     for containers in own.values():
         for one in containers:

@@ -64,6 +64,6 @@ def read_container(client: HostClient, name: str, secrets: frozenset[str], sessi
         session.environment.redactor.add(files.values())
         found = found._replace(marks={**found.marks, **{key: session.mark(value) for key, value in files.items()}})
     if found.restarts and found.state == "running":
-        # What runs again has no exit code any more.
+        # A container that runs again has no exit code.
         return found._replace(exit_code=client.last_exit_code(found.id, found.started_at))
     return found

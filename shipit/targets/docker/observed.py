@@ -43,7 +43,7 @@ class ContainerFacts(NamedTuple):
 
     @property
     def ended(self) -> str:
-        """How it ended, for people."""
+        """The way it ended, as a phrase of a message."""
         if self.is_out_of_memory:
             return "ran out of memory"
         if self.exit_code < 0:
@@ -59,7 +59,7 @@ class Foreign(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """What a host lacks of an image: a number of layers, and their size."""
+    """The layers of an image that a host lacks: their number and size."""
 
     layers: int
     size_bytes: int

@@ -33,7 +33,7 @@ class Record(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How a service is replaced, asked and reached."""
+    """The order in which a service is replaced, its health path and its route."""
 
     order: str = "start-first"
     health: Health | None = None

@@ -27,7 +27,7 @@ class SendImage(HostStep):
     """Sends an image to the host without a registry: only what the host lacks. `image` is the digest of its manifest."""
 
     type: ClassVar[str] = "docker.send"
-    # What a host lacks changes by itself: images share layers.
+    # The layers that a host lacks change by themselves: images share them.
     unstable: ClassVar[frozenset[str]] = frozenset(["detail"])
 
     image: str

@@ -273,7 +273,7 @@ class DockerTarget:
         return tuple(examine(self.hosts, self.owner, self._ports, session))
 
     def check_access(self, session: Session) -> None:
-        """That nobody else has a port that a service publishes."""
+        """Raises: RemoteError where somebody else has a port that a service publishes."""
         check_ports(self.hosts, self.owner, self._ports, session)
 
     @property

@@ -22,7 +22,7 @@ _ATTEMPTS = 8
 
 
 def is_adopted(live: Live | None) -> bool:
-    """Whether applying an object has to make fields that `kubectl apply` owns shipit's first."""
+    """True where fields that `kubectl apply` owns have to become shipit's before the object is applied."""
     return live is not None and any(manager.is_client_side for manager in live.meta.managers)
 
 

@@ -65,7 +65,7 @@ NOTHING_MORE = Owned({}, (), ())
 
 
 def joined(parts: Sequence[Owned]) -> Owned:
-    """What several managers own together. Where one owns a value as a whole and another one parts of it, the parts count."""
+    """The fields that several managers own together. Where one owns a value as a whole and another one parts of it, the parts count."""
     if len(parts) == 1:
         return parts[0]
     names = dict.fromkeys(name for part in parts for name in part.fields)

@@ -28,7 +28,7 @@ class Manager(NamedTuple):
 
     @property
     def is_client_side(self) -> bool:
-        """Whether it is that of `kubectl apply` without --server-side: the one that owns the last applied configuration."""
+        """True for `kubectl apply` without --server-side, which owns the last applied configuration."""
         if self.operation != "Update" or self.subresource:
             return False
         metadata = self.owned.fields.get("metadata")

@@ -26,7 +26,7 @@ from shipit.targets.swarm.steps import (
     UpdateService,
 )
 
-# How long the tasks of removed services may take to leave the network and the volumes.
+# Seconds that the tasks of removed services may take to leave the network and the volumes.
 _REMOVAL_S, _RETRY_S = 60.0, 0.3
 
 
@@ -72,7 +72,7 @@ def _restart(step: RestartService, row: Field, body: dict[str, Any]) -> bool:
 
 
 def _remove(step: RemoveAll, setting: Setting) -> Iterator[Event]:
-    """What tells a later run that something is left is removed last."""
+    """Removes last what tells a later run that something is left."""
     client, owner = setting.client, setting.owner
     for row in client.services():
         if is_own(row, owner):

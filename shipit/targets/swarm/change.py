@@ -22,7 +22,7 @@ from shipit.targets.swarm.spec import CONTENT, config_name, network_name, servic
 from shipit.targets.swarm.steps import RestoreService, UpdateService
 from shipit.targets.swarm.wanted import WantedService
 
-# How often a change is sent when Swarm itself changes the service in between, as when an update ends.
+# Tries of a change when Swarm itself changes the service in between, as when an update ends.
 _ATTEMPTS = 10
 _RETRY_S, _REMOVAL_S = 0.2, 60.0
 

@@ -18,7 +18,7 @@ from shipit.targets.host_frames import frames
 from shipit.targets.label_store import Labelled, age_s
 
 _TAIL = 20
-# What a config without content has: the engine takes none that is empty.
+# The content of a config without content: the engine takes none that is empty.
 _NOTHING = base64.b64encode(b"-").decode()
 
 _SWARM_SCOPE = json.dumps({"scope": ["swarm"]})

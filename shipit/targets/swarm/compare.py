@@ -11,14 +11,14 @@ from typing import Any
 
 from shipit.targets.swarm.spec import RESTARTED
 
-# What the engine answers where nothing was sent.
+# The values that the engine answers where none were sent.
 _DEFAULTS = {
     ("TaskTemplate", "Runtime"): "container",
     ("TaskTemplate", "ContainerSpec", "Isolation"): "default",
     ("EndpointSpec", "Mode"): "vip",
     ("TaskTemplate", "Resources", "Limits", "Pids"): 0,
 }
-# What is not part of the settings: docker's client adds platforms, and a restart counts up.
+# Not part of the settings: docker's client adds platforms, and a restart counts up.
 _IGNORED = {
     ("TaskTemplate", "ForceUpdate"),
     ("TaskTemplate", "Placement", "Platforms"),

@@ -50,7 +50,7 @@ class HealthcheckConfig(Model):
 
 
 class UpdateConfig(Model):
-    """How Swarm replaces the tasks of a service."""
+    """The way in which Swarm replaces the tasks of a service."""
 
     order: Literal["start-first", "stop-first"] | None = Field(
         None,
@@ -75,7 +75,7 @@ class UpdateConfig(Model):
 
 
 class PlacementConfig(Model):
-    """Which nodes run the tasks of a service."""
+    """The nodes that may run the tasks of a service."""
 
     constraints: tuple[Constraint, ...] = Field(
         (), description="All of them have to hold for a node.", examples=[["node.role==worker"]]
@@ -160,7 +160,7 @@ class SwarmServiceConfig(EngineServiceConfig):
 
     @property
     def longest_wait_s(self) -> float:
-        """How long Swarm may wait between two changes: for the next batch, for a failure, for a health check."""
+        """Seconds that Swarm may wait between two changes: for the next batch, for a failure, for a health check."""
         start_s = self.healthcheck.start_period if self.healthcheck else None
         return self.update.delay + self.update.monitor + (start_s or 0.0)
 

@@ -1,4 +1,4 @@
-"""What a target of this kind needs of the file, beyond what the model of its keys can tell."""
+"""Checks of a target of this kind that need more of the file than its own keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in the swarm, for people, and what would be sent to it. Pure."""
+"""The status of a swarm target, and the requests that it would send. Pure."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _UNDER_WAY = ("updating", "rollback_started")
 
 
 class Limits(NamedTuple):
-    """How long to wait without progress, how many failed tasks are no failure, and how long Swarm itself may wait between two changes."""
+    """Seconds without progress before a failure, the number of failed tasks that are none, and the seconds that Swarm itself may wait between two changes."""
 
     pending_s: float
     restarts: int = 0
@@ -88,7 +88,7 @@ def judge_services(services: Iterable[ServiceFacts], seen: Seen, limits: Limits,
     progress = " ".join(_progress(found) for found in services)
     if not waiting:
         return Verdict(State.HEALTHY, "; ".join(_summary(found) for found in services), progress)
-    # How long a node pulls an image is limited by the time of the whole target only.
+    # Pulling an image is limited by the time of the whole target only.
     is_pulling = any(one.state == "preparing" for found in services for one in found.current)
     if seen.unchanged_s > limits.pending_s + limits.swarm_waits_s and not is_pulling:
         stuck = next(
@@ -184,6 +184,6 @@ def _progress(found: ServiceFacts) -> str:
 
 
 def _summary(found: ServiceFacts) -> str:
-    """What was looked at, and nothing else."""
+    """The facts that were read, and nothing else."""
     count = "1 task runs" if found.wanted == 1 else f"{found.wanted} tasks run"
     return f"{found.service}: {count} on {short_image(found.image)}"

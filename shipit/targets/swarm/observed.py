@@ -46,7 +46,7 @@ class TaskFacts(NamedTuple):
 
     @property
     def ended(self) -> str:
-        """How it ended, for people."""
+        """The way it ended, as a phrase of a message."""
         where = f" on {self.node}" if self.node else ""
         if self.state == "complete":
             return f"{self.name}{where} ended with exit code 0"

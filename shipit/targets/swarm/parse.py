@@ -19,7 +19,7 @@ from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, TaskFac
 from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, USES
 
 _LONGEST_SAID = 500
-# What names another object in a row of a spec.
+# The keys that name another object in a row of a spec.
 _NAMES = ("Target", "SecretName", "ConfigName")
 
 

@@ -1,4 +1,4 @@
-"""What applying a step needs beside it."""
+"""The client and the values with which a step is applied."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Healthcheck(NamedTuple):
 
 
 class Update(NamedTuple):
-    """How Swarm replaces tasks. Times in nanoseconds."""
+    """The update settings of a service. Times in nanoseconds."""
 
     order: Name = "start-first"
     parallelism: int = 1
@@ -58,7 +58,7 @@ class ConfigFile(NamedTuple):
 
 
 class SwarmSpec(NamedTuple):
-    """How the tasks of a service are created. `container` has the settings that other kinds have, too.
+    """The settings with which the tasks of a service are created. `container` has the settings that other kinds have, too.
 
     The values of variables and secrets, and the number of tasks, are not part of it.
     """

@@ -107,7 +107,7 @@ def render_request(method: str, path: str, value: object = None, etag: str = "")
 
 
 class _Bytes:
-    """What http.client reads an answer from instead of a socket."""
+    """A stand-in for the socket that http.client reads an answer from."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -117,7 +117,7 @@ class _Bytes:
 
 
 def parse_answer(output: bytes, where: str) -> Answer:
-    """What nc printed. Raises: RemoteError with its text where it is no HTTP."""
+    """The answer that nc printed. Raises: RemoteError with its text where it is no HTTP."""
     if not output.startswith(b"HTTP/"):
         said = output.decode("utf-8", "replace").strip()
         is_missing = "executable file not found" in said or "no such file" in said

@@ -20,7 +20,7 @@ from shipit.targets.host_owner import Owner
 
 _POLL_S = 0.2
 _LABELS = {PROXY: "1"}
-# How long requests may take when the proxy itself is replaced.
+# Seconds that requests may take when the proxy itself is replaced.
 _STOP_S = 5.0
 
 

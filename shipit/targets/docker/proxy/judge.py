@@ -12,7 +12,7 @@ from shipit.targets.host_superseded import superseded
 
 
 def judge_route(host: str, spec: RouteSpec, dials: Sequence[str], found: ProxyFacts | None) -> Verdict | None:
-    """What is wrong with the route of one service that runs at the addresses `dials`; None where it leads there."""
+    """The failure of the route of a service that runs at the addresses `dials`; None where it leads there."""
     if found is None or not found.is_running:
         state = f"is {found.state}" if found else "is not there"
         hosts = f"{spec.service} is DOWN for {', '.join(spec.hosts)}"

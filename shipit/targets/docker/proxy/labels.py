@@ -12,7 +12,7 @@ NAME = "shipit-proxy"
 ADDRESS = "127.0.0.1:2019"
 # The network of its own, with Docker's DNS from the start; no app is in it.
 NETWORK = NAME
-# What it is called while another one takes its place.
+# Its name while another one takes its place.
 OLD_NAME = f"{NAME}-old"
 DATA, CONFIG = f"{NAME}-data", f"{NAME}-config"
 PROXY, IMAGE, PORTS = f"{LABEL}.proxy", f"{LABEL}.proxy-image", f"{LABEL}.proxy-ports"

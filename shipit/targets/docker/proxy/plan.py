@@ -68,7 +68,7 @@ def plan_route(
 
 
 def route_detail(spec: RouteSpec, found: ProxyFacts | None) -> Iterator[str]:
-    """What changes for users, of the hosts and of TLS."""
+    """The changes of hosts and TLS that users notice."""
     old = found.routes.get(spec.service) if found else None
     hosts = ", ".join(spec.hosts)
     if old is None:

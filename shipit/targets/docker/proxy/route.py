@@ -24,7 +24,7 @@ _STREAMS = "24h"
 # Where the addresses of the routes are in the container, in the volume of the configuration: a folder for each route.
 FOLDER = "/config/shipit"
 _FILE = re.compile(r"\{file\.(.*)\}")
-# How long a request waits for a container that does not accept connections, as while it restarts.
+# The time that a request waits for a container that does not accept connections, as while it restarts.
 _TRY = "5s"
 
 
@@ -39,7 +39,7 @@ class Ports(NamedTuple):
 
 
 class RouteSpec(NamedTuple):
-    """Which hosts lead to a service, and to which port of its containers. `drain_s` is how long old requests may take."""
+    """The hosts that lead to a service, and the port of its containers. `drain_s`: seconds that old requests may take."""
 
     id: Name
     service: Name
@@ -69,7 +69,7 @@ def folder(route: str) -> str:
 
 
 def places(spec: RouteSpec, count: int) -> list[str]:
-    """What Caddy replaces by the content of a file, one for each of the containers."""
+    """Placeholders of Caddy for the content of a file, one for each of the containers."""
     return [f"{{file.{folder(spec.id)}/{number}}}" for number in range(count)]
 
 

@@ -29,7 +29,7 @@ from shipit.targets.docker.setting import Setting
 from shipit.targets.host_client import HostClient
 from shipit.targets.host_owner import Owner
 
-# How often a write is tried while other runs write, too.
+# Tries of a write while other runs write, too.
 _TRIES = 100
 _PAUSE_S = 0.05
 _POLL_S = 0.3

@@ -43,7 +43,7 @@ def judge_route(case: Case) -> Verdict:
 
 
 def _is_stale(parent: Any, generation: int) -> bool:
-    """Whether a condition of a parent is of an earlier generation of the route. Source: metav1.Condition, observedGeneration."""
+    """True for a condition of an earlier generation of the route. Source: metav1.Condition, observedGeneration."""
     rows = parent.get("conditions") if isinstance(parent, Mapping) else None
     observed = [
         row.get("observedGeneration") for row in (rows if isinstance(rows, list) else []) if isinstance(row, Mapping)
