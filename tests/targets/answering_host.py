@@ -12,7 +12,7 @@ from typing import Any
 from shipit.clock import Clock, Deadline
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
-from shipit.targets.host_client import HostClient
+from shipit.targets.engine.client import HostClient
 from tests.docker.answering_engine import Server
 
 

@@ -33,8 +33,8 @@ from shipit.targets.compose.steps import (
     StartContainers,
     StopContainers,
 )
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import IMAGES, RECORD, RUN, Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import IMAGES, RECORD, RUN, Owner
 from shipit.targets.remote import Command
 from shipit.targets.session import Clients, Session
 from tests.targets.answering_host import answering_host

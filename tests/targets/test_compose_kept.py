@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from shipit.targets.compose.content import Content, pack
 from shipit.targets.compose.kept import FILE, FILE_ID, forget_files, keep_file, keep_image, read_files
-from shipit.targets.host_images import kept_images
-from shipit.targets.host_owner import Owner
-from shipit.targets.label_store import Labelled
+from shipit.targets.engine.images import kept_images
+from shipit.targets.engine.label_store import Labelled
+from shipit.targets.engine.owner import Owner
 
 OWNER = Owner("shop", "production", "stack")
 

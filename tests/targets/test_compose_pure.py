@@ -25,7 +25,7 @@ from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, ScaleServices, SendImage
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.compose.verbs import judge_restart, judge_scale, plan_restart, plan_scale
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 
 OWNER = Owner("shop", "production", "stack")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.host_copied import one_off_body, without_networks
-from shipit.targets.host_frames import Frames
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.copied import one_off_body, without_networks
+from shipit.targets.engine.frames import Frames
+from shipit.targets.engine.owner import Owner
 from shipit.targets.remote import Command, Output, Size
 
 OWNER = Owner("shop", "production", "docker")

@@ -17,10 +17,10 @@ from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.errors import RemoteError
-from shipit.targets.container_values import Publish
 from shipit.targets.docker.examine import check_ports, examine
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Clients, Session
 
 OWNER = Owner("shop", "production", "docker")

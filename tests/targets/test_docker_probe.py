@@ -15,10 +15,10 @@ from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
-from shipit.targets.container_values import Publish
 from shipit.targets.docker.observed import ProbeFacts
 from shipit.targets.docker.probe import probe
 from shipit.targets.docker.spec import Health
+from shipit.targets.engine.container_values import Publish
 from shipit.targets.session import Clients, Session
 
 

@@ -15,7 +15,6 @@ from shipit.digest import Digest
 from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.release import Destruction, Image, ImageUse, Seen, State, Step
-from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.docker.config import DockerConfig
 from shipit.targets.docker.describe import rendered_parts, urls_of
 from shipit.targets.docker.destroy import Inventory, plan_destroy
@@ -50,7 +49,8 @@ from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.docker.verbs import plan_scale
 from shipit.targets.docker.wanted import WantedService
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.container_spec import ContainerSpec
+from shipit.targets.engine.owner import Owner
 from shipit.targets.orders import ScaleOrder
 from shipit.targets.session import Clients, Session
 from tests.targets.answering_host import answering_host

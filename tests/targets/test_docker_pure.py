@@ -12,8 +12,6 @@ from shipit.errors import DeployFailed
 from shipit.http.fields import Field
 from shipit.past_release import PastRelease
 from shipit.release import Destruction, Image, ImageUse, Leftover, Place, Seen, State, Unit
-from shipit.targets.container_spec import ContainerSpec
-from shipit.targets.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.docker.disk import parse_free
@@ -37,10 +35,12 @@ from shipit.targets.docker.steps import (
 from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
-from shipit.targets.host_copied import copied_body
-from shipit.targets.host_facts import pinned_images
-from shipit.targets.host_owner import Owner
-from shipit.targets.host_records import kept_records, parse_record
+from shipit.targets.engine.container_spec import ContainerSpec
+from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
+from shipit.targets.engine.copied import copied_body
+from shipit.targets.engine.facts import pinned_images
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.records import kept_records, parse_record
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 
 HOST = "ssh://deploy@web1"

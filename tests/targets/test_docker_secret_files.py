@@ -8,9 +8,9 @@ import tarfile
 import pytest
 
 from shipit.http.fields import Field
-from shipit.targets.host_archive import only_file
-from shipit.targets.host_secret_files import archive_of, names_of_files
-from shipit.targets.host_users import User, find_user
+from shipit.targets.engine.archive import only_file
+from shipit.targets.engine.secret_files import archive_of, names_of_files
+from shipit.targets.engine.users import User, find_user
 
 FILES = {
     "/etc/passwd": "root:x:0:0::/:/bin/sh\nbroken\nnode:x:1000:1001::/home/node:/bin/sh\nodd:x:many:1:::\n",

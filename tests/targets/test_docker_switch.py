@@ -31,8 +31,8 @@ from shipit.targets.docker.proxy.route import (
 )
 from shipit.targets.docker.proxy.switch import Switch, find_proxy, remove_all
 from shipit.targets.docker.setting import Setting
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Clients, Session
 from tests.conftest import started
 from tests.servers.caddy import Caddy

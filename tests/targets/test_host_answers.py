@@ -9,8 +9,8 @@ import pytest
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.host_facts import name_of, published_port
-from shipit.targets.host_frames import frames
+from shipit.targets.engine.facts import name_of, published_port
+from shipit.targets.engine.frames import frames
 from shipit.targets.log_times import unix_time
 from tests.targets.answering_host import answering_host
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shipit.targets.docker.expire import remove_sent
-from shipit.targets.host_owner import IMAGES, Owner
+from shipit.targets.engine.owner import IMAGES, Owner
 from tests.targets.answering_host import answering_host
 
 OWNER = Owner("shop", "production", "docker")

@@ -13,10 +13,10 @@ from shipit.docker.client import Engine
 from shipit.errors import RemoteError
 from shipit.past_release import PastRelease
 from shipit.targets.docker.plan_back import Kept, Record
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_lock import read_lock, swap_lock
-from shipit.targets.host_owner import Owner
-from shipit.targets.host_records import MOST_RECORDS, data_volumes, read_records, remove_records, write_record
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.lock import read_lock, swap_lock
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.records import MOST_RECORDS, data_volumes, read_records, remove_records, write_record
 from shipit.targets.locks import Holder, LockState
 from tests.servers.engine import DockerEngine
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.targets.host_log import Instance, InstanceLog
+from shipit.targets.engine.log import Instance, InstanceLog
 from shipit.targets.session import Clients, Session
 from shipit.targets.verbs import LogQuery
 

@@ -22,11 +22,11 @@ from shipit.docker.client import Engine, WholeAnswer
 from shipit.errors import DeployFailed, RemoteError
 from shipit.past_release import PastRelease
 from shipit.registry.credentials import Credentials
-from shipit.targets.container_spec import ContainerSpec
-from shipit.targets.host_lock import read_lock, swap_lock
-from shipit.targets.host_owner import SERVICE, Owner
-from shipit.targets.host_owner import SPEC as SPEC_HASH
-from shipit.targets.host_records import MOST_RECORDS, read_records, remove_records, write_record
+from shipit.targets.engine.container_spec import ContainerSpec
+from shipit.targets.engine.lock import read_lock, swap_lock
+from shipit.targets.engine.owner import SERVICE, Owner
+from shipit.targets.engine.owner import SPEC as SPEC_HASH
+from shipit.targets.engine.records import MOST_RECORDS, read_records, remove_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.session import Clients, Session
 from shipit.targets.swarm.apply import apply_step

@@ -12,10 +12,10 @@ from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.past_release import PastRelease
 from shipit.release import Destruction, Place, Seen, State, Unit
-from shipit.targets.container_spec import ContainerSpec
-from shipit.targets.container_values import Publish, Volume
-from shipit.targets.host_owner import Owner
-from shipit.targets.label_store import short_name
+from shipit.targets.engine.container_spec import ContainerSpec
+from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.label_store import short_name
+from shipit.targets.engine.owner import Owner
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.swarm.compare import differences, mode_of, portable, settings_of
 from shipit.targets.swarm.describe import describe

@@ -27,12 +27,12 @@ from shipit.targets.compose.steps import (
     StartContainers,
     StopContainers,
 )
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_images import pull_image, send_pinned
-from shipit.targets.host_one_off import has_expired
-from shipit.targets.host_owner import RUN, Owner
-from shipit.targets.host_records import remove_records
-from shipit.targets.host_superseded import superseded_error
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.images import pull_image, send_pinned
+from shipit.targets.engine.one_off import has_expired
+from shipit.targets.engine.owner import RUN, Owner
+from shipit.targets.engine.records import remove_records
+from shipit.targets.engine.superseded import superseded_error
 from shipit.targets.session import Session
 
 _HINT = "make a new plan"

@@ -11,7 +11,7 @@ from shipit.config.model import TargetConfig
 from shipit.config.position import Keys
 from shipit.config.units import Flag, Whole, matching
 from shipit.errors import ConfigError
-from shipit.targets.container_config import Host
+from shipit.targets.engine.container_config import Host
 
 _PROJECT = "should be at most 63 lower-case letters, digits, '-' and '_', beginning with a letter or a digit"
 ProjectName = Annotated[str, matching(r"^[a-z0-9][a-z0-9_-]{0,62}$", _PROJECT)]

@@ -10,9 +10,9 @@ from shipit.printable import Name
 from shipit.targets.compose.apply import remove_one_offs
 from shipit.targets.compose.kept import forget_files
 from shipit.targets.compose.observed import ComposeObserved, Wanted
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import Owner
-from shipit.targets.host_records import cannot_return, kept_records, read_records
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.records import cannot_return, kept_records, read_records
 
 
 class Record(NamedTuple):

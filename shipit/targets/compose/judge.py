@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shipit.release import Seen, State, Verdict
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
 from shipit.targets.compose.plan import differences, short_image
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 
 
 class Limits(NamedTuple):

@@ -10,9 +10,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from shipit.targets.compose.content import LONGEST_LABEL, Content, pack, unpack
-from shipit.targets.host_images import kept_images
-from shipit.targets.host_owner import IMAGES, LABEL, Owner
-from shipit.targets.label_store import Labelled, LabelStore
+from shipit.targets.engine.images import kept_images
+from shipit.targets.engine.label_store import Labelled, LabelStore
+from shipit.targets.engine.owner import IMAGES, LABEL, Owner
 
 FILE, FILE_ID = f"{LABEL}.compose-file", f"{LABEL}.compose-file-id"
 

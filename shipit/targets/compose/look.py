@@ -11,9 +11,9 @@ from shipit.targets.compose.content import Content, wanted_of
 from shipit.targets.compose.kept import KeptFile, read_files
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted
 from shipit.targets.compose.parse import ONE_OFF, PROJECT, is_outdated, parse_container, parse_tags
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_facts import pinned_images, variables_of
-from shipit.targets.host_owner import APP, ENVIRONMENT, TARGET, Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.facts import pinned_images, variables_of
+from shipit.targets.engine.owner import APP, ENVIRONMENT, TARGET, Owner
 from shipit.targets.session import Session
 
 

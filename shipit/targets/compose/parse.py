@@ -11,8 +11,8 @@ from shipit.errors import ShipitError
 from shipit.http.fields import Field
 from shipit.reference import parse_reference
 from shipit.targets.compose.observed import ContainerFacts
-from shipit.targets.host_facts import last_said, published_port, variables_of
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.facts import last_said, published_port, variables_of
+from shipit.targets.engine.owner import Owner
 
 _LABEL = "com.docker.compose"
 PROJECT, SERVICE, NUMBER = f"{_LABEL}.project", f"{_LABEL}.service", f"{_LABEL}.container-number"

@@ -19,7 +19,7 @@ from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
 from shipit.targets.compose.ours import own_images
 from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.render import render_file
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 from shipit.targets.session import Session
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.targets.compose.file import GIVEN, ComposeFile, ServiceFacts, written
-from shipit.targets.host_owner import LABEL, Owner
+from shipit.targets.engine.owner import LABEL, Owner
 
 # Keys of a service that say how its image is made, which is done; profiles are chosen already.
 _BUILD_KEYS = ("build", "pull_policy")

@@ -7,7 +7,7 @@ from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
 from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.steps import StartContainers, StopContainers
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import StopOrder
 
 

@@ -48,16 +48,16 @@ from shipit.targets.compose.program import ComposeProgram
 from shipit.targets.compose.reading import ComposeSource
 from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts, engine_addresses
-from shipit.targets.host_exec import execute
-from shipit.targets.host_lock import read_lock, swap_lock
-from shipit.targets.host_log import ServiceLog
-from shipit.targets.host_one_off import check_no_size, run_once, start_once
-from shipit.targets.host_owner import IMAGES, RECORD, Owner
-from shipit.targets.host_ports import ContainerPorts
-from shipit.targets.host_records import find_record, read_records, write_record
-from shipit.targets.host_running import RunningContainer, find_running
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts, engine_addresses
+from shipit.targets.engine.exec import execute
+from shipit.targets.engine.lock import read_lock, swap_lock
+from shipit.targets.engine.log import ServiceLog
+from shipit.targets.engine.one_off import check_no_size, run_once, start_once
+from shipit.targets.engine.owner import IMAGES, RECORD, Owner
+from shipit.targets.engine.ports import ContainerPorts
+from shipit.targets.engine.records import find_record, read_records, write_record
+from shipit.targets.engine.running import RunningContainer, find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started

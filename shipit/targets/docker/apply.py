@@ -28,10 +28,10 @@ from shipit.targets.docker.steps import (
     StopContainers,
     StopService,
 )
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_images import pull_image
-from shipit.targets.host_owner import Owner
-from shipit.targets.host_records import remove_records
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.images import pull_image
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.records import remove_records
 
 
 def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Event]:

@@ -13,7 +13,7 @@ from shipit.targets.docker.render import create_body
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import RunReleaseCommand
-from shipit.targets.host_client import HostClient
+from shipit.targets.engine.client import HostClient
 
 _POLL_S = 0.2
 _WHAT = "the release command"

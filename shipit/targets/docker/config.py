@@ -11,7 +11,8 @@ from shipit.config.part import Model, forbid, need
 from shipit.config.position import Keys
 from shipit.config.units import Flag, Misplaced, UrlPath, VariableName, Whole
 from shipit.errors import ConfigError
-from shipit.targets.container_config import (
+from shipit.targets.docker.proxy.config import HostNames, ProxyConfig
+from shipit.targets.engine.container_config import (
     EngineServiceConfig,
     Host,
     NotEmpty,
@@ -19,7 +20,6 @@ from shipit.targets.container_config import (
     ServicesConfig,
     named_services,
 )
-from shipit.targets.docker.proxy.config import HostNames, ProxyConfig
 
 _HOST_PORT = "needs the port that the proxy leads to: add port:"
 _HEALTH_PORT = "needs the port that it asks: add port:"

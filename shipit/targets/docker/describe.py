@@ -13,7 +13,7 @@ from shipit.targets.docker.proxy.route import render_route
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.wanted import Services
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 
 
 def describe(target: str, place: Place, observed: DockerObserved, urls: tuple[str, ...]) -> Status:

@@ -15,12 +15,12 @@ from shipit.parallel import settle, together
 from shipit.printable import human_bytes
 from shipit.process import ProgramFailed, run_program
 from shipit.release import Finding
-from shipit.targets.container_values import Publish
 from shipit.targets.docker.disk import parse_free
 from shipit.targets.docker.parse import parse_foreign
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Session
 
 # An engine needs room for a new image beside the old ones.

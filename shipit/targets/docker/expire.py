@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from shipit.targets.docker.plan_back import Record, names_in
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import has_ended, name_of
-from shipit.targets.host_images import kept_images
-from shipit.targets.host_one_off import has_expired
-from shipit.targets.host_owner import SERVICE, Owner
-from shipit.targets.host_records import kept_records, read_records
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.facts import has_ended, name_of
+from shipit.targets.engine.images import kept_images
+from shipit.targets.engine.one_off import has_expired
+from shipit.targets.engine.owner import SERVICE, Owner
+from shipit.targets.engine.records import kept_records, read_records
 from shipit.targets.session import Session
 
 

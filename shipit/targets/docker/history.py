@@ -10,7 +10,7 @@ from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan import Wanted
 from shipit.targets.docker.plan_back import Kept, Record, Ways, kept_of, names_in, plan_back
 from shipit.targets.docker.wanted import names_of
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 
 
 def past_of(records: Sequence[Record], observed: DockerObserved, *, tells_current: bool) -> tuple[PastRelease, ...]:

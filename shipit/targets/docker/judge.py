@@ -12,7 +12,7 @@ from shipit.targets.docker.plan_back import Ways
 from shipit.targets.docker.proxy.judge import judge_route
 from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.wanted import WantedService
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 
 
 class Limits(NamedTuple):

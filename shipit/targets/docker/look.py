@@ -8,11 +8,11 @@ from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.parse import image_ids, parse_container, parse_foreign
 from shipit.targets.docker.proxy.look import read_proxy
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import pinned_images, variables_of
-from shipit.targets.host_owner import Owner
-from shipit.targets.host_secret_files import names_of_files, read_files
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.facts import pinned_images, variables_of
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.secret_files import names_of_files, read_files
 from shipit.targets.session import Session
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from shipit.targets.container_values import Publish
 from shipit.targets.docker.proxy.observed import ProxyFacts
+from shipit.targets.engine.container_values import Publish
 
 
 class ContainerFacts(NamedTuple):

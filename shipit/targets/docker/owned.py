@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shipit.errors import DeployFailed
 from shipit.targets.docker.setting import Setting
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import TARGET, Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import TARGET, Owner
 
 
 def is_own(client: HostClient, name: str, setting: Setting) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from shipit.http.fields import Field
-from shipit.targets.container_values import Publish
 from shipit.targets.docker.observed import ContainerFacts, Foreign
-from shipit.targets.host_facts import container_address, last_said, variables_of
-from shipit.targets.host_owner import IMAGE, IMAGE_ID, NUMBER, SERVICE, SPEC, VARIABLES
+from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.facts import container_address, last_said, variables_of
+from shipit.targets.engine.owner import IMAGE, IMAGE_ID, NUMBER, SERVICE, SPEC, VARIABLES
 
 
 def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts:

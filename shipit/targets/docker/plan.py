@@ -20,7 +20,7 @@ from shipit.targets.docker.proxy.steps import SetRoute
 from shipit.targets.docker.spec import container_name
 from shipit.targets.docker.steps import PullImage, ReplaceService, RunReleaseCommand, SendImage, StopService
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 
 Wanted = Mapping[str, WantedService]
 

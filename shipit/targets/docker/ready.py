@@ -9,7 +9,7 @@ from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.probe import probe
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
-from shipit.targets.host_client import HostClient
+from shipit.targets.engine.client import HostClient
 
 _POLL_S = 0.15
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shipit.targets.container_spec import ContainerSpec
-from shipit.targets.container_values import Publish, Volume
-from shipit.targets.host_owner import FILES, IMAGE, IMAGE_ID, NUMBER, SECRETS_FOLDER, SERVICE, SPEC, VARIABLES, Owner
+from shipit.targets.engine.container_spec import ContainerSpec
+from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.owner import FILES, IMAGE, IMAGE_ID, NUMBER, SECRETS_FOLDER, SERVICE, SPEC, VARIABLES, Owner
 
 
 def create_body(

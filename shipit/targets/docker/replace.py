@@ -18,11 +18,11 @@ from shipit.targets.docker.render import create_body
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_copied import copied_body, without_networks
-from shipit.targets.host_owner import SERVICE
-from shipit.targets.host_secret_files import copy_files, give_files
-from shipit.targets.host_superseded import superseded_error
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.copied import copied_body, without_networks
+from shipit.targets.engine.owner import SERVICE
+from shipit.targets.engine.secret_files import copy_files, give_files
+from shipit.targets.engine.superseded import superseded_error
 
 # How long bringing back the old containers may take, also when the deadline has passed.
 _UNDO_S = 120.0

@@ -13,10 +13,10 @@ from shipit.release import Image, LoadedImage, Release
 from shipit.targets.docker.observed import DockerObserved, HostFacts, Lacking
 from shipit.targets.docker.plan import lacks_image
 from shipit.targets.docker.setting import Setting
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_images import send_pinned
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.images import send_pinned
+from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Session
 
 

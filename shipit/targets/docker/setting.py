@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Session
 
 

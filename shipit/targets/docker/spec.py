@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shipit.printable import Name
-from shipit.targets.container_spec import ContainerSpec, hash_of
-from shipit.targets.container_values import Publish
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.container_spec import ContainerSpec, hash_of
+from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.owner import Owner
 
 
 class Health(NamedTuple):

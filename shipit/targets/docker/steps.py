@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from shipit.targets.container_spec import ContainerSpec
 from shipit.targets.docker.host_step import HostStep
 from shipit.targets.docker.proxy.route import RouteSpec
 from shipit.targets.docker.spec import Health
+from shipit.targets.engine.container_spec import ContainerSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from shipit.targets.docker.judge import Limits, judge_containers
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.plan_back import Kept, Ways, kept_of, plan_back
 from shipit.targets.docker.steps import StopContainers
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import StopOrder
 
 

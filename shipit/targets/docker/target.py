@@ -25,7 +25,6 @@ from shipit.release import (
     Step,
     Verdict,
 )
-from shipit.targets.container_values import Publish
 from shipit.targets.docker import KIND, verbs
 from shipit.targets.docker.apply import apply_step, host_of
 from shipit.targets.docker.config import DockerConfig, problems_of
@@ -45,16 +44,17 @@ from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import PullImage, SendImage
 from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.docker.wanted import Services
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts, engine_addresses
-from shipit.targets.host_exec import execute
-from shipit.targets.host_lock import read_lock, swap_lock
-from shipit.targets.host_log import ServiceLog
-from shipit.targets.host_one_off import check_no_size, run_once, start_once
-from shipit.targets.host_owner import SERVICE
-from shipit.targets.host_ports import ContainerPorts
-from shipit.targets.host_records import cannot_return, data_volumes, find_record, read_records, write_record
-from shipit.targets.host_running import find_running
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts, engine_addresses
+from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.exec import execute
+from shipit.targets.engine.lock import read_lock, swap_lock
+from shipit.targets.engine.log import ServiceLog
+from shipit.targets.engine.one_off import check_no_size, run_once, start_once
+from shipit.targets.engine.owner import SERVICE
+from shipit.targets.engine.ports import ContainerPorts
+from shipit.targets.engine.records import cannot_return, data_volumes, find_record, read_records, write_record
+from shipit.targets.engine.running import find_running
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started

@@ -11,7 +11,7 @@ from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostF
 from shipit.targets.docker.plan_back import Ways
 from shipit.targets.docker.spec import other_number
 from shipit.targets.docker.steps import ReplaceService, RestartService
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
 

@@ -8,14 +8,14 @@ from typing import Literal, NamedTuple
 
 from shipit.config.project import Project
 from shipit.release import ImageUse, Release
-from shipit.targets.container_spec import ContainerSpec, container_spec
-from shipit.targets.container_values import Volume
 from shipit.targets.docker.config import DockerConfig, ServiceConfig
 from shipit.targets.docker.observed import ContainerFacts, HostFacts
 from shipit.targets.docker.proxy.plan import ProxySpec
 from shipit.targets.docker.proxy.route import RouteSpec, owner_prefix
 from shipit.targets.docker.spec import Health, container_name
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.container_spec import ContainerSpec, container_spec
+from shipit.targets.engine.container_values import Volume
+from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 
 Order = Literal["start-first", "stop-first"]

@@ -8,7 +8,7 @@ from typing import Any
 from shipit.errors import DeployFailed
 from shipit.events import Event, Log, StepApplied
 from shipit.http.fields import Field
-from shipit.targets.host_owner import TARGET
+from shipit.targets.engine.owner import TARGET
 from shipit.targets.swarm.compare import fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.contents import content_of
 from shipit.targets.swarm.kept import keep_live, keep_new, read_spec

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from shipit.clock import Clock, Deadline
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_frames import frames
-from shipit.targets.label_store import Labelled, age_s
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.frames import frames
+from shipit.targets.engine.label_store import Labelled, age_s
 
 _TAIL = 20
 # The content of a config without content: the engine takes none that is empty.

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shipit.config.part import Model, forbid
 from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, matching
-from shipit.targets.container_config import (
+from shipit.targets.engine.container_config import (
     MOST_REPLICAS,
     EngineServiceConfig,
     Host,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ShipitError
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.config import SwarmConfig
 from shipit.targets.swarm.contents import LARGEST, content_of
 from shipit.targets.swarm.spec import JOB, service_name

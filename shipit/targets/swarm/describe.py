@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from shipit.release import Place, RenderedPart, Status, Unit
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.plan import Wanted
 from shipit.targets.swarm.render import service_body

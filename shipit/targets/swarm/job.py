@@ -8,7 +8,7 @@ from typing import Any
 from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.http.fields import Field
-from shipit.targets.host_owner import SERVICE, SPEC
+from shipit.targets.engine.owner import SERVICE, SPEC
 from shipit.targets.swarm.change import ensure_network, own_row, resolved
 from shipit.targets.swarm.observed import TaskFacts
 from shipit.targets.swarm.parse import parse_task

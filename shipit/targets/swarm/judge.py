@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved, TaskFacts
 from shipit.targets.swarm.plan import PAUSED, Wanted, short_image
 from shipit.targets.swarm.wanted import WantedService

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.errors import DeployFailed
-from shipit.targets.host_owner import LOCK, Owner
-from shipit.targets.host_records import kept_records, read_records
+from shipit.targets.engine.owner import LOCK, Owner
+from shipit.targets.engine.records import kept_records, read_records
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.compare import fingerprint_of, portable, settings_of

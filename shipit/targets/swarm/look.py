@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.http.fields import Field
-from shipit.targets.host_facts import variables_of
-from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.engine.facts import variables_of
+from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
-from shipit.targets.host_facts import variables_of
-from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES
+from shipit.targets.engine.facts import variables_of
+from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, TaskFacts
 from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, USES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from shipit.release import Step
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.spec import service_name
 from shipit.targets.swarm.steps import PruneService, RunReleaseCommand, ScaleService, UpdateService

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shipit.targets.container_values import Publish, Volume
-from shipit.targets.host_owner import SERVICE, SPEC, VARIABLES, Owner
+from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES, Owner
 from shipit.targets.swarm.spec import (
     ConfigFile,
     Healthcheck,

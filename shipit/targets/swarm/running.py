@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipit.errors import RemoteError
-from shipit.targets.host_running import RunningContainer
+from shipit.targets.engine.running import RunningContainer
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.observed import TaskFacts

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.spec import HASH, SALT, SECRET, secret_name
 

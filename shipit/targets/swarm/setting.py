@@ -8,8 +8,8 @@ from typing import NamedTuple
 from shipit.docker.client import auth_header
 from shipit.errors import DeployFailed
 from shipit.reference import parse_reference
-from shipit.targets.host_owner import Owner
-from shipit.targets.host_superseded import superseded_error
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.superseded import superseded_error
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.look import Reader

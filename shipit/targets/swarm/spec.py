@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from shipit.printable import Name
 from shipit.record import to_json
-from shipit.targets.container_spec import ContainerSpec, hash_of
-from shipit.targets.host_owner import LABEL, Owner
-from shipit.targets.label_store import short_name
+from shipit.targets.engine.container_spec import ContainerSpec, hash_of
+from shipit.targets.engine.label_store import short_name
+from shipit.targets.engine.owner import LABEL, Owner
 
 # Of a service and its tasks: the config that keeps the whole spec of a service.
 KEPT = f"{LABEL}.kept"

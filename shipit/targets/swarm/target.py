@@ -27,12 +27,12 @@ from shipit.release import (
     Step,
     Verdict,
 )
-from shipit.targets.host_connection import Hosts, engine_addresses
-from shipit.targets.host_exec import execute
-from shipit.targets.host_lock import read_lock, swap_lock
-from shipit.targets.host_log import Instance, InstanceLog
-from shipit.targets.host_owner import LOCK, RECORD
-from shipit.targets.host_records import cannot_return, data_volumes, find_record, read_records, write_record
+from shipit.targets.engine.connection import Hosts, engine_addresses
+from shipit.targets.engine.exec import execute
+from shipit.targets.engine.lock import read_lock, swap_lock
+from shipit.targets.engine.log import Instance, InstanceLog
+from shipit.targets.engine.owner import LOCK, RECORD
+from shipit.targets.engine.records import cannot_return, data_volumes, find_record, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.swarm.judge import Limits, judge_services
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved

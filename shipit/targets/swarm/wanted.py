@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from shipit.config.project import Project
 from shipit.release import ImageUse, Release
-from shipit.targets.container_spec import ContainerSpec, container_spec
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.container_spec import ContainerSpec, container_spec
+from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 from shipit.targets.swarm.config import HealthcheckConfig, SwarmConfig, SwarmServiceConfig, UpdateConfig
 from shipit.targets.swarm.observed import ServiceFacts

@@ -19,8 +19,8 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.targets.docker.proxy.labels import ADDRESS
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_frames import frames
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.frames import frames
 
 _LIMIT_S = 30.0
 _READS = 5

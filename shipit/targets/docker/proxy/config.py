@@ -6,8 +6,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from shipit.config.part import Model
 from shipit.config.units import Duration, Misplaced, Port, matching
-from shipit.targets.container_config import NotEmpty
 from shipit.targets.docker.proxy.route import DEFAULT_IMAGE, Ports
+from shipit.targets.engine.container_config import NotEmpty
 
 _DNS = "should be a host name in lower case, such as shop.example.com, without a port or wildcard"
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

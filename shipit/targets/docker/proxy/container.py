@@ -14,9 +14,9 @@ from shipit.targets.docker.proxy.render import proxy_body
 from shipit.targets.docker.proxy.route import PREFIX, all_routes, canonical, with_servers
 from shipit.targets.docker.proxy.steps import ProvideProxy
 from shipit.targets.docker.setting import Setting
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_images import pull_image
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.images import pull_image
+from shipit.targets.engine.owner import Owner
 
 _POLL_S = 0.2
 _LABELS = {PROXY: "1"}

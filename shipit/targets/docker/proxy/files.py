@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from shipit.docker.exchange import exchange
 from shipit.errors import RemoteError
 from shipit.targets.docker.proxy.route import FOLDER, folder
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_frames import frames
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.frames import frames
 
 _LIMIT_S = 30.0
 _DONE = "done"

@@ -8,7 +8,7 @@ from shipit.release import State, Verdict
 from shipit.targets.docker.proxy.labels import NAME
 from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.docker.proxy.route import RouteSpec
-from shipit.targets.host_superseded import superseded
+from shipit.targets.engine.superseded import superseded
 
 
 def judge_route(host: str, spec: RouteSpec, dials: Sequence[str], found: ProxyFacts | None) -> Verdict | None:

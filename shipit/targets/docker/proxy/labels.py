@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shipit.targets.docker.proxy.route import Ports
-from shipit.targets.host_owner import LABEL
+from shipit.targets.engine.owner import LABEL
 
 NAME = "shipit-proxy"
 # Where the admin API listens in the container.

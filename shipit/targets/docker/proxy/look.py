@@ -11,8 +11,8 @@ from shipit.targets.docker.proxy.files import read_dials
 from shipit.targets.docker.proxy.labels import IMAGE, NAME, PORTS, PROXY, parse_ports
 from shipit.targets.docker.proxy.observed import ProxyFacts, with_config
 from shipit.targets.docker.proxy.route import owner_prefix
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import Owner
 
 
 def read_proxy(client: HostClient, rows: Sequence[Field], owner: Owner, *, is_used: bool) -> ProxyFacts | None:

@@ -14,7 +14,7 @@ from shipit.targets.docker.proxy.route import (
     hosts_of,
     owner_prefix,
 )
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 
 
 class RouteFacts(NamedTuple):

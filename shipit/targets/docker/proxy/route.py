@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from shipit.printable import Name
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.owner import Owner
 
 # The official image. A tag of Caddy 2: its certificates and configuration are read by every later one.
 DEFAULT_IMAGE = "docker.io/library/caddy:2"

@@ -26,8 +26,8 @@ from shipit.targets.docker.proxy.route import (
     render_route,
 )
 from shipit.targets.docker.setting import Setting
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import Owner
 
 # Tries of a write while other runs write, too.
 _TRIES = 100

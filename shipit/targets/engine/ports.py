@@ -16,10 +16,10 @@ from shipit.docker.dial import ByteStream
 from shipit.docker.tunnel import forwarded, ssh_forward
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import container_address, published_port
-from shipit.targets.host_owner import SERVICE, Owner
-from shipit.targets.host_running import RunningContainer, find_running
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.facts import container_address, published_port
+from shipit.targets.engine.owner import SERVICE, Owner
+from shipit.targets.engine.running import RunningContainer, find_running
 from shipit.targets.session import Session
 
 _CONNECT_S = 10.0

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 
 from shipit.errors import DeployFailed
 from shipit.http.fields import Field
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import FILES, SECRETS_FOLDER
-from shipit.targets.host_users import User, find_user
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import FILES, SECRETS_FOLDER
+from shipit.targets.engine.users import User, find_user
 
 _MODE = 0o400
 

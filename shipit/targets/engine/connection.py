@@ -10,7 +10,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress, find_engine, find_named_engine
 from shipit.docker.client import Engine
 from shipit.errors import RemoteError, ShipitError
-from shipit.targets.host_client import HostClient
+from shipit.targets.engine.client import HostClient
 from shipit.targets.session import Session
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError, UsageError
 from shipit.http.fields import Field
-from shipit.targets.host_attached import Attached
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_copied import one_off_body, without_networks
-from shipit.targets.host_facts import has_ended
-from shipit.targets.host_owner import RUN, Owner
-from shipit.targets.host_running import RunningContainer
-from shipit.targets.host_secret_files import copy_files
+from shipit.targets.engine.attached import Attached
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.copied import one_off_body, without_networks
+from shipit.targets.engine.facts import has_ended
+from shipit.targets.engine.owner import RUN, Owner
+from shipit.targets.engine.running import RunningContainer
+from shipit.targets.engine.secret_files import copy_files
 from shipit.targets.remote import Command, Started
 
 _REMOVE_S = 30.0

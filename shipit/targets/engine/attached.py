@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from shipit.clock import Deadline
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_frames import Frames
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.frames import Frames
 from shipit.targets.remote import Command, Output, Size
 
 # Seconds that the engine may take to give the exit code of a command whose output has ended.

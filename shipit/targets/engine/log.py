@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from shipit.errors import UsageError
 from shipit.events import LogLine
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import name_of
-from shipit.targets.host_owner import Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.facts import name_of
+from shipit.targets.engine.owner import Owner
 from shipit.targets.log_lines import read_lines
 from shipit.targets.log_times import log_time, parse_log_time
 from shipit.targets.seen_lines import SeenLines

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from shipit.digest import parse_digest
 from shipit.printable import Name
 from shipit.record import to_json
-from shipit.targets.container_config import EngineServiceConfig
-from shipit.targets.container_values import Publish, Volume
+from shipit.targets.engine.container_config import EngineServiceConfig
+from shipit.targets.engine.container_values import Publish, Volume
 
 
 class ContainerSpec(NamedTuple):

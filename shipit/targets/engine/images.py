@@ -10,9 +10,9 @@ from shipit.errors import BuildError, DeployFailed
 from shipit.events import StepId, StepProgress
 from shipit.reference import parse_reference
 from shipit.release import LoadedImage
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import IMAGES, Owner
-from shipit.targets.label_store import LabelStore
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.label_store import LabelStore
+from shipit.targets.engine.owner import IMAGES, Owner
 from shipit.targets.session import Session
 
 

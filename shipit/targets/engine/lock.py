@@ -14,8 +14,8 @@ from typing import NamedTuple
 from shipit.errors import ShipitError
 from shipit.json_text import parse_json
 from shipit.record import from_json, to_json
-from shipit.targets.host_owner import LABEL, LOCK, Owner
-from shipit.targets.label_store import Labelled, LabelStore, short_name
+from shipit.targets.engine.label_store import Labelled, LabelStore, short_name
+from shipit.targets.engine.owner import LABEL, LOCK, Owner
 from shipit.targets.locks import Holder, LockState
 
 _TOKEN, _HOLDER = f"{LABEL}.lock-token", f"{LABEL}.lock-holder"

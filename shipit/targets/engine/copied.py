@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.http.fields import Field
-from shipit.targets.host_owner import NUMBER, RUN, Owner
+from shipit.targets.engine.owner import NUMBER, RUN, Owner
 from shipit.targets.remote import Command
 
 # The parts of an inspection that creating a container takes: the rest is about the old container itself.

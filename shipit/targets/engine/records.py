@@ -13,9 +13,9 @@ from shipit.errors import RemoteError, ShipitError
 from shipit.json_text import parse_json
 from shipit.past_release import PastRelease
 from shipit.record import from_json
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_owner import LOCK, RECORD, Owner
-from shipit.targets.label_store import LabelStore, short_name
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.label_store import LabelStore, short_name
+from shipit.targets.engine.owner import LOCK, RECORD, Owner
 from shipit.targets.record_text import record_text
 
 # Records beyond the kept ones tell the history; their containers are gone.

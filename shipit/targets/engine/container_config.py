@@ -9,8 +9,8 @@ from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, Whole, matching
-from shipit.targets.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
-from shipit.targets.host_owner import LABEL
+from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
+from shipit.targets.engine.owner import LABEL
 
 _NAME = "should be at most 40 lower-case letters, digits and '-', not beginning or ending with '-'"
 # The empty name is the service of keys right under the target.

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_connection import Hosts
-from shipit.targets.host_facts import name_of
-from shipit.targets.host_owner import SERVICE, Owner
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.facts import name_of
+from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.session import Session
 
 

@@ -19,9 +19,9 @@ from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
-from shipit.targets.host_archive import only_file
-from shipit.targets.host_frames import frames
-from shipit.targets.label_store import Labelled, age_s
+from shipit.targets.engine.archive import only_file
+from shipit.targets.engine.frames import frames
+from shipit.targets.engine.label_store import Labelled, age_s
 from shipit.targets.log_times import unix_time
 from shipit.targets.remote import Command, Size
 

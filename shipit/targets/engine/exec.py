@@ -6,9 +6,9 @@ Source: Docker Engine API 1.41: POST /containers/{id}/exec, POST /exec/{id}/star
 from __future__ import annotations
 
 from shipit.errors import RemoteError
-from shipit.targets.host_attached import Attached
-from shipit.targets.host_client import HostClient
-from shipit.targets.host_running import RunningContainer
+from shipit.targets.engine.attached import Attached
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.running import RunningContainer
 from shipit.targets.remote import Command
 
 
