@@ -46,6 +46,14 @@ def test_topics_are_listed_and_read(in_process: Shipit) -> None:
     assert in_process.run("help", "deploy").stdout.startswith("Usage: shipit deploy")
 
 
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("docker", "Docker hosts"), ("compose", "Compose projects"), ("k8s", "Kubernetes"), ("dockerhub", "Docker Hub")],
+)
+def test_the_name_of_a_kind_leads_to_its_topic(in_process: Shipit, kind: str, title: str) -> None:
+    assert in_process.run("help", kind).stdout.splitlines()[0].strip() == title
+
+
 def test_a_topic_that_is_not_there_names_the_nearest(shipit: Shipit) -> None:
     done = shipit.run("help", "credentils")
     assert (done.returncode, done.stderr) == (2, "there is no topic 'credentils'\nhint: did you mean credentials?\n")

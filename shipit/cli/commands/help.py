@@ -37,12 +37,20 @@ def run(
         if not exact and wanted in SUMMARIES:
             result(_help_of(ctx, wanted))
             return
-        for item in exact or [item for item in topics if wanted in item.name.split("-")]:
+        for item in exact or _of_kind(topics, wanted) or [item for item in topics if wanted in item.name.split("-")]:
             _show(item)
             return
         near = difflib.get_close_matches(wanted, [*(item.name for item in topics), *SUMMARIES], 1)
         hint = f"did you mean {near[0]}?" if near else "shipit help lists the topics"
         raise UsageError(f"there is no topic {topic!r}", hint=hint)
+
+
+def _of_kind(topics: list[Topic], name: str) -> list[Topic]:
+    """The topic that a kind of target names as its own."""
+    from shipit.targets.kinds import KindModels, find_kind
+
+    guide = find_kind(name).guide if name in KindModels() else ""
+    return [item for item in topics if item.name == guide]
 
 
 def _list(topics: list[Topic]) -> None:
