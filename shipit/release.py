@@ -49,13 +49,17 @@ class ImageUse(NamedTuple):
 
 
 class Image(NamedTuple):
-    """One image as one place uses it. The config digest is its identity; the manifest digest is what to pull."""
+    """One image as one place uses it. The config digest is its identity; the manifest digest is what to pull.
+
+    `user` is that of its config: `USER`, `USER:GROUP`, names or numbers, or empty for root.
+    """
 
     use: ImageUse
     # With its registry: docker.io/library/redis. Empty for an image that is in no registry.
     repository: Name
     config_digest: Digest
     manifest_digest: Digest
+    user: FreeText = ""
 
     @property
     def name(self) -> str:

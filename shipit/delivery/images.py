@@ -195,7 +195,7 @@ def _prepared(delivery: Delivery, use: ImageUse, plain: BuiltImage) -> Prepared:
         missing = Missing(origin.digest, True)
     else:
         missing = find_published(delivery.inventory, repository_ref, built, use.form, now, absent)
-    image = Image(use, repository_ref.name, built.config_digest, missing.manifest_digest)
+    image = Image(use, repository_ref.name, built.config_digest, missing.manifest_digest, built.user)
     return Prepared(use, built, image, missing, now)
 
 
@@ -207,5 +207,5 @@ def _kept_where_it_is(use: ImageUse, plain: BuiltImage) -> Prepared:
         built = plain.with_command(use.command).with_attempt(use.attempt)
         digest = Digest.of(built.manifest(use.form))
     repository = parse_reference(use.repository).name if use.repository else ""
-    image = Image(use, repository, built.config_digest, digest)
+    image = Image(use, repository, built.config_digest, digest, built.user)
     return Prepared(use, built, image, Missing(digest, True), {})

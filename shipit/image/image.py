@@ -85,6 +85,12 @@ class BuiltImage(NamedTuple):
         return json.loads(self.config).get("config") or {}
 
     @property
+    def user(self) -> str:
+        """The user that it runs as: `USER`, `USER:GROUP`, names or numbers; empty for root."""
+        user = self.runtime.get("User")
+        return user if isinstance(user, str) else ""
+
+    @property
     def has_command(self) -> bool:
         return bool(self.runtime.get("Cmd") or self.runtime.get("Entrypoint"))
 

@@ -10,9 +10,11 @@ import yaml
 
 from tests.servers.cluster import Cluster
 from tests.servers.gateway_api import served
+from tests.servers.registry import RegistryServer
+from tests.shipit import Shipit
 from tests.targets.concise_files import CASES, NAMESPACE, rendered
 
-pytestmark = [pytest.mark.cluster]
+pytestmark = [pytest.mark.cluster, pytest.mark.registry]
 RESTRICTED = "concise-restricted"
 
 
@@ -50,9 +52,31 @@ def _pod(name: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": own["spec"]})
 
 
-@pytest.mark.parametrize("name", ["security", "security-user"])
-def test_restricted_passes_the_level_of_that_name(cluster: Cluster, restricted: str, name: str) -> None:
+@pytest.mark.parametrize("name", ["security", "security-user", "security-number"])
+def test_it_passes_the_level_restricted(cluster: Cluster, restricted: str, name: str) -> None:
     assert "created" in cluster.kubectl("create", "--dry-run=server", "-f", "-", data=_pod(name))
+
+
+def test_an_image_with_a_user_runs_in_a_restricted_namespace_by_default(
+    shipit: Shipit, cluster: Cluster, restricted: str, registry_server: RegistryServer, python_base: str
+) -> None:
+    shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
+    sleeps = 'CMD ["python", "-c", "import os, time; print(os.getuid()); time.sleep(3600)"]'
+    text = (
+        f"app: shop\nimage: {registry_server.host}/restricted\nrelease: id\n"
+        f"targets:\n  k8s: {{namespace: {restricted}, grace: 0s}}\n"
+    )
+    shipit.write(Dockerfile=f"FROM python:3.12-alpine\n{sleeps}\n", deploy__yml=text)
+    refused = shipit.run("deploy")
+    assert refused.returncode == 1
+    assert "violates PodSecurity" in refused.stdout + refused.stderr
+    note = "shop: the image shop runs as root: end its Dockerfile with USER 1000, or write security: {user: NUMBER}"
+    assert note in shipit.run("plan").stdout
+    shipit.write(Dockerfile=f"FROM python:3.12-alpine\nUSER 1000\n{sleeps}\n")
+    done = shipit.run("deploy")
+    assert done.returncode == 0, done.stdout
+    assert "runs as root" not in done.stdout
+    assert cluster.kubectl("logs", "-n", restricted, "deployment/shop").strip() == "1000"
 
 
 def test_what_is_turned_off_does_not_pass(cluster: Cluster, restricted: str) -> None:

@@ -21,7 +21,13 @@ FOLDER = Path(__file__).with_name("concise")
 CASES = sorted(FOLDER.glob("*.yml"))
 NAMESPACE = "concise"
 IMAGE = "registry.example.com/shop@sha256:" + "1" * 64
-OTHERS = {"proxy": "registry.example.com/proxy@sha256:" + "2" * 64}
+OTHERS = {
+    "web": IMAGE,
+    "proxy": "registry.example.com/proxy@sha256:" + "2" * 64,
+    "node": "registry.example.com/node@sha256:" + "3" * 64,
+}
+# The image of the app runs as root.
+USERS = {OTHERS["proxy"]: "1000:1000", OTHERS["node"]: "node"}
 SETTING = Setting(
     "shop", NAMESPACE, env={"MODE": "x"}, secret_names=("TOKEN",), secret_mark="m1", secret_name="shop-env"
 )
@@ -40,7 +46,7 @@ def rendered(case: Path) -> list[dict[str, Any]]:
 def _work(name: str, own: WorkloadConfig) -> Work:
     """A workload whose files have their own name as their content."""
     contents = {path: (file.text or f"content of {file.file}\n").encode() for path, file in own.files.items()}
-    return Work(name, own, IMAGE, "sha256:c", SETTING, OTHERS, contents)
+    return Work(name, own, OTHERS.get(own.image or "", IMAGE), "sha256:c", SETTING, OTHERS, contents, users=USERS)
 
 
 def as_text(objects: list[dict[str, Any]]) -> str:

@@ -161,12 +161,14 @@ def test_the_user_of_a_dockerfile(text: str, stage: str | None, user: str | None
 @pytest.mark.parametrize(
     ("user", "keys", "is_refused"),
     [
-        ("USER root", {}, True), ("USER 0:1000", {}, True), ("USER node", {}, True), ("USER 1000", {}, False), ("USER 1000:node", {}, False),
-        ("USER $UID", {}, False), ("", {}, False), ("USER root", {"user": 1000}, False), ("USER root", {"root": True}, False),
+        ("USER root", {"root": False}, True), ("USER 0:1000", {"root": False}, True), ("USER node", {"root": False}, True),
+        ("USER 1000", {"root": False}, False), ("USER 1000:node", {"root": False}, False), ("USER $UID", {"root": False}, False),
+        ("", {"root": False}, False), ("USER root", {"root": False, "user": 1000}, False), ("USER root", {"root": True}, False),
+        ("USER root", {}, False), ("USER root", "restricted", True), ("USER root", "none", False),
     ],
 )  # fmt: skip
 def test_restricted_security_needs_an_image_with_the_number_of_a_user(
-    user: str, keys: dict[str, Any], is_refused: bool
+    user: str, keys: dict[str, Any] | str, is_refused: bool
 ) -> None:
     what, hint = check_user(SecurityConfig.model_validate(keys), f"FROM alpine\n{user}\n".encode(), None)
     assert bool(what) == bool(hint) == is_refused

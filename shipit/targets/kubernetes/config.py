@@ -234,7 +234,6 @@ class KubernetesConfig(TargetConfig):
         wrong += [
             here(("workloads", name, "security"), what, hint)
             for name, workload in self.workloads.items()
-            if workload.security
             for what, hint in _user_problems(folder, images, workload.image, workload.security)
         ]
         if not self.has_manifests:

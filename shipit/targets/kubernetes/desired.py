@@ -17,8 +17,10 @@ from shipit.targets.image_uses import image_use
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
 from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed
+from shipit.targets.kubernetes.concise.render.security import container_security, pod_security
 from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
+from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.drift import fingerprint
@@ -177,8 +179,12 @@ class Desired:
             yield labelled(pin_images(sealed(manifest, marks), pinned, self.config.image_fields), self.set_id)
         for name, workload in self.config.workloads.items():
             image = self._image(self.project.image_name(workload.image), release)
-            others = {other: self._image(other, release).pinned for other in _other_images(workload)}
-            work = Work(self.workload_name(name), workload, image.pinned, image.config_digest, setting, others)
+            others = {other: self._image(other, release) for other in other_images(workload)}
+            work = Work(
+                self.workload_name(name), workload, image.pinned, image.config_digest, setting,
+                images={other: one.pinned for other, one in others.items()},
+                users={one.pinned: one.user for one in (image, *others.values())},
+            )  # fmt: skip
             if slot := slots.get(work.name):
                 work = work._replace(slot=slot.name)
             yield from (labelled(item, self.set_id) for item in self._rendered(name, work))
@@ -314,11 +320,19 @@ class Desired:
         wanted = self.project.release
         if wanted is None:
             return None
-        image = self._image(self.project.image_name(wanted.image), release).pinned
-        unnamed = render_job("release", wanted.command, image, setting)
+        image = self._image(self.project.image_name(wanted.image), release)
+        unnamed = render_job("release", wanted.command, image.pinned, setting)
         name = f"{self.job_prefix}{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
-        # Without the label in the name's hash: adding the label must not run the command again.
-        return labelled(render_job(name, wanted.command, image, setting), self.set_id)
+        # Without the label and the security in the name's hash: adding them must not run the command again.
+        security = self._security_of(image.name)
+        rights = pod_security(security), container_security(security, image.user)
+        return labelled(render_job(name, wanted.command, image.pinned, setting, *rights), self.set_id)
+
+    def _security_of(self, image: str) -> SecurityConfig:
+        """That of the first workload with an image, without a read-only root: the release command has no volumes."""
+        workloads = self.config.workloads.values()
+        found = next((one.security for one in workloads if self.project.image_name(one.image) == image), SecurityConfig())
+        return found.model_copy(update={"writable": None})
 
     def secret_mark(self, values: Mapping[str, str]) -> str:
         """A slow hash of the values of the env's Secret: the same for the same values on every machine."""
@@ -399,7 +413,7 @@ def _slow_hash(text: str, salt: str) -> str:
     return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
 
 
-def _other_images(workload: WorkloadConfig) -> list[str]:
+def other_images(workload: WorkloadConfig) -> list[str]:
     """The images of deploy.yml that its init containers and sidecars name."""
     containers = (*workload.init.values(), *workload.sidecars.values())
     return [item.image for item in containers if item.image is not None]

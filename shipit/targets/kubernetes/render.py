@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -40,10 +41,18 @@ class Setting:
         return replace(self, env={}, secret_names=())
 
 
-def render_job(name: str, command: Sequence[str], image: str, setting: Setting) -> Manifest:
-    """The Job of a release command: it runs once, and is not tried again."""
+def render_job(
+    name: str,
+    command: Sequence[str],
+    image: str,
+    setting: Setting,
+    pod_keys: Mapping[str, Any] = MappingProxyType({}),
+    container_keys: Mapping[str, Any] = MappingProxyType({}),
+) -> Manifest:
+    """The Job of a release command: it runs once, and is not tried again. `pod_keys` and `container_keys` are further fields."""
     container: Manifest = {"name": "release", "image": image, "command": list(command)}
-    spec: Manifest = {"restartPolicy": "Never", "containers": [container | render_env({}, None, setting)]}
+    containers = [container | render_env({}, None, setting) | dict(container_keys)]
+    spec: Manifest = {"restartPolicy": "Never", "containers": containers, **pod_keys}
     template = {"metadata": {"labels": labels_of(name, setting)}, "spec": spec | render_pull(setting)}
     return {**head_of("batch/v1", "Job", name, setting), "spec": {"backoffLimit": 0, "template": template}}
 

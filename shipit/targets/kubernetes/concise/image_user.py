@@ -1,6 +1,6 @@
-"""The user that an image runs as, as far as its Dockerfile says. Pure.
+"""The user that an image runs as: what its config says, and its Dockerfile before it is built. Pure.
 
-Source: Dockerfile reference, USER and FROM; Kubernetes API reference, v1 PodSecurityContext `runAsNonRoot`.
+Source: OCI image-spec 1.1, config.md, User; Dockerfile reference, USER and FROM; Kubernetes API reference, v1 PodSecurityContext `runAsNonRoot`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,18 @@ from shipit.targets.kubernetes.concise.security import SecurityConfig
 _HINT = "end the Dockerfile with USER 1000, or write security: {user: 1000}, or {root: true} to let it run as root"
 
 
+def is_root(user: str) -> bool:
+    """Whether the user of an image's config is root: `USER`, `USER:GROUP`, or empty, as names or numbers."""
+    name = user.partition(":")[0]
+    return name in ("", "root") or (is_numbered(name) and int(name) == 0)
+
+
+def is_numbered(user: str) -> bool:
+    """Whether it is a number, which is all that the kubelet can tell from root."""
+    name = user.partition(":")[0]
+    return name.isascii() and name.isdecimal()
+
+
 class _Stage(NamedTuple):
     base: str
     name: str
@@ -21,16 +33,16 @@ class _Stage(NamedTuple):
 
 
 def check_user(security: SecurityConfig, dockerfile: bytes, stage: str | None) -> tuple[str, str]:
-    """What the kubelet will refuse, and a hint; both empty where the Dockerfile does not tell."""
-    if security.root or security.user is not None:
+    """What the kubelet will refuse, and a hint; both empty where it refuses nothing or the Dockerfile does not tell."""
+    if security.root is not False or security.user is not None:
         return "", ""
     user = find_user(parse_dockerfile(dockerfile), stage)
     name = (user or "").partition(":")[0]
     if user is None or "$" in name:
         return "", ""
-    if name in ("", "0", "root"):
+    if is_root(name):
         return "needs an image that does not run as root, and its Dockerfile sets no other user", _HINT
-    if not name.isdecimal():
+    if not is_numbered(name):
         what = f"needs the number of a user, and the Dockerfile has USER {name}, which the kubelet can't tell from root"
         return what, _HINT
     return "", ""

@@ -110,9 +110,9 @@ class WorkloadKeys(ProbedContainer):
         examples=[{"proxy": {"image": "proxy"}}],
     )
     service_account: ObjectName | None = Field(None, description="The ServiceAccount of the pods.", examples=["shop"])
-    security: SecurityConfig | None = Field(
-        None,
-        description="What the containers may do; the defaults of the cluster when absent. restricted passes the Pod Security level of that name.",
+    security: SecurityConfig = Field(
+        default_factory=SecurityConfig,
+        description="What the containers may do; as little as their images allow when absent. restricted is more: no root, and a read-only root file system.",
         examples=["restricted"],
     )
     grace: Duration | None = Field(

@@ -12,18 +12,29 @@ from shipit.config.units import Flag, Misplaced, Whole, matching
 
 Capability = Annotated[str, matching(r"^[A-Z][A-Z_]{1,40}$", "should be a capability such as NET_BIND_SERVICE")]
 _UserId = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
+_WORDS: dict[str, dict[str, Any]] = {
+    "restricted": {"root": False, "writable": False, "capabilities": []},
+    "none": {"root": True, "escalation": True, "unconfined": True},
+}
+_SAID = "should be restricted or none"
 
 
 class SecurityConfig(Model):
-    """The level restricted with a read-only root: text is `restricted`, a map turns parts of it off."""
+    """As restricted as the image allows. `restricted` is more, `none` is nothing, and a map changes parts of it."""
 
-    shorthand = ({"type": "string", "pattern": r"^restricted$|\$\{", "patternErrorMessage": "should be restricted"},)
-    expected = "should be restricted, or a map of what is allowed: root, writable, capabilities, ..."
+    shorthand = ({"type": "string", "pattern": r"^(restricted|none)$|\$\{", "patternErrorMessage": _SAID},)
+    expected = "should be restricted, none, or a map of what is allowed: root, writable, capabilities, ..."
 
-    root: Flag = Field(False, description="Allow to run as root.", examples=[True])
-    writable: Flag = Field(False, description="Allow to write in the file system of the image.", examples=[True])
-    capabilities: tuple[Capability, ...] = Field(
-        (), description="Capabilities that it keeps.", examples=[["NET_BIND_SERVICE"]]
+    root: Flag | None = Field(
+        None, description="Allow to run as root, or not; what the user of the image is when absent.", examples=[True]
+    )
+    writable: Flag | None = Field(
+        None, description="Allow to write in the file system of the image; allowed when absent.", examples=[False]
+    )
+    capabilities: tuple[Capability, ...] | None = Field(
+        None,
+        description="The capabilities that it keeps; when absent none, and for root those of the container runtime.",
+        examples=[["NET_BIND_SERVICE"]],
     )
     escalation: Flag = Field(
         False, description="Allow more rights than its parent process has, as sudo does.", examples=[True]
@@ -41,9 +52,9 @@ class SecurityConfig(Model):
     def _shorthand(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        if value != "restricted":
-            raise ValueError("should be restricted")
-        return {}
+        if value not in _WORDS:
+            raise ValueError(_SAID)
+        return _WORDS[value]
 
     @model_validator(mode="after")
     def _no_root(self) -> Self:

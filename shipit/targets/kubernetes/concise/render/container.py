@@ -55,7 +55,7 @@ def _container(name: str, own: ContainerConfig, work: Work, env: Manifest, more:
         **(more or {}),
         **_resources(own),
         **({"volumeMounts": mounts} if mounts else {}),
-        **container_security(work.config.security),
+        **container_security(work.config.security, work.user_of(own.image)),
     }
 
 

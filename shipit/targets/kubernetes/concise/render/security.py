@@ -6,15 +6,16 @@ SecurityContext.
 
 from __future__ import annotations
 
+from shipit.targets.kubernetes.concise.image_user import is_numbered, is_root
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.render import Manifest
 
 
-def pod_security(security: SecurityConfig | None) -> Manifest:
-    if security is None:
-        return {}
+def pod_security(security: SecurityConfig) -> Manifest:
+    """What holds for every container, whatever its image."""
+    is_checked = security.root is False or (security.root is None and security.user is not None)
     rows: Manifest = {
-        "runAsNonRoot": None if security.root else True,
+        "runAsNonRoot": True if is_checked else None,
         "runAsUser": security.user,
         "runAsGroup": security.group,
         "fsGroup": security.group,
@@ -24,13 +25,23 @@ def pod_security(security: SecurityConfig | None) -> Manifest:
     return {"securityContext": context} if context else {}
 
 
-def container_security(security: SecurityConfig | None) -> Manifest:
-    if security is None:
-        return {}
-    kept = {"add": list(security.capabilities)} if security.capabilities else {}
-    context: Manifest = {"capabilities": {"drop": ["ALL"], **kept}}
+def container_security(security: SecurityConfig, image_user: str) -> Manifest:
+    """What depends on the user of an image too. A user with a name is not checked: the kubelet would start no such container."""
+    context: Manifest = {}
+    if not runs_as_root(security, image_user) or security.capabilities is not None:
+        kept = {"add": list(security.capabilities)} if security.capabilities else {}
+        context["capabilities"] = {"drop": ["ALL"], **kept}
     if not security.escalation:
         context["allowPrivilegeEscalation"] = False
-    if not security.writable:
+    if security.writable is False:
         context["readOnlyRootFilesystem"] = True
-    return {"securityContext": context}
+    if security.root is None and security.user is None and is_numbered(image_user) and not is_root(image_user):
+        context["runAsNonRoot"] = True
+    return {"securityContext": context} if context else {}
+
+
+def runs_as_root(security: SecurityConfig, image_user: str) -> bool:
+    """Whether a container may be root: as deploy.yml says, or else as its image does."""
+    if security.root is not None:
+        return security.root
+    return security.user is None and is_root(image_user)

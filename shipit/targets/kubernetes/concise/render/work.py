@@ -11,7 +11,8 @@ from shipit.targets.kubernetes.render import Setting
 
 
 class Work(NamedTuple):
-    """`image` is that of the workload, `images`: name -> image of its other containers. `files`: path -> content.
+    """`image` is that of the workload, `images`: name -> image of its other containers. `users`: image -> user of its config,
+    which is empty for root. `files`: path -> content.
 
     `slot` is the name of the Deployment that the Service selects, of a workload that has several; empty where it has its name.
     """
@@ -24,6 +25,7 @@ class Work(NamedTuple):
     images: Mapping[str, str] = {}
     files: Files = {}
     slot: str = ""
+    users: Mapping[str, str] = {}
 
     @property
     def runner(self) -> str:
@@ -33,3 +35,7 @@ class Work(NamedTuple):
     def image_of(self, name: str | None) -> str:
         """The image of one of its containers: that of the workload where it names none."""
         return self.image if name is None or name == self.config.image else self.images.get(name, "")
+
+    def user_of(self, name: str | None) -> str:
+        """The user that the image of one of its containers runs as."""
+        return self.users.get(self.image_of(name), "")
