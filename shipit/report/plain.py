@@ -41,7 +41,7 @@ class PlainReporter:
             with self._lock:
                 write_lines(self._out, [inert_line(render_log_line(event, self._color_of(event.instance)))])
             return
-        plan = plan_lines(event.plan) if isinstance(event, PlanMade) and self._shows_plan else []
+        plan = plan_lines(event.plan, envelope.at) if isinstance(event, PlanMade) and self._shows_plan else []
         with self._lock:
             write_lines(self._err, map(inert_line, [*progress_lines(event, color=self._color), *plan]))
             write_lines(self._out, map(inert_line, result_lines(event)))

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from shipit.printable import counted, cut_text, human_bytes, printable_line
 from shipit.release import Plan, PlannedImage, PromotedRelease, Step, TargetPlan, Upload
+from shipit.report.status_text import age
 
+# The time of a change by somebody else, where what they set ends.
+_SET_AT = re.compile(r" at (?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z)(?=$|;)")
 _MOST_DETAIL = 160
 _DETAIL_LINES = 8
 
 
-def render_plan(plan: Plan, *, full: bool = False) -> str:
+def render_plan(plan: Plan, *, full: bool = False, at: str = "") -> str:
     """The plan: images, then each target with its place and steps, then tags that are moved last, then a count.
 
-    Of the detail of a step eight lines of 160 characters are shown, or all of it with `full`. Its free text is redacted already.
+    Of the detail of a step eight lines of 160 characters are shown, or all of it with `full`. `at` is the time of the plan, RFC 3339:
+    times in it are then shown as ages. Its free text is redacted already.
     """
     lines = [f"{plan.app} -> {plan.environment}", *([""] if plan.images else [])]
     lines += [f"image  {line}" for line in image_lines(plan)]
     lines += [f"from  {line}" for line in promotion_lines(plan)]
     for target in plan.targets:
-        lines += ["", f"{target.target}  {target.place.identity}", *target_lines(target, full=full)]
+        lines += ["", f"{target.target}  {target.place.identity}", *target_lines(target, full=full, at=at)]
     if plan.tags:
         lines += ["", "when all are healthy", *tag_lines(plan)]
     if plan.hooks:
@@ -77,16 +83,26 @@ def _image(image: PlannedImage) -> Iterator[str]:
         yield f"{image.name}  insecure: {image.insecure_host} is asked over plain HTTP, and passwords go there in clear"
 
 
-def target_lines(target: TargetPlan, *, full: bool) -> Iterator[str]:
+def target_lines(target: TargetPlan, *, full: bool, at: str = "") -> Iterator[str]:
     """What a target needs, as `render_plan` shows it."""
     for upload in target.uploads:
         yield f"  + {_upload(upload)}"
     for step in target.steps:
         yield f"  {_sign(step)} {step.summary}"
-        yield from (f"      {line}" for line in _detail(step.detail, full=full))
+        yield from (f"      {_aged(line, at)}" for line in _detail(step.detail, full=full))
     if target.is_empty:
         yield "  = up to date"
-    yield from (f"  . {line}" for line in target.notes)
+    yield from (f"  . {_aged(line, at)}" for line in target.notes)
+
+
+def _aged(line: str, at: str) -> str:
+    """The line with how long ago instead of when somebody changed something."""
+    if not at:
+        return line
+    now_s = datetime.fromisoformat(at).timestamp()
+    return _SET_AT.sub(
+        lambda found: f", {age(found['time'], now_s)} ago" if age(found["time"], now_s) else found[0], line
+    )
 
 
 def _sign(step: Step) -> str:

@@ -103,7 +103,7 @@ class TerminalReporter:
         with self._printing:
             with self._state:
                 self._note(envelope.event)
-            self._progress(envelope.event)
+            self._progress(envelope.event, envelope.at)
             self._results(envelope.event)
 
     def close(self) -> None:
@@ -131,9 +131,9 @@ class TerminalReporter:
         live.start()
         return live
 
-    def _progress(self, event: Event) -> None:
+    def _progress(self, event: Event, at: str) -> None:
         if isinstance(event, PlanMade):
-            for line in plan_lines(event.plan) if self._shows_plan else ():
+            for line in plan_lines(event.plan, at) if self._shows_plan else ():
                 style = next((style for start, style in _PLAN_STYLES.items() if line.startswith(start)), "default")
                 self._print(self._err, Text(line, style=style), len(line) - len(line.lstrip()) + 4)
         elif isinstance(event, StepDone | StepFailed):

@@ -54,9 +54,9 @@ def result_lines(event: Event) -> list[str]:
     return [printable_line(line) for line in _results(event)]
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """The lines of a plan."""
-    return render_plan(plan).split("\n")
+def plan_lines(plan: Plan, at: str = "") -> list[str]:
+    """The lines of a plan. `at` is that of `render_plan`."""
+    return render_plan(plan, at=at).split("\n")
 
 
 def error_lines(error: ShipitError) -> list[str]:

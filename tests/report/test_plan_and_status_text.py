@@ -47,6 +47,27 @@ def test_a_step_has_the_sign_of_its_effect(step: Step, lines: list[str]) -> None
 
 
 @pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("data.a  3 -> 2, set by kubectl-edit at 2026-01-31T12:00:00Z", "data.a  3 -> 2, set by kubectl-edit, 3h ago"),
+        (
+            "x set by kubectl-set at 2026-01-31T14:59:58Z; no manifest has it",
+            "x set by kubectl-set, 2s ago; no manifest has it",
+        ),
+        ("x set by kubectl-set at 2026-99-99T12:00:00Z", "x set by kubectl-set at 2026-99-99T12:00:00Z"),
+        ("BUILT  made at 2026-01-31T12:00:00Z -> none", "BUILT  made at 2026-01-31T12:00:00Z -> none"),
+    ],
+)
+def test_what_somebody_else_set_has_its_age(line: str, shown: str) -> None:
+    plan = Plan("shop", "production", targets=(TargetPlan("k8s", PLACE, (), (Step("a", "x", (line,)),), (line,)),))
+    assert [one.strip() for one in render_plan(plan, at="2026-01-31T15:00:00+00:00").split("\n")[4:6]] == [
+        shown,
+        f". {shown}",
+    ]
+    assert line in render_plan(plan)
+
+
+@pytest.mark.parametrize(
     ("upload", "line"),
     [
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,8 +57,11 @@ def run(
             if save is not None:
                 _save(run, preparation, save, lasts_s, source or "")
         if options.output != "json":
-            render = render_plan_markdown if options.output == "markdown" else render_plan
-            text = render(run.redactor.value(preparation.plan), full=full)
+            made = run.redactor.value(preparation.plan)
+            at = datetime.fromtimestamp(run.clock.wall_s(), UTC).isoformat()
+            # A page is read later: it keeps the times.
+            is_page = options.output == "markdown"
+            text = render_plan_markdown(made, full=full) if is_page else render_plan(made, full=full, at=at)
             result_lines(text.rstrip("\n").split("\n"))
         if exit_code and preparation.plan.changes:
             raise typer.Exit(3)

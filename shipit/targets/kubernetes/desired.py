@@ -331,7 +331,9 @@ class Desired:
     def _security_of(self, image: str) -> SecurityConfig:
         """That of the first workload with an image, without a read-only root: the release command has no volumes."""
         workloads = self.config.workloads.values()
-        found = next((one.security for one in workloads if self.project.image_name(one.image) == image), SecurityConfig())
+        found = next(
+            (one.security for one in workloads if self.project.image_name(one.image) == image), SecurityConfig()
+        )
         return found.model_copy(update={"writable": None})
 
     def secret_mark(self, values: Mapping[str, str]) -> str:
