@@ -1,6 +1,6 @@
 """The time that shipit takes from a failure in the cluster to its exit: between a watch of the failed objects and the verdict.
 
-    python -m benchmarks.verdicts [ROUNDS] [--kubectl PATH] [--kubeconfig FILE] [--registry HOST:PORT]
+    python -m benchmarks.verdicts [ROUNDS] [--cases NAME,...] [--kubectl PATH] [--kubeconfig FILE] [--registry HOST:PORT]
 
 The cases are those of tests/e2e/test_cluster_verdicts.py, one at a time. A watch by kubectl tells when the pod, Job or event that decides the
 verdict is in the cluster; what the kubelet and the controllers take before that is not counted. At most 3 s. Prints medians in
@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks.kubernetes import cluster_of
 from benchmarks.push import ROOT
 from tests import runs
-from tests.e2e.test_cluster_verdicts import Deployer
+from tests.e2e.test_cluster_verdicts import Deployer, Refusing
 from tests.servers.cluster import Cluster
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -33,15 +33,42 @@ from tests.servers.registry import RegistryServer
 AT_MOST_S, _PATIENCE_S = 3.0, 30.0
 PATHS = ("api/v1/namespaces/{}/pods", "api/v1/namespaces/{}/events", "apis/batch/v1/namespaces/{}/jobs")
 # Case -> what the line of a watch has when the failure is in the cluster.
+_PULL, _UNSCHEDULED, _NOT_CREATED = (
+    r'"reason":"(ErrImagePull|ImagePullBackOff)"',
+    r'"reason":"(FailedScheduling|Unschedulable)"',
+    r'"reason":"FailedCreate"',
+)
 FAILED: Mapping[str, str] = {
     "crash": r'"terminated":\{"exitCode":3,',
+    "sidecar": r'"terminated":\{"exitCode":6,',
+    "pod": r'"terminated":\{"exitCode":7,',
+    "memory": r'"terminated":\{"exitCode":137,',
     "init": r'"terminated":\{"exitCode":5,',
     "job": r'"terminated":\{"exitCode":5,',
+    "job-that-restarts": r'"type":"(Failed|FailureTarget)"',
+    "job-that-is-late": r'"reason":"DeadlineExceeded"',
     "command": r'"reason":"(RunContainerError|CreateContainerError|StartError)"',
     "secret-of-env": r'"reason":"CreateContainerConfigError"',
+    "secret-of-volume": r'"reason":"FailedMount",.*"count":2',
+    "map-of-volume": r'"reason":"FailedMount",.*"count":2',
     "ends-with-0": r'"terminated":\{"exitCode":0,.*"lastState":\{"terminated":\{"exitCode":0,|"reason":"CrashLoopBackOff"',
     "startup-probe": r'"reason":"Killing"',
-    "image-gone": r'"reason":"(ErrImagePull|ImagePullBackOff)"',
+    "liveness-probe": r'"reason":"Killing"',
+    "image-gone": _PULL,
+    "image-401": _PULL,
+    "image-403": _PULL,
+    "image-name": r'"reason":"InvalidImageName"',
+    # Other causes, and volumes, are a failure at the second try.
+    "image-refused": r'"reason":"Failed",.*"count":2',
+    "claim-gone": _UNSCHEDULED,
+    "claim-without-class": r'"reason":"FailedBinding"',
+    "claim-of-unknown-class": r'"reason":"ProvisioningFailed"',
+    "claims-of-a-set": r'"reason":"FailedBinding"',
+    "host-port": _UNSCHEDULED,
+    "account": _NOT_CREATED,
+    "account-of-a-job": _NOT_CREATED,
+    "quota": _NOT_CREATED,
+    "webhook": _NOT_CREATED,
 }
 
 
@@ -94,14 +121,14 @@ class Watcher:
             thread.join()
 
 
-def measure(case: str, cluster: Cluster, registry: str, kubectl: str) -> float:
+def measure(case: str, cluster: Cluster, registry: str, refusing: str, kubectl: str) -> float:
     """Seconds from the failure in the cluster to the verdict; negative where shipit saw it before the watch."""
     namespace = f"verdict-{case}"
     cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", check=False)
     watcher = Watcher(kubectl, cluster.kubeconfig, namespace, FAILED[case])
     try:
         with tempfile.TemporaryDirectory(prefix="shipit-verdict-") as folder:
-            outcome = Deployer(Path(folder), cluster, registry).outcome(case)
+            outcome = Deployer(Path(folder), cluster, registry, refusing).outcome(case)
             ended_s = time.monotonic()
             runs.close_all()
         if outcome.code != 1 or not watcher.has_seen():
@@ -110,22 +137,27 @@ def measure(case: str, cluster: Cluster, registry: str, kubectl: str) -> float:
     finally:
         watcher.stop()
         cluster.kubectl("delete", "namespace", namespace, "--wait=false", check=False)
+        if case == "webhook":
+            cluster.kubectl("delete", "validatingwebhookconfiguration", "verdicts.shipit.test", check=False)
 
 
 @contextmanager
-def servers(kubeconfig: str | None, registry: str | None) -> Iterator[tuple[Cluster, str]]:
+def servers(kubeconfig: str | None, registry: str | None) -> Iterator[tuple[Cluster, str, str]]:
+    """The cluster, the registry, and one that refuses every pull."""
     with ExitStack() as exits:
         work = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="shipit-verdicts-")))
         if registry is None:
             server = RegistryServer(work / "images")
             exits.callback(server.stop)
             registry = server.host
-        yield Attached(exits.enter_context(cluster_of(kubeconfig, work))), registry
+        refusing = exits.enter_context(Refusing()).host
+        yield Attached(exits.enter_context(cluster_of(kubeconfig, work))), registry, refusing
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rounds", nargs="?", type=int, default=3)
+    parser.add_argument("--cases", type=lambda text: text.split(","), default=list(FAILED))
     parser.add_argument("--kubectl", default=None)
     parser.add_argument("--kubeconfig")
     parser.add_argument("--registry")
@@ -136,9 +168,10 @@ def main() -> None:
         "load": round(os.getloadavg()[0], 1),
         "at_most_s": AT_MOST_S,
     }
-    with servers(options.kubeconfig, options.registry) as (cluster, registry):
-        for case in FAILED:
-            took = [measure(case, cluster, registry, options.kubectl or find("kubectl")) for _ in range(options.rounds)]
+    with servers(options.kubeconfig, options.registry) as (cluster, registry, refusing):
+        for case in options.cases:
+            kubectl = options.kubectl or find("kubectl")
+            took = [measure(case, cluster, registry, refusing, kubectl) for _ in range(options.rounds)]
             result[case] = {"median_s": round(statistics.median(took), 2), "longest_s": round(max(took), 2)}
             print(case, json.dumps(result[case]), flush=True)
     result["load at the end"] = round(os.getloadavg()[0], 1)

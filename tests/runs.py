@@ -82,6 +82,10 @@ class SkippingClock(Clock):
             self._skipped_s = max(self._skipped_s, until_s - super().now())
 
 
+# An image that does not run as root: a plan for Kubernetes has no note on it.
+WITH_USER = 'FROM scratch\nCOPY hello.txt /\nUSER 1000\nCMD ["/hello"]\n'
+
+
 def environment(folder: Path, **variables: str) -> ProcessEnvironment:
     return ProcessEnvironment(
         {"SHIPIT_CACHE_DIR": str(folder / ".cache"), "PATH": "/usr/bin:/bin", **variables}, folder, folder

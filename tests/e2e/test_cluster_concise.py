@@ -69,6 +69,7 @@ def test_an_image_with_a_user_runs_in_a_restricted_namespace_by_default(
     shipit.write(Dockerfile=f"FROM python:3.12-alpine\n{sleeps}\n", deploy__yml=text)
     refused = shipit.run("deploy")
     assert refused.returncode == 1
+    assert "its pod can't be created: Error creating: pods " in refused.stdout + refused.stderr
     assert "violates PodSecurity" in refused.stdout + refused.stderr
     note = "shop: the image shop runs as root: end its Dockerfile with USER 1000, or write security: {user: NUMBER}"
     assert note in shipit.run("plan").stdout

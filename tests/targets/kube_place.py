@@ -47,7 +47,9 @@ class KubePlace:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "own.yml").write_text(self.own)
         text = TEXT.replace("HOST", self.registry.host).replace("MODE_VALUE", self.mode)
-        loaded = runs.project(self.folder, text, runs.environment(self.folder, **self.variables()))
+        loaded = runs.project(
+            self.folder, text, runs.environment(self.folder, **self.variables()), dockerfile=runs.WITH_USER
+        )
         (self.folder / "hello.txt").write_text(f"hello {note}\n")
         events: list[Event] = []
         run = runs.run(loaded, runs.environment(self.folder, **self.variables()), events, clock=Clock())

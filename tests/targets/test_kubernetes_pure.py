@@ -89,6 +89,8 @@ spec:
           ports: [{containerPort: 3000, name: http, protocol: TCP}]
           readinessProbe: {httpGet: {path: /up, port: 3000}, periodSeconds: 2, failureThreshold: 3}
           resources: {requests: {cpu: 250m, memory: 256Mi}, limits: {memory: 256Mi}}
+          securityContext: {allowPrivilegeEscalation: false}
+      securityContext: {seccompProfile: {type: RuntimeDefault}}
 """.replace("IMAGE", IMAGE)
     )
     assert objects[1] == deployment

@@ -40,7 +40,9 @@ class Place:
 
     def run(self, note: str, text: str = "") -> tuple[Run, list[Event]]:
         environment = runs.environment(self.folder, KUBECONFIG=self.api.kubeconfig(self.folder / "kube"))
-        loaded = runs.project(self.folder, (text or self.text).replace("HOST", self.host), environment)
+        loaded = runs.project(
+            self.folder, (text or self.text).replace("HOST", self.host), environment, dockerfile=runs.WITH_USER
+        )
         (self.folder / "hello.txt").write_text(f"hello {note}\n")
         events: list[Event] = []
         return runs.run(loaded, environment, events, clock=Clock()), events

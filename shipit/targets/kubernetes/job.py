@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipit.errors import DeadlinePassed, DeployFailed
+from shipit.errors import DeadlinePassed, DeployFailed, RemoteError
 from shipit.events import Event, Log
 from shipit.release import Seen
+from shipit.targets.kubernetes.admission import admission_hint
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.health.happenings import about
 from shipit.targets.kubernetes.live import Live, Pod, job_state
-from shipit.targets.kubernetes.parse import parse_live, parse_pod
+from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_pod
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Manifest
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 LOG_LINES, POLL_S = 20, 0.5
 # How often the log of a run that is over is asked for while the kubelet does not have it.
 _LOOKS = 6
+# Looks at which the Job has no pod and the API server refused one, until that is a failure.
+_REFUSALS = 3
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class ReleaseJob:
         """Forward the Job's log until it ends."""
         from shipit.targets.kubernetes.tail import Tail
 
-        name, tails = job["metadata"]["name"], defaultdict[str, Tail](Tail)
+        name, tails, refusals = job["metadata"]["name"], defaultdict[str, Tail](Tail), 0
         while True:
             live = self.client.read(job, self.namespace)
             state = job_state(live) if live else "gone"
@@ -74,7 +78,25 @@ class ReleaseJob:
             if reason := _ended(state) or _stuck(pods):
                 hint = "fix the release command and deploy again" if state == "failed" else ""
                 raise self._failed(name, reason, last, hint)
+            message = self._refusal(live.meta.uid) if live and not pods else ""
+            # The controller tries again: what is refused for a moment only is no failure.
+            refusals = refusals + 1 if message else 0
+            if refusals >= _REFUSALS:
+                raise self._failed(
+                    name, f"can't start: its pod can't be created: {message}", last, admission_hint(message)
+                )
             self.client.deadline.sleep(POLL_S, f"Job/{name} to end")
+
+    def _refusal(self, uid: str) -> str:
+        """Why the API server refuses the Job's pod; empty where it did not, or where this user may not read events."""
+        fields = f"involvedObject.uid={uid},reason=FailedCreate"
+        try:
+            found = self.client.listed("api/v1", "events", self.namespace, parse_event, fields=fields)
+        except RemoteError as error:
+            if error.status == 403:
+                return ""
+            raise
+        return next((event.message for event in about(uid, found, "FailedCreate")), "")
 
     def _written(self, pod: Pod, tail: Tail, *, is_over: bool) -> Iterator[str]:
         """The new lines of a pod's log; all of them when the Job ended."""
