@@ -78,7 +78,7 @@ class Look:
             applied_set=self._left(found["set"], found, env.name) if "set" in found else None,
             ingress_classes=found.get("ingress classes"),
             events=self._events()
-            if needs_events(objects.values(), pods, is_applied=self.session.release is not None)
+            if self._has_events() or needs_events(objects.values(), pods, is_applied=self.session.release is not None)
             else None,
             time=self._time(),
         )
@@ -286,12 +286,15 @@ class Look:
         path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
         return self._of(namespace, lambda: self._list(path, selectors(selector), _meta))
 
+    def _has_events(self) -> bool:
+        """Whether events are watched already: then they tell of a container that is being killed before its status does."""
+        path, query = _events_of(self.desired.namespace), selectors(fields=TELLING)
+        return self.session.release is not None and self.watches is not None and self.watches.has(path, query)
+
     def _events(self) -> tuple[Happening, ...] | None:
         """The events of the namespaces, without those of what goes well; None where this user may not read them."""
-        calls = {
-            place: partial(self._list, f"/api/v1/namespaces/{place}/events", selectors(fields=TELLING), parse_event)
-            for place in self._namespaces()
-        }
+        query = selectors(fields=TELLING)
+        calls = {place: partial(self._list, _events_of(place), query, parse_event) for place in self._namespaces()}
         try:
             return tuple(event for found in _side_by_side(calls, self.session.clock).values() for event in found)
         except RemoteError as error:
@@ -375,3 +378,7 @@ def _meta(part: Field) -> Meta:
 
 def _joined(found: Mapping[Any, Any], what: str) -> tuple[Any, ...]:
     return tuple(item for key, items in found.items() if isinstance(key, tuple) and key[0] == what for item in items)
+
+
+def _events_of(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/events"

@@ -37,7 +37,7 @@ class Watches:
 
     def read(self, client: KubernetesClient, path: str, query: Query, parse: Callable[[Field], T]) -> tuple[T, ...]:
         """The objects of a path and a selector. `parse` has to be the same for all reads of them."""
-        key = (path, tuple(sorted(query.items())))
+        key = _key(path, query)
         with self._lock:
             if key not in self._lists:
                 self._lists[key] = WatchedList(
@@ -45,6 +45,11 @@ class Watches:
                 )
             found = self._lists[key]
         return cast("WatchedList[T]", found).read(client)
+
+    def has(self, path: str, query: Query) -> bool:
+        """Whether a list was read already, so that reading it again makes no request."""
+        with self._lock:
+            return _key(path, query) in self._lists
 
     def await_change(self, seconds: float) -> None:
         """Watch, and wait until something changed, for at most that many seconds. Raises: Interrupted."""
@@ -72,3 +77,7 @@ class Watches:
             lists = list(self._lists.values())
         for item in lists:
             item.close()
+
+
+def _key(path: str, query: Query) -> _Key:
+    return path, tuple(sorted(query.items()))
