@@ -14,8 +14,9 @@ from shipit.printable import FreeJson, FreeText, Name
 Form = Literal["oci", "docker"]
 # The tag of a repository that keeps what a build may use again.
 CACHE_TAG = "buildcache"
-# The tag of the record of a run: its environment, its time and its id.
-_RUN_TAG = re.compile(r"shipit-[a-z0-9_]+-[0-9]{8}T[0-9]{9}Z-[0-9a-zA-Z]+")
+# The tag of the record of a run: its environment, its time and its id; and the beginning of the tags of `state: registry`.
+_RUN_TAG = re.compile(r"shipit-[a-z0-9_]+-[0-9]{8}T[0-9]{9}Z-[0-9a-zA-Z]+|shipit-state-[a-z0-9-]+-[0-9a-f]{12}")
+STATE_TAG = "shipit-state-"
 
 
 class Place(NamedTuple):
@@ -73,7 +74,7 @@ class Image(NamedTuple):
 
 
 def is_run_tag(tag: str) -> bool:
-    """True for a tag of the record of a run, which is shipit's own and no version of an image."""
+    """True for a tag of the record of a run or of `state: registry`, which is shipit's own and no version of an image."""
     return _RUN_TAG.fullmatch(tag) is not None
 
 

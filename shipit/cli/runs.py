@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from typing import TYPE_CHECKING
 
 from shipit.cli.exits import can_ask, cancelling, confirm, prompt
@@ -203,7 +202,12 @@ def _share_runs(run: Run, reporter: Reporter) -> None:
     from shipit.envelope import Reporters
     from shipit.history.state_runs import StateRuns
 
-    run.state_runs = StateRuns(state, partial(read_author, run.environment))
+    def author() -> str:
+        by = read_author(run.environment)
+        # Whoever may pull an image reads what is beside it: the name of a machine is none of theirs.
+        return by if state.keeps_locks or "(" in by else by.partition("@")[0]
+
+    run.state_runs = StateRuns(state, author)
     run.tell = Reporters(reporter, run.state_runs)
 
 

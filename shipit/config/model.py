@@ -232,10 +232,8 @@ class DotenvFiles(Model):
         return (value,) if isinstance(value, str | dict) else value
 
 
-_STATE = (
-    "should be none, a folder such as /mnt/deploys or ~/deploys, or a bucket such as s3://BUCKET/PREFIX, gs:// or az://"
-)
-STATE_PATTERN = r"^(none|((/|~/|\.\./)[^\x00]*)|((s3|gs|az)://[^/@?#\s]+(/[^@?#\s]*)?))$"
+_STATE = "should be none, registry, a folder such as /mnt/deploys or ~/deploys, or a bucket such as s3://BUCKET/PREFIX, gs:// or az://"
+STATE_PATTERN = r"^(none|registry|((/|~/|\.\./)[^\x00]*)|((s3|gs|az)://[^/@?#\s]+(/[^@?#\s]*)?))$"
 _NOT_BOTH = "should have image or images, not both"
 
 
@@ -256,7 +254,7 @@ class ProjectFile(DotenvFiles):
     )
     state: Annotated[str, matching(STATE_PATTERN, _STATE)] | None = Field(
         None,
-        description="A folder or bucket for runs, and locks of places without one, shared by machines; `none` keeps no journal.",
+        description="A folder or bucket for runs, and locks of places without one, shared by machines; `registry` keeps the runs beside the image; `none` keeps no journal.",
         examples=["s3://company-deploys/shop", "none"],
     )
     rollback: Literal["all"] | None = Field(

@@ -25,6 +25,8 @@ _LOCKED_S, _POLL_S = 10.0, 0.02
 class StateFiles:
     """A folder; it is created with its first object."""
 
+    keeps_locks = True
+
     def __init__(self, folder: Path, locked_s: float = _LOCKED_S) -> None:
         self._folder, self._locked_s = folder, locked_s
         self.title = f"the folder {folder}"

@@ -28,6 +28,8 @@ _NO_BUCKET = "create it, or correct `state:` in deploy.yml"
 class StateObjects:
     """The objects of a bucket under a prefix. `url` is such as s3://BUCKET/PREFIX. Credentials are those of the environment."""
 
+    keeps_locks = True
+
     def __init__(self, url: str) -> None:
         """Raises: UsageError where the library is missing, or the URL or the environment is no use to it."""
         self.title = url

@@ -27,10 +27,14 @@ class Kept(NamedTuple):
 class StateStore(Protocol):
     """Objects by name, such as `locks/4f1c`. Each is compared and swapped: of two that write it at once, one does. Thread-safe.
 
-    `title` is what and where it is, for people. Every method raises StateError.
+    `title` is what and where it is, for people. A store without `keeps_locks` writes what is newer and compares as far as it
+    can: it is for runs only, and has no clock. Every method raises StateError.
     """
 
     title: str
+
+    @property
+    def keeps_locks(self) -> bool: ...
 
     def read(self, name: str) -> Kept | None:
         """An object; None where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from shipit.past_release import PastRelease
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.hook_text import hook_lines
+from shipit.pipeline.left_record import end_left_record
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import apply_and_verify
@@ -165,12 +167,16 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
             release = Release(run.project.app, run.project.environment)
             record = begin_record(run, target, release, before, own.steps, past.version)
         session = run.session(target, is_planning=False, recalled=item.recalled)
+        session = replace(session, commit=past.commit if past else "")
         verdict, observed = apply_and_verify(target, own.steps, own.place, session, item.judge, before)
         state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
         version = target.describe(observed).version
         ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
         # A hook may be killed: what was verified is known before it begins.
         end_record(run, record, "healthy")
+        if past is not None and not own.steps:
+            nothing = Release(run.project.app, run.project.environment)
+            end_left_record(run, target, nothing, before, past.version)
         if past is not None and own.steps:
             record_published_images(run, target, (), [step.summary for step in own.steps], past.version)
         if hooks:

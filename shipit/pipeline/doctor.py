@@ -221,6 +221,8 @@ def _lock(run: Run, target: Target, session: Session) -> Finding:
             refused = error
         else:
             return Finding("ok", subject, f"a deploy locks it by the {keeper.lock_name()}")
+    if run.state is not None and not run.state.keeps_locks:
+        without = f"{run.state.title} keeps runs, and can keep no lock: {without}"
     if refused is not None:
         return Finding("warning", subject, f"{refused.what}: {without}", refused.hint)
     return Finding("ok", subject, f"the place keeps no lock: {without}")

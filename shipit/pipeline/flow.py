@@ -22,6 +22,7 @@ from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.freeze import check_freeze, frozen_at
+from shipit.pipeline.left_record import end_left_record
 from shipit.pipeline.prepare import Preparation, prepare
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
@@ -319,6 +320,8 @@ def _one_target(
         ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
         # A hook may be killed: what was verified is known before it begins.
         end_record(run, record, "healthy")
+        if not own.steps and run.has_lost_run:
+            end_left_record(run, target, preparation.releases[target.name], preparation.observed[target.name])
         if hooks:
             hooks.after_target(own, ended)
     except Interrupted:

@@ -257,7 +257,7 @@ def lock_keepers(run: Run, target: Target) -> Iterator[KeepsLock]:
     """The places that may keep the lock of a target for all machines: its own, then the state of deploy.yml. Raises: UsageError."""
     if locks(target):
         yield target
-    if (state := run.state) is not None:
+    if (state := run.state) is not None and state.keeps_locks:
         from shipit.pipeline.state_lock import StateLock
 
         yield StateLock(target, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,7 +87,7 @@ def _restore(
     known: PastRelease | None,
 ) -> RollbackResult:  # fmt: skip
     """Bring back what was observed before the first change."""
-    session = run.session(target, release)
+    session = replace(run.session(target, release), commit=known.commit if known else "")
     version = known.version if known else ""
     now = target.observe(session)
     steps = target.plan_rollback(release, before, now, applied)
@@ -106,7 +107,7 @@ def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> Rol
     recalled = target.recall(past, run.session(target, is_planning=False))
     now = target.observe(run.session(target, recalled=recalled))
     steps = target.plan_return(recalled, now)
-    session = run.session(target, is_planning=False, recalled=recalled)
+    session = replace(run.session(target, is_planning=False, recalled=recalled), commit=past.commit)
     verdict, _ = apply_and_verify(target, steps, place, session, partial(target.judge_return, recalled), now)
     which = "the last healthy release" if past.state == "healthy" else "an earlier release without a verdict"
     said = f"; rolled back to {which} ({verdict.reason}): {describe_past(past)}"

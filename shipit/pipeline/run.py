@@ -101,6 +101,8 @@ class Run:
         self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
         self.command = ""
+        # Whether the run before this one died, as far as this machine knows.
+        self.has_lost_run = False
         self._ended: dict[str, TargetFinished] = {}
         self.locks: Held | None = None
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
@@ -154,7 +156,7 @@ class Run:
             if self._state is None:
                 from shipit.pipeline.state import open_state
 
-                self._state = open_state(self.project, self.environment)
+                self._state = open_state(self.project, self.environment, lambda: self.registries)
             return self._state
 
     @property
@@ -297,6 +299,7 @@ class Run:
         from shipit.history.lost import lost_run
 
         if found := lost_run(self.project.root, self.project.app, self.project.environment):
+            self.has_lost_run = True
             self.emit(Warned("", found))
 
     def flush(self) -> None:
@@ -332,6 +335,8 @@ class Run:
             release=release,
             is_planning=is_planning and release is None,
             recalled=recalled,
+            run=self.id,
+            commit="" if recalled is not None else self.commit[0],
             fence=partial(self.check_lock, target.name),
             check_superseded=self.check_superseded,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shipit.errors import UsageError
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from shipit.config.process_environment import ProcessEnvironment
     from shipit.config.project import Project
     from shipit.history.state_store import StateStore
+    from shipit.registry.registries import Registries
 
 
 # Variables with credentials that the library of object stores reads by itself.
@@ -28,8 +30,19 @@ _CREDENTIALS = (
 )
 
 
-def open_state(project: Project, environment: ProcessEnvironment) -> StateStore:
-    """The folder or the object store that deploy.yml names. Nothing is read. Raises: UsageError."""
+IN_REGISTRY = "registry"
+
+
+def open_state(project: Project, environment: ProcessEnvironment, registries: Callable[[], Registries]) -> StateStore:
+    """The folder, the object store or the repository that deploy.yml names. Nothing is read. Raises: UsageError."""
+    if project.state == IN_REGISTRY:
+        from shipit.pipeline.state_registry import StateRegistry
+
+        repository = next((image.repository for image in project.images.values() if image.repository), None)
+        if repository is None:
+            hint = "add repository: to an image, or name a folder or a bucket for `state:`"
+            raise UsageError("state: registry needs an image with a repository", where=project.file.name, hint=hint)
+        return StateRegistry(repository, registries, environment.plan_key)
     if "://" in project.state:
         environment.redactor.add(value for name in _CREDENTIALS if (value := environment.get(name)))
         from shipit.history.state_objects import StateObjects

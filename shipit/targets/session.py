@@ -76,7 +76,8 @@ class Session:
     `is_planning` is True where a deploy is planned with what is observed: otherwise what only that plan needs is not read.
     `fence` raises where the run does not hold the lock of the place any more, and `check_superseded` where a newer deploy has
     asked it to stop. `recalled` is the release that the run
-    returns to, as the target recalled it; None otherwise.
+    returns to, as the target recalled it; None otherwise. `run` is the id of the run, and `commit` that of what it releases or
+    returns to; empty where not known.
     """
 
     environment: ProcessEnvironment
@@ -93,6 +94,8 @@ class Session:
     release: Release | None = None
     is_planning: bool = True
     recalled: Any = field(default=None, repr=False)
+    run: str = ""
+    commit: str = ""
     fence: Callable[[], None] = field(default=_open, repr=False)
     check_superseded: Callable[[], None] = field(default=_open, repr=False)
 

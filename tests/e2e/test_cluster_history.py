@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,11 @@ class Shop:
         password = self.kubectl("get", "secret", "own", "-o", "jsonpath={.data.password}")
         return mode, token, greeting, base64.b64decode(password).decode()
 
+    def origin(self) -> dict[str, str]:
+        """The annotations of the Deployment that say where it comes from."""
+        found = json.loads(self.kubectl("get", "deployment/web", "-o", "jsonpath={.metadata.annotations}"))
+        return {name: found.get(name, "") for name in ("shipit.dev/run", "shipit.dev/commit", "shipit.dev/by")}
+
     def config_maps(self) -> set[str]:
         names = self.kubectl("get", "configmaps", "-o", "name").split()
         return {name.rpartition("/")[2] for name in names if "/only-" in name}
@@ -124,6 +130,8 @@ def test_good_changed_bad_bad_returns_to_what_was_healthy_and_further_from_anoth
     assert done.returncode == 0, done.stdout + done.stderr
     assert shop.settings() == of("two")
     assert shop.kubectl("get", "deployment/web", "-o", "jsonpath={.spec.replicas}") == "2"
+    # The run that wrote it last; the one of before is in the record.
+    assert shop.origin()["shipit.dev/run"] not in ("", _run_of(shop, "two"))
     assert shop.config_maps() == {"only-two"}, "what the bad release brought is gone"
     done = other.run("rollback", "k8s", "--yes", "--to", _run_of(shop, "one"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -152,6 +160,32 @@ def _run_of(shop: Shop, mode: str) -> str:
     found = [_unpacked(item) for item in shop.records()]
     own = [row["past"] for row in found if f'"name": "only-{mode}"' in json.dumps(row["objects"])]
     return str(min(own, key=lambda past: past["released_at"])["run"])
+
+
+def test_objects_say_run_commit_and_author_and_another_commit_alone_changes_nothing(
+    make: Callable[[str], Shop],
+) -> None:
+    shop = make("history-origin")
+    commits = []
+    for number in range(2):
+        shop.shipit.write(notes__txt=f"{number}", __dockerignore="notes.txt\n.git\n")
+        _git(shop, "init", "-q")
+        _git(shop, "add", "notes.txt")
+        _git(shop, "commit", "-q", "-m", "a")
+        commits.append(_git(shop, "rev-parse", "HEAD"))
+        done = shop.deploy("one")
+        assert done.returncode == 0, done.stdout + done.stderr
+        if number == 0:
+            first, pods = shop.origin(), shop.kubectl("get", "pods", "-o", "name")
+    assert first["shipit.dev/commit"] == commits[0] and "@" in first["shipit.dev/by"]
+    assert first["shipit.dev/run"] == _run_of(shop, "one")
+    assert (shop.origin(), shop.kubectl("get", "pods", "-o", "name")) == (first, pods)
+
+
+def _git(shop: Shop, *words: str) -> str:
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    command = ["git", "-C", str(shop.shipit.folder), *author, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_a_rollback_that_is_killed_midway_is_completed_by_the_next_one(make: Callable[[str], Shop]) -> None:

@@ -254,6 +254,8 @@ class _Ignoring:
         self._files = StateFiles(folder)
         self.read, self.now_s = self._files.read, self._files.now_s
 
+    keeps_locks = True
+
     def swap(self, name: str, data: bytes, version: str) -> str | None:
         found = self.read(name)
         return self._files.swap(name, data, found.version if found else "")

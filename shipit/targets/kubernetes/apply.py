@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from shipit.config.author import read_author
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, StepApplied
 from shipit.release import Facts, Step
@@ -18,6 +19,7 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.origin import Origin, with_origin
 from shipit.targets.kubernetes.pull_secret import render_pull_secret_of
 from shipit.targets.kubernetes.render import COPIED_ANNOTATION, PREVIOUS_LABEL, Manifest
 from shipit.targets.kubernetes.render_secrets import render_previous
@@ -97,13 +99,18 @@ class Changes:
                     return live
                 self._check_unchanged(step, self._sealed(live))
             try:
-                return self.client.apply(with_version(body(live), version or ABSENT), self.desired.namespace)
+                manifest = with_origin(body(live), self._origin)
+                return self.client.apply(with_version(manifest, version or ABSENT), self.desired.namespace)
             except RemoteError as error:
                 if error.status != CONFLICT or attempt == _ATTEMPTS - 1:
                     raise
             live = self._read(step)
             version = live.meta.version if live else ""
         raise AssertionError("unreachable")
+
+    @property
+    def _origin(self) -> Origin:
+        return Origin(self.session.run, self.session.commit, read_author(self.session.environment))
 
     def _replace(self, step: ReplaceObject) -> Live:
         live = self._read(step)

@@ -26,6 +26,7 @@ from shipit.targets.kubernetes.live import (
     Spec,
     Status,
 )
+from shipit.targets.kubernetes.origin import without_origin
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _CONTAINER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
@@ -40,7 +41,7 @@ _WORKLOADS = {
 def parse_live(part: Field) -> Live:
     """An object of any kind, with the fields that its kind has in `Live`. Raises: RemoteError."""
     kind, version = part["kind"].required(), part["apiVersion"].required()
-    meta, manifest = parse_meta(part["metadata"]), dict(part.map())
+    meta, manifest = parse_meta(part["metadata"]), without_origin(dict(part.map()))
     if (version, kind) == ("v1", "Secret"):
         _check_data(part["data"])
         return Live(kind, meta, manifest)

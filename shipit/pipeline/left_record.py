@@ -1,0 +1,58 @@
+"""The record of a release whose run died: its verdict is written by the run that finds nothing left to do, and verifies it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from shipit.errors import Interrupted, ShipitError
+from shipit.past_release import PastRelease
+from shipit.release import Release
+from shipit.targets.base import Target
+from shipit.targets.history import has_history, records_releases
+
+if TYPE_CHECKING:
+    from shipit.pipeline.run import Run
+
+# The time limit of a place for the record, and the releases among which a return finds the one that it returned to.
+_WITHIN_S, _MOST = 15.0, 20
+
+
+def end_left_record(run: Run, target: Target, release: Release, observed: Any, returns_to: str = "") -> None:
+    """End the newest record as healthy where its run died, and what it released is what was verified now.
+
+    `returns_to` is the version that a rollback returned to, with a release without images. Nothing is told of a place that
+    can't be read or written: the run needed neither.
+    """
+    if not (has_history(target) and records_releases(target)):
+        return
+    session = run.session(target, release, is_planning=False)
+    session = replace(session, deadline_s=run.clock.now() + _WITHIN_S)
+    try:
+        newest = next(iter(target.past_releases(1, session, tells_current=False)), None)
+        if newest is None or newest.state != "begun" or _still_runs(run, target, newest):
+            return
+        released = newest
+        if newest.returns_to:
+            history = target.past_releases(_MOST, session, tells_current=False)
+            released = next((past for past in history if past.version == newest.returns_to), newest)
+        if newest.returns_to == returns_to if returns_to else _has_images(released, release):
+            own = Release(release.app, release.environment) if newest.returns_to else release
+            target.record_release(newest._replace(state="healthy"), own, observed, session)
+    except Interrupted:
+        raise
+    except ShipitError:
+        return
+
+
+def _still_runs(run: Run, target: Target, past: PastRelease) -> bool:
+    from shipit.pipeline.locks import read_holder
+
+    holder = read_holder(run, target)
+    return holder is not None and holder.run == past.run
+
+
+def _has_images(past: PastRelease, release: Release) -> bool:
+    wanted: Sequence[str] = sorted(str(image.config_digest) for image in release.images)
+    return bool(wanted) and sorted(str(image.config_digest) for image in past.images) == wanted
