@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.error import URLError
@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from shipit.rehearsal.dyno import free_port
+from tests.e2e.test_docker_proxy import Answer, Load
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.hub import DockerHub
 from tests.servers.install import find
@@ -63,6 +64,7 @@ NGINX = """
 server {
   listen 80;
   resolver 127.0.0.11 valid=1s;
+  proxy_connect_timeout 1s;
   location ~ ^/(api|shop|admin)$ { set $to $1; proxy_pass http://$to:3000; }
 }
 """
@@ -107,6 +109,7 @@ class Example:
         install_compose(folder)
         shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={host}", "DOCKER_CONFIG": str(folder), "TOKEN": SECRET}
         images = ", ".join(f"{name}: {{build: ./{name}}}" for name in SERVICES)
+        rolled = ", ".join(f"{name}: {{rollout: start-first, drain: 2s}}" for name in SERVICES)
         shipit.write(
             compose__yaml=COMPOSE,
             nginx__conf=NGINX,
@@ -114,7 +117,7 @@ class Example:
             deploy__yml=(
                 f"app: example\nimages: {{{images}}}\nenv: {{HUB: '{host}', WEB_PORT: '{self.port}'}}\n"
                 f"secrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{stack: {{kind: compose, host: '{engine.host}', settle: 1s, pending: 5m, keep: 2}}}}\n"
+                f"targets: {{stack: {{kind: compose, host: '{engine.host}', settle: 1s, pending: 5m, keep: 2, services: {{{rolled}}}}}}}\n"
             ),
         )
         for name in SERVICES:
@@ -147,6 +150,10 @@ class Example:
         except (URLError, OSError):
             return ""
 
+    def ask(self, name: str) -> Answer:
+        with urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=60) as answer:
+            return Answer(answer.status, answer.read().decode())
+
     def await_versions(self, **versions: str) -> None:
         """Service -> its version: each answers through nginx, and has asked Redis and MongoDB."""
         for name in SERVICES:
@@ -173,6 +180,31 @@ def example(shipit: Shipit, engine: DockerEngine, docker_hub: DockerHub, tmp_pat
     example.clean()
 
 
+def _change_under_load(example: Example, before: Mapping[str, str]) -> None:
+    """Change one service, break it, and roll back: nothing else is touched."""
+    shipit = example.shipit
+    example.write("shop", "v2")
+    plan = shipit.run("plan", "--full")
+    assert "replace shop, new containers first" in plan.stdout, plan.stdout
+    assert "shop  start-first: image localhost/example/production/shop:" in plan.stdout
+    done = shipit.run("deploy", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name for name, at in example.started().items() if before.get(name) != at} == {"/example-production-shop-2"}
+    assert "nothing changed" in shipit.run("deploy").stdout
+
+    second = example.started()
+    example.write("shop", "v3", "console.error('no database'); process.exit(3)")
+    failed = shipit.run("deploy", "--yes")
+    said = failed.stdout + failed.stderr
+    assert failed.returncode == 1, said
+    assert "example-production-shop-3 exited with 3; example-production-shop-2 serves on" in said, said
+    assert "no database" in said and example.started() == second, said
+
+    back = shipit.run("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    example.await_versions(shop="v1")
+
+
 def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_removed(example: Example) -> None:
     shipit = example.shipit
     plan = shipit.run("plan", "--full")
@@ -188,34 +220,34 @@ def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_re
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
     assert example.started() == before
 
+    load = Load(partial(example.ask, "shop"))
+    try:
+        _change_under_load(example, before)
+    finally:
+        load.stop()
+    assert (load.failed, load.dropped) == ([], 0)
+    assert {answer.text.split()[1] for answer in load.answers} == {"v1", "v2"}
+
     # The tag of Redis names another image on the engine: Compose makes a new container of it, too.
-    redis = f"{example.hub}/library/redis:alpine"
+    before, redis = example.started(), f"{example.hub}/library/redis:alpine"
     example.docker("commit", "example-production-redis-1", redis)
-    example.write("shop", "v2")
+    example.write("shop", "v4")
     plan = shipit.run("plan", "--full")
-    assert "update redis, shop of the project example-production" in plan.stdout, plan.stdout
+    assert "update redis, migrate of the project example-production" in plan.stdout, plan.stdout
     assert f"redis  recreate: {redis} names another image on the engine now" in plan.stdout
-    assert "shop  recreate: image localhost/example/production/shop:" in plan.stdout
     done = shipit.run("deploy", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    example.await_versions(shop="v2")
-    changed = {name for name, at in example.started().items() if before.get(name) != at}
-    assert changed == {"/example-production-redis-1", "/example-production-shop-1"}
+    example.await_versions(shop="v4")
+    assert {name for name, at in example.started().items() if before.get(name) != at} == {
+        "/example-production-redis-1",
+        "/example-production-shop-4",
+    }
     assert "nothing changed" in shipit.run("deploy").stdout
 
-    example.write("shop", "v3", "console.error('no database'); process.exit(3)")
-    failed = shipit.run("deploy", "--yes")
-    assert failed.returncode == 1
-    said = failed.stdout + failed.stderr
-    assert "example-production-shop-1 exited with 3" in said and "no database" in said, said
-
-    back = shipit.run("rollback")
-    assert back.returncode == 0, back.stdout + back.stderr
-    example.await_versions(shop="v2")
     logs = shipit.run("logs", "stack/migrate")
     assert "migrated" in logs.stdout
     status = shipit.run("status")
-    assert "example-production-shop-1" in status.stdout and f"http://localhost:{example.port}" in status.stdout
+    assert "example-production-shop-4" in status.stdout and f"http://localhost:{example.port}" in status.stdout
 
     gone = shipit.run("destroy", "-e", "production", "--yes")
     assert gone.returncode == 0, gone.stdout + gone.stderr

@@ -17,12 +17,14 @@ from shipit.events import Log
 from shipit.past_release import PastRelease
 from shipit.record import to_json
 from shipit.release import Release, Step
-from shipit.targets.compose.apply import Setting, apply_step, remove_one_offs
+from shipit.targets.compose.apply import apply_step, remove_one_offs
 from shipit.targets.compose.content import LONGEST_LABEL, Content, pack
 from shipit.targets.compose.history import Record
+from shipit.targets.compose.judge import Limits
 from shipit.targets.compose.kept import FILE, FILE_ID
 from shipit.targets.compose.look import observe
 from shipit.targets.compose.program import ComposeProgram
+from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import (
     ComposeUp,
     PullImage,
@@ -103,7 +105,7 @@ class Place(NamedTuple):
         variables = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
         program = ComposeProgram(variables, "shop-production", self.folder, clock, deadline)
         setting = Setting(
-            "compose", "shop-production", OWNER, session, frozenset(), lambda *_: content, lambda _: program
+            "compose", "shop-production", OWNER, session, frozenset(), lambda *_: content, lambda _: program, Limits(5.0)
         )
         with self.client() as (client, requests):
             events = list(apply_step(step, client, setting))

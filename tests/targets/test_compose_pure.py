@@ -49,7 +49,7 @@ def job(**fields: Any) -> ContainerFacts:
 
 
 def plan(*found: ContainerFacts, wanted: Wanted = WANTED, **fields: Any) -> tuple[Step, ...]:
-    return plan_compose("shop", wanted, ComposeObserved(found, images=frozenset([PINNED]), **fields), {})
+    return plan_compose("shop", wanted, ComposeObserved(found, images=frozenset([PINNED]), **fields), {}, {})
 
 
 def detail(*found: ContainerFacts, wanted: Wanted = WANTED, **fields: Any) -> tuple[str, ...]:
@@ -255,7 +255,7 @@ def test_a_first_deploy_brings_the_images_and_starts_the_project() -> None:
     wanted = WANTED._replace(
         services={"web": WEB, "api": WantedService(sent, "a")}, images={"web": PINNED, "api": sent}
     )
-    pull, send, up = plan_compose("shop", wanted, ComposeObserved(), {sent: "sha256:12"})
+    pull, send, up = plan_compose("shop", wanted, ComposeObserved(), {sent: "sha256:12"}, {})
     assert isinstance(pull, PullImage) and (pull.image, pull.platform) == (PINNED, "linux/amd64")
     assert isinstance(send, SendImage) and send.image == "sha256:12"
     assert isinstance(up, ComposeUp) and up.effect == "create"

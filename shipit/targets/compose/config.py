@@ -1,15 +1,16 @@
 """The configuration of a Compose target in deploy.yml."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.model import TargetConfig
+from shipit.config.part import Model
 from shipit.config.position import Keys
-from shipit.config.units import Flag, Whole, matching
+from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, matching
 from shipit.errors import ConfigError
 from shipit.targets.engine.container_config import Host
 
@@ -28,6 +29,40 @@ def _one_or_list(schema: dict[str, Any]) -> None:
     del schema["type"]
     item = schema.pop("items")
     schema["anyOf"] = [item, {"type": "array", "items": item}]
+
+
+class Rollout(NamedTuple):
+    """How long old containers run on when the new ones are ready, and the command that runs in them before that."""
+
+    drain_s: float
+    before_stop: tuple[str, ...] = ()
+
+
+class ComposeServiceConfig(Model):
+    """The way in which one service of the compose file is replaced."""
+
+    rollout: Literal["start-first", "stop-first"] = Field(
+        "stop-first",
+        description="start-first starts the new containers beside the old ones, and stops those when the new ones are ready; stop-first is what docker compose does.",
+        examples=["start-first"],
+    )
+    drain: Duration = Field(
+        10.0,
+        description="With start-first: how long the old containers run on when the new ones are ready, for the proxy to notice and for requests to end.",
+        examples=["30s"],
+    )
+    before_stop: Command | None = Field(
+        None,
+        description="With start-first: a command that runs in each old container before the drain time, such as one that makes its healthcheck fail.",
+        examples=["touch /tmp/drain"],
+    )
+
+    @model_validator(mode="after")
+    def _only_start_first(self) -> Self:
+        for key in ("drain", "before_stop"):
+            if key in self.model_fields_set and self.rollout != "start-first":
+                raise Misplaced("needs rollout: start-first", key)
+        return self
 
 
 class ComposeConfig(TargetConfig):
@@ -61,6 +96,11 @@ class ComposeConfig(TargetConfig):
         default_factory=dict,
         description="Service -> the image of deploy.yml that it runs; without it, its `image`, `build` or name says which.",
         examples=[{"web": "app"}],
+    )
+    services: dict[ServiceName, ComposeServiceConfig] = Field(
+        default_factory=dict,
+        description="Services of the compose file that are replaced in another way than docker compose does.",
+        examples=[{"web": {"rollout": "start-first"}}],
     )
     load: Flag = Field(
         False,
@@ -99,6 +139,15 @@ class ComposeConfig(TargetConfig):
             for index, name in enumerate(self.file)
             if not folder.file(name).is_file()
         ]
+
+    @property
+    def rollouts(self) -> Mapping[str, Rollout]:
+        """The services that are replaced start-first."""
+        return {
+            name: Rollout(service.drain, service.before_stop or ())
+            for name, service in self.services.items()
+            if service.rollout == "start-first"
+        }
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         return (f"project {self.project or app} on {self.host or 'the engine of the docker command'}",)

@@ -49,6 +49,9 @@ def wanted_of(content: Content, mark: Callable[[str], str]) -> Wanted:
             {key: mark(value) for key, value in sorted(service.env.items())},
             service.needs,
             service.follows,
+            service.awaits,
+            service.alone,
+            service.volumes,
         )
         for name, service in parse_file(content.text.encode()).services.items()
     }

@@ -30,7 +30,9 @@ class ServiceFacts(NamedTuple):
     """A service of the file. `quantity` is None where the file does not say it. `env` has the values of its variables.
 
     `restart` is empty where the file does not say it. `is_awaited` is whether another service starts when it has ended with 0.
-    `needs` are the services that start before it, and `follows` those of them with which it is restarted.
+    `needs` are the services that start before it, and `follows` those of them with which it is restarted. `awaits`: service that
+    it can't do without -> the condition in which that has to be. `alone` is why there can be one container of it only; empty where
+    there can be several. `volumes` are those, and folders of the host, that it writes to.
     `given` are the secrets and configs that it gets: `secrets` or `configs`, and a name.
     """
 
@@ -44,6 +46,9 @@ class ServiceFacts(NamedTuple):
     needs: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
     given: tuple[tuple[str, str], ...] = ()
+    awaits: Mapping[str, str] = {}
+    alone: str = ""
+    volumes: tuple[str, ...] = ()
 
     @property
     def may_end(self) -> bool:
@@ -78,13 +83,54 @@ def parse_file(output: bytes) -> ComposeFile:
             row["environment"].text()
             row["content"].text()
     awaited = {name for row in rows.values() for name in _awaited(row)}
-    return ComposeFile(found.map(), {name: _service(name, row, name in awaited) for name, row in rows.items()})
+    services = {name: _service(name, row, name in awaited) for name, row in rows.items()}
+    for name, other in _shared(rows):
+        if name in services and not services[name].alone:
+            services[name] = services[name]._replace(alone=f"{other} runs in its namespaces")
+    return ComposeFile(found.map(), services)
 
 
 def _awaited(row: Field) -> Iterator[str]:
     for name, wanted in row["depends_on"].items():
         if wanted["condition"].text() == "service_completed_successfully":
             yield name
+
+
+def _shared(rows: Mapping[str, Field]) -> Iterator[tuple[str, str]]:
+    """Service -> another that runs in its network, or in another namespace of it: both are replaced together."""
+    for other, row in rows.items():
+        for key in ("network_mode", "ipc", "pid"):
+            kind, _, name = row[key].text().partition(":")
+            if kind == "service":
+                yield name, other
+
+
+def _alone(row: Field) -> str:
+    """Why there can't be two containers of a service; empty where there can be."""
+    if name := row["container_name"].text():
+        return f"it has container_name: {name}"
+    if row["network_mode"].text() == "host":
+        return "it has network_mode: host"
+    for port in row["ports"].rows():
+        if (published := _text_or_whole(port["published"])) and "-" not in published:
+            return f"it publishes the port {published} of the host"
+    for name, network in row["networks"].items():
+        if address := network["ipv4_address"].text() or network["ipv6_address"].text():
+            return f"it has the address {address} in the network {name}"
+    return ""
+
+
+def _text_or_whole(value: Field) -> str:
+    """A port, which Compose writes as text, and its first releases as a number. 0 is any port."""
+    text = value.text() if value.is_text or value.is_missing else str(value.whole())
+    return "" if text == "0" else text
+
+
+def _written_to(row: Field) -> Iterator[str]:
+    """The volumes and folders of the host that a service writes to."""
+    for one in row["volumes"].rows():
+        if one["type"].text() in ("volume", "bind") and one["source"].text() and not one["read_only"].flag():
+            yield plain(one["source"].text())
 
 
 def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
@@ -101,7 +147,16 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
     given = tuple((kind, one["source"].required()) for kind in GIVEN for one in row[kind].rows())
     row["labels"].texts()
     image, restart = plain(row["image"].text()), row["restart"].text()
-    return ServiceFacts(name, image, build, quantity, restart, env, is_awaited, needs, follows, given)
+    found = row["depends_on"].items()
+    awaits = {other: wanted["condition"].text("service_started") for other, wanted in found if _is_required(wanted)}
+    volumes = tuple(sorted(set(_written_to(row))))
+    return ServiceFacts(
+        name, image, build, quantity, restart, env, is_awaited, needs, follows, given, awaits, _alone(row), volumes
+    )
+
+
+def _is_required(wanted: Field) -> bool:
+    return wanted["required"].is_missing or wanted["required"].flag()
 
 
 def _build(row: Field) -> BuildFacts:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
+from shipit.targets.compose.change import differences, short_image
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
-from shipit.targets.compose.plan import differences, short_image
 from shipit.targets.engine.superseded import superseded
 
 

@@ -15,7 +15,8 @@ class ContainerFacts(NamedTuple):
 
     `image` is the one that it was created from, as it was written. `marks`: name -> keyed hash of the value of each variable. `is_own` is whether
     shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
-    image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. The other fields are those of the kind docker.
+    image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. `anonymous` are
+    the folders of its volumes without a name. The other fields are those of the kind docker.
     """
 
     id: Name
@@ -38,6 +39,7 @@ class ContainerFacts(NamedTuple):
     image_ids: tuple[Name, ...] = ()
     is_outdated: bool = False
     local_ports: tuple[int, ...] = ()
+    anonymous: tuple[Name, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -63,7 +65,8 @@ class WantedService(NamedTuple):
     """A service of a rendered file. `quantity` is None where the file does not say it.
 
     `may_end` is whether a container that ended with 0 is fine, `must_end` whether others wait for its end.
-    `needs` are the services that start before it, and `follows` those of them with which it is restarted.
+    `needs` are the services that start before it, and `follows` those of them with which it is restarted. `awaits`, `alone`
+    and `volumes` are those of the compose file.
     """
 
     image: Name
@@ -74,6 +77,9 @@ class WantedService(NamedTuple):
     marks: Mapping[str, str] = {}
     needs: tuple[Name, ...] = ()
     follows: tuple[Name, ...] = ()
+    awaits: Mapping[str, str] = {}
+    alone: Name = ""
+    volumes: tuple[Name, ...] = ()
 
     def is_met_by(self, found: ContainerFacts) -> bool:
         """True when a container has the wanted image, settings and values, whatever its state."""

@@ -5,6 +5,7 @@ Source: Docker Engine API 1.41: ContainerInspect; docker/compose, pkg/api/labels
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from shipit.errors import ShipitError
@@ -46,7 +47,15 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         tuple(sorted(ports)),
         tuple(dict.fromkeys(one for one in (answer["Image"].text(), labels.get(_IMAGE, "")) if one)),
         local_ports=tuple(sorted(port for port, is_local in ports.items() if is_local)),
+        anonymous=tuple(sorted(_anonymous(answer["Mounts"]))),
     )
+
+
+def _anonymous(mounts: Field) -> Iterator[str]:
+    """The folders of the volumes that the engine named itself: by 64 hexadecimal digits."""
+    for mount in mounts.rows():
+        if mount["Type"].text() == "volume" and re.fullmatch("[0-9a-f]{64}", mount["Name"].text()):
+            yield mount["Destination"].text()
 
 
 def parse_tags(answer: Field) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from shipit.release import Step
@@ -35,7 +35,8 @@ class ComposeUp(Step):
     `file` is a keyed hash of the rendered file: `is_kept` is whether the engine has it, as that of an earlier release;
     otherwise it is rendered again with `images`: service -> pinned image. `quantities`: service -> its number of containers.
     `stale` are containers that Compose would take for unchanged, and that are not: with one, each of `services` is recreated. `known` are the
-    ids of the containers that were there when the plan was made: others are somebody else's.
+    ids of the containers that were there when the plan was made: others are somebody else's. `is_alone` is whether the services that they need are
+    left as they are; `awaits`: such a service -> the condition in which it has to be before.
     """
 
     type: ClassVar[str] = "compose.up"
@@ -48,6 +49,31 @@ class ComposeUp(Step):
     services: tuple[str, ...]
     quantities: Mapping[str, int]
     stale: tuple[str, ...] = ()
+    is_alone: bool = False
+    awaits: Mapping[str, str] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollService(Step):
+    """Starts new containers of a service beside the old ones, and removes those when the new ones are ready.
+
+    `file`, `is_kept`, `images`, `platforms` and `known` are those of `ComposeUp`. `quantity` is the number of new containers. `awaits`: service that has to
+    be in a condition before -> the condition. `drain_s` is how long the old ones run on, `before_stop` the command that runs in them first.
+    """
+
+    type: ClassVar[str] = "compose.roll"
+    unstable: ClassVar[frozenset[str]] = frozenset(["known"])
+
+    file: str
+    is_kept: bool = False
+    images: Mapping[str, str]
+    platforms: Mapping[str, str]
+    service: str
+    quantity: int
+    awaits: Mapping[str, str]
+    drain_s: float
+    before_stop: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
 
 

@@ -26,7 +26,7 @@ from shipit.release import (
     Verdict,
 )
 from shipit.targets.compose import KIND, verbs
-from shipit.targets.compose.apply import Setting, apply_step
+from shipit.targets.compose.apply import apply_step
 from shipit.targets.compose.config import ComposeConfig
 from shipit.targets.compose.content import wanted_of
 from shipit.targets.compose.describe import describe, urls_of
@@ -47,6 +47,9 @@ from shipit.targets.compose.plan import notes_on, plan_compose
 from shipit.targets.compose.program import ComposeProgram
 from shipit.targets.compose.reading import ComposeSource
 from shipit.targets.compose.render import hidden_file, render_file
+from shipit.targets.compose.rollout import check_rollouts, rollout_notes
+from shipit.targets.compose.setting import Setting
+from shipit.targets.compose.steps import RollService
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts, engine_addresses
@@ -63,6 +66,9 @@ from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
 from shipit.targets.verbs import LogQuery
+
+# A container without a healthcheck counts as ready when it has run for this long.
+_STEADY_S = 2.0
 
 
 def create(name: str, config: ComposeConfig, project: Project, environment: ProcessEnvironment) -> ComposeTarget:
@@ -95,7 +101,9 @@ class ComposeTarget:
         self._file: ComposeFile | None = None
 
     def images(self) -> Sequence[ImageUse]:
-        uses = self.source.uses(self._plain_file()).values()
+        file = self._plain_file()
+        check_rollouts(self.name, self.config.services, self.config.rollouts, file.services)
+        uses = self.source.uses(file).values()
         return tuple(sorted(set(uses), key=lambda use: use.image))
 
     def observe(self, session: Session) -> ComposeObserved:
@@ -111,10 +119,15 @@ class ComposeTarget:
 
     def plan(self, release: Release, observed: ComposeObserved) -> tuple[Step, ...]:
         sent = {self.source.image_name(image): image.pinned for image in release.images if not image.repository}
-        return plan_compose(self.compose_project, _wanted(observed), observed, sent)
+        return self._plan(_wanted(observed), observed, sent)
 
     def notes(self, release: Release, observed: ComposeObserved) -> Sequence[str]:
-        return tuple(notes_on(self.compose_project, _wanted(observed), observed))
+        wanted = _wanted(observed)
+        changed = frozenset(step.service for step in self.plan(release, observed) if isinstance(step, RollService))
+        return (
+            *notes_on(self.compose_project, wanted, observed),
+            *rollout_notes(changed, wanted, observed),
+        )
 
     def render(self, release: Release, observed: ComposeObserved) -> Rendered:
         file = self._plain_file()
@@ -137,6 +150,8 @@ class ComposeTarget:
             self._secrets,
             lambda images, platforms: self.source.rendered_again(session, images, platforms),
             program,
+            self._limits,
+            min(_STEADY_S, self.config.settle),
         )
         yield from apply_step(step, self._client(session), setting)
 
@@ -148,7 +163,7 @@ class ComposeTarget:
     ) -> tuple[Step, ...]:
         if before.current is None or _is_changed_by_others(before, now):
             return ()
-        return plan_compose(self.compose_project, before.current, now, {}, is_back=True)
+        return self._plan(before.current, now, {}, is_back=True)
 
     def judge_rollback(
         self, release: Release, before: ComposeObserved, observed: ComposeObserved, seen: Seen
@@ -182,7 +197,7 @@ class ComposeTarget:
         return find_record(self._client(session), self.owner, Record, version, self.place.identity)
 
     def plan_return(self, recalled: ComposeRecalled, observed: ComposeObserved) -> tuple[Step, ...]:
-        return plan_compose(self.compose_project, recalled.wanted, observed, {}, is_back=True)
+        return self._plan(recalled.wanted, observed, {}, is_back=True)
 
     def return_notes(self, recalled: ComposeRecalled, observed: ComposeObserved) -> Sequence[str]:
         return ("volumes keep their contents",)
@@ -294,6 +309,11 @@ class ComposeTarget:
         except ShipitError:
             return verdict
         return verdict._replace(detail=(*verdict.detail, *lines))
+
+    def _plan(
+        self, wanted: Wanted, observed: ComposeObserved, sent: Mapping[str, str], *, is_back: bool = False
+    ) -> tuple[Step, ...]:
+        return plan_compose(self.compose_project, wanted, observed, sent, self.config.rollouts, is_back=is_back)
 
     def _observe_kept(self, session: Session) -> ComposeObserved:
         """The project without what deploy.yml and the compose file want there."""

@@ -1,0 +1,121 @@
+"""Replaces the containers of a service start-first: new ones beside the old ones, which are removed when the new ones are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from shipit.errors import DeployFailed, ShipitError
+from shipit.events import Event, Log
+from shipit.targets.compose.content import Content, wanted_of
+from shipit.targets.compose.observed import ContainerFacts
+from shipit.targets.compose.parse import is_outdated, parse_tags
+from shipit.targets.compose.program import last_lines
+from shipit.targets.compose.ready import await_needs, await_ready
+from shipit.targets.compose.setting import Setting
+from shipit.targets.compose.steps import RollService
+from shipit.targets.compose.up import check_known, containers_of, content_of, keep, run_alone
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.exec import run_to_end
+from shipit.targets.engine.running import RunningContainer
+
+# How long removing new containers may take, also when the deadline has passed; how long `before_stop` may run.
+_UNDO_S, _COMMAND_S = 120.0, 60.0
+
+
+class Roll:
+    """One step, at its engine."""
+
+    def __init__(self, step: RollService, client: HostClient, setting: Setting) -> None:
+        self.step, self.client, self.setting = step, client, setting
+        # Old containers in which `before_stop` ran may not serve any more.
+        self._is_draining = False
+
+    def run(self) -> Iterator[Event]:
+        """Raises: DeployFailed with the last lines of a new container that failed: the new ones are removed, the old ones run on."""
+        content = content_of(self.step, self.client, self.setting)
+        yield from keep(content, self.step, self.client, self.setting)
+        check_known(self.step, content, self.client, self.setting)
+        await_needs(self.step.awaits, self.client, self.setting)
+        # Compose would start one that has ended, and count it.
+        self._remove(one for one in self._containers(self.client) if not one.is_running)
+        try:
+            yield from self._start(content)
+            yield from self._drain(content)
+        except ShipitError as error:
+            self._undo(content, error)
+            raise
+        old, new = self._divided(content, self.client)
+        self._remove([*old, *new[self.step.quantity :]])
+
+    def _containers(self, client: HostClient) -> list[ContainerFacts]:
+        found = containers_of(client, self.setting, self.step.service)
+        return sorted(found, key=lambda one: one.number)
+
+    def _divided(self, content: Content, client: HostClient) -> tuple[list[ContainerFacts], list[ContainerFacts]]:
+        """The containers that are replaced, and those that are as wanted, also by an earlier attempt."""
+        wanted = wanted_of(content, self.setting.session.mark).services[self.step.service]
+        tags, found = parse_tags(client.images()), self._containers(client)
+        new = [one for one in found if wanted.is_met_by(one) and not is_outdated(one, tags)]
+        return [one for one in found if one not in new], new
+
+    def _start(self, content: Content) -> Iterator[Event]:
+        """Start what is missing of the new containers, and wait until all of them are ready."""
+        service, quantity = self.step.service, self.step.quantity
+        old, new = self._divided(content, self.client)
+        if len(new) < quantity:
+            both = {service: len(old) + quantity}
+            done = run_alone(content, ["--no-recreate"], [service], both, self.setting)
+            _, new = self._divided(content, self.client)
+            if len(new) < quantity:
+                lines = last_lines(done.errors)
+                said = lines[-1] if lines else f"{service} has {len(new)} of {quantity} new containers"
+                what = f"docker compose up {done.how}: {said}"
+                raise DeployFailed(what, where=self.setting.target, detail=lines[:-1])
+        for one in new:
+            yield Log(self.setting.target, service, f"started {one.name}")
+        await_ready(service, [one.id for one in new], self.client, self.setting, self.setting.steady_s)
+
+    def _drain(self, content: Content) -> Iterator[Event]:
+        """Let the old containers end their requests; the new ones have to be ready afterwards, too."""
+        old, new = self._divided(content, self.client)
+        for one in old if self.step.before_stop else ():
+            yield from self._before_stop(one)
+        if old and self.step.drain_s:
+            waiting = f"the requests to the old containers of {self.step.service}"
+            self.setting.session.deadline.sleep(self.step.drain_s, waiting)
+            await_ready(self.step.service, [one.id for one in new], self.client, self.setting)
+
+    def _before_stop(self, one: ContainerFacts) -> Iterator[Event]:
+        """A command that fails is told, and the old container is removed all the same."""
+        deadline = self.setting.session.deadline.within(_COMMAND_S)
+        self._is_draining = True
+        code, line = run_to_end(RunningContainer(self.client, one.id, one.name), self.step.before_stop, deadline)
+        if code:
+            said = f": {line}" if line else ""
+            yield Log(self.setting.target, self.step.service, f"before_stop ended with {code} in {one.name}{said}")
+
+    def _remove(self, containers: Iterable[ContainerFacts], client: HostClient | None = None) -> None:
+        """Anonymous volumes may have data: they stay, as with `docker compose down`."""
+        for one in containers:
+            self.setting.session.fence()
+            (client or self.client).stop(one.id)
+            (client or self.client).remove(one.id, keeps_volumes=True)
+
+    def _undo(self, content: Content, error: ShipitError) -> None:
+        """Remove the new containers, if old ones serve; the error says what was read after that."""
+        client = self.client.within(_UNDO_S)
+        if self._is_draining:
+            error.what += "; old and new containers run until the next deploy"
+            return
+        try:
+            self.setting.session.fence()
+            old, new = self._divided(content, client)
+            if not any(one.is_running for one in old):
+                return
+            for one in new:
+                client.remove(one.id)
+            running = [one.name for one in self._containers(client) if one.is_running]
+        except ShipitError as second:
+            error.what += f"; removing the new containers failed, too: {second}"
+            return
+        error.what += f"; {', '.join(running)} {'serves' if len(running) == 1 else 'serve'} on"
