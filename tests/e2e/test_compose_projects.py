@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shipit.targets.compose.content import unpack
+from tests.sampled import sampled
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.install import find
+from tests.servers.killing import HeldEngine
 from tests.shipit import Shipit
 from tests.waits import wait_until
 
@@ -40,7 +43,7 @@ class Project:
         self, shipit: Shipit, engine: DockerEngine, base: str, folder: Path, name: str, host: str = ""
     ) -> None:
         self.shipit, self.engine, self.base, self.config = shipit, engine, base, folder
-        self.project = f"{name}-production"
+        self.project, self.host = f"{name}-production", host or engine.host
         install_compose(folder)
         shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={base}", "DOCKER_CONFIG": str(folder), "TOKEN": SECRET}
         shipit.write(
@@ -48,7 +51,7 @@ class Project:
             Dockerfile=DOCKERFILE,
             deploy__yml=(
                 f"app: {name}\nimages: {{web: {{build: .}}}}\nsecrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{compose: {{host: '{host or engine.host}', settle: 2s, pending: 3m, on_failure: rollback}}}}\n"
+                f"targets: {{compose: {{host: '{self.host}', settle: 2s, pending: 3m, on_failure: rollback}}}}\n"
             ),
         )
         self.write("v1")
@@ -68,6 +71,27 @@ class Project:
 
     def files(self) -> list[str]:
         return self.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.compose-file-id").split()
+
+    def up_by_hand(self) -> None:
+        """`docker compose up` with the file that shipit kept last."""
+        label = '{{index .Labels "dev.shipit.compose-file"}}'
+        texts = [self.docker("volume", "inspect", "--format", label, name) for name in self.files()]
+        [running] = self.ids().values()
+        image = self.docker("inspect", "--format", "{{.Config.Image}}", running)
+        [text] = {found.text for found in map(unpack, texts) if found and image in found.text}
+        file = self.shipit.folder / "by-hand.json"
+        file.write_text(text)
+        self.docker(
+            "compose",
+            "-p",
+            self.project,
+            "--project-directory",
+            str(self.shipit.folder),
+            "-f",
+            str(file),
+            "up",
+            "--detach",
+        )
 
     def clean(self) -> None:
         if found := self.ids("--all"):
@@ -148,6 +172,59 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert project.docker("volume", "ls", "--quiet", "--filter", "name=taken-production_data") == ""
 
 
+# Requests of a rollout after which a deploy is killed: those of Compose, and those of shipit.
+POINTS = [
+    (rb"POST /v[0-9.]+/containers/create", 1),
+    (rb"POST /v[0-9.]+/containers/[^/]+/start", 1),
+    (rb"POST /v[0-9.]+/containers/[^/]+/stop", 1),
+    (rb"DELETE /v[0-9.]+/containers/", 1),
+]
+
+
+@pytest.fixture
+def rolled(
+    shipit: Shipit, engine: DockerEngine, python_base: str, tmp_path: Path
+) -> Iterator[tuple[Project, HeldEngine]]:
+    held = HeldEngine(engine.host)
+    project = Project(shipit, engine, python_base, tmp_path / "docker-config", "rolled", held.host)
+    text = (shipit.folder / "deploy.yml").read_text()
+    keys = "services: {web: {rollout: start-first, drain: 0s, before_stop: 'echo ending > /proc/1/fd/1'}}, settle: 1s"
+    shipit.write(deploy__yml=text.replace("settle: 2s", keys))
+    yield project, held
+    held.stop()
+    project.clean()
+
+
+@pytest.mark.sampled
+def test_a_killed_rollout_is_completed_by_the_next_deploy(rolled: tuple[Project, HeldEngine]) -> None:
+    project, held = rolled
+    shipit = project.shipit
+    assert shipit.run("deploy").returncode == 0
+    for number, point in enumerate(sampled(POINTS, 2), 2):
+        project.write(f"v{number}")
+        done = held.hold(*point)
+        process = shipit.start("deploy", "--yes", "--wait", "3m")
+        try:
+            wait_until(f"the deploy sends {point[0]!r}", done.is_set, within_s=120)
+        finally:
+            process.kill()
+            process.communicate()
+        assert project.ids(), "one of them runs"
+        project.write(f"w{number}")
+        again = shipit.run("deploy", "--yes", "--wait", "10m", timeout_s=700)
+        assert again.returncode == 0, again.stdout + again.stderr
+        [found] = project.ids("--all").values()
+        assert project.docker("logs", found) == f"serving w{number}"
+        assert "nothing changed" in shipit.run("deploy").stdout
+    # Compose by hand, with the same file, changes nothing.
+    project.up_by_hand()
+    assert list(project.ids("--all").values()) == [found]
+    shipit.write(compose__yaml=COMPOSE.replace("build: .", 'build: .\n    ports: ["18099:80"]'))
+    refused = shipit.run("deploy", "--yes")
+    said = "web can't have rollout: start-first: it publishes the port 18099 of the host"
+    assert refused.returncode == 1 and said in refused.stdout + refused.stderr, refused.stdout + refused.stderr
+
+
 def test_a_killed_deploy_to_a_host_behind_ssh_is_completed_by_the_next_one(behind_ssh: Project) -> None:
     project, shipit = behind_ssh, behind_ssh.shipit
     assert shipit.run("deploy").returncode == 0
@@ -167,3 +244,15 @@ def test_a_killed_deploy_to_a_host_behind_ssh_is_completed_by_the_next_one(behin
     assert set(found) == {"killed-production-web-1"} and found != first
     assert project.docker("logs", *found.values()) == "serving v2"
     assert "nothing changed" in shipit.run("deploy").stdout
+
+    # The other verbs go by a context of the docker command that leads to the same host.
+    project.docker("context", "create", "far", "--docker", f"host={project.host}")
+    text = (shipit.folder / "deploy.yml").read_text()
+    shipit.write(deploy__yml=text.replace(project.host, "context:far"))
+    back = shipit.run("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    logs = shipit.run("logs", "compose/web")
+    assert "serving v1" in logs.stdout, logs.stdout + logs.stderr
+    gone = shipit.run("destroy", "-e", "production", "--yes")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert project.ids("--all") == {} and project.files() == []

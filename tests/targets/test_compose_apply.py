@@ -105,7 +105,14 @@ class Place(NamedTuple):
         variables = {"PATH": f"{self.folder}/bin:/usr/bin:/bin"}
         program = ComposeProgram(variables, "shop-production", self.folder, clock, deadline)
         setting = Setting(
-            "compose", "shop-production", OWNER, session, frozenset(), lambda *_: content, lambda _: program, Limits(5.0)
+            "compose",
+            "shop-production",
+            OWNER,
+            session,
+            frozenset(),
+            lambda *_: content,
+            lambda _: program,
+            Limits(5.0),
         )
         with self.client() as (client, requests):
             events = list(apply_step(step, client, setting))

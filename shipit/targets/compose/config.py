@@ -69,6 +69,9 @@ class ComposeConfig(TargetConfig):
     """The services of a compose file on one engine; `docker compose` starts them."""
 
     reverts: ClassVar[bool] = True
+    in_place_of_release: ClassVar[str] = (
+        "make it a service of the compose file that others wait for: condition: service_completed_successfully"
+    )
 
     file: tuple[FilePath, ...] = Field(
         (),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, RemoteError, ShipitError
+from shipit.errors import RemoteError, ShipitError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -72,11 +72,6 @@ _STEADY_S = 2.0
 
 
 def create(name: str, config: ComposeConfig, project: Project, environment: ProcessEnvironment) -> ComposeTarget:
-    """Raises: ConfigErrors for what this kind can't do with the file."""
-    if project.release is not None:
-        what = "is not run by a Compose target"
-        hint = "make it a service of the compose file, and let others depend on it: condition: service_completed_successfully"
-        raise ConfigErrors([project.problem(("release",), what, hint)])
     return ComposeTarget(name, config, project, environment)
 
 
