@@ -33,4 +33,5 @@ KIND = Kind(
         ]
     ),
     guide="compose-projects",
+    parts={"`services.NAME` of a Compose target": "shipit.targets.compose.config:ComposeServiceConfig"},
 )
