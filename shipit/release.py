@@ -288,13 +288,17 @@ class Unit(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What runs at a place. `version` is the place's own name for the release, such as `v12` of Heroku."""
+    """What runs at a place. `version` is the place's own name for the release, such as `v12` of Heroku.
+
+    `unread` are the parts of the place that could not be read, such as a host; each is a unit with its error, too.
+    """
 
     target: Name
     place: Place
     version: FreeText = ""
     units: tuple[Unit, ...] = ()
     urls: tuple[FreeText, ...] = ()
+    unread: tuple[FreeText, ...] = ()
 
 
 class Leftover(NamedTuple):

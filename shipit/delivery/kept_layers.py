@@ -51,6 +51,32 @@ def _familiar(name: str) -> str:
     return name.rpartition(":")[0].removeprefix("docker.io/").removeprefix("library/")
 
 
+def beginnings(image: BuiltImage) -> dict[Digest, int]:
+    """The ids of the images of its first layers, in either store -> the number of these layers."""
+    found = {count: image.beginning(count) for count in range(1, len(image.layers))}
+    return {
+        digest: count
+        for count, part in found.items()
+        for digest in (part.config_digest, Digest.of(part.manifest("oci")))
+    }
+
+
+def cuts_of(image: BuiltImage, kept: Collection[Digest], least_bytes: int) -> list[int]:
+    """The numbers of layers after which an image is cut, so that each part sends at least so many bytes; the last is all."""
+    cuts, size, seen = [], 0, set(kept)
+    for count, layer in enumerate(image.layers, 1):
+        size += 0 if layer.digest in seen else layer.size_bytes
+        seen.add(layer.digest)
+        if size >= least_bytes:
+            cuts.append(count)
+            size = 0
+    return [count for count in cuts if lacking_bytes(image, {*kept, *_digests(image, count)})] + [len(image.layers)]
+
+
+def _digests(image: BuiltImage, count: int) -> set[Digest]:
+    return {layer.digest for layer in image.layers[:count]}
+
+
 def lacking_bytes(image: BuiltImage, kept: Collection[Digest]) -> int:
     """The size of the layers that have to be sent."""
     return sum({layer.digest: layer.size_bytes for layer in image.layers if layer.digest not in kept}.values())

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shipit.clock import Deadline
-from shipit.delivery.kept_layers import in_same_chain, lacking_bytes, likely_relatives, with_same_blobs
+from shipit.delivery.kept_layers import (
+    beginnings,
+    cuts_of,
+    in_same_chain,
+    lacking_bytes,
+    likely_relatives,
+    with_same_blobs,
+)
 from shipit.delivery.local_blobs import LocalBlobs
 from shipit.delivery.meter import Meter, Progress
 from shipit.digest import Digest
 from shipit.docker.engine_image import EngineImage
 from shipit.docker.image_store import ImageStore, LoadRefused, StoreKind
-from shipit.image.saved import NamedImage, archive_of
+from shipit.image.saved import Archive, NamedImage, archive_of
 
 # The most images of the engine that are compared; they are not where less than this is left to send.
 _MOST_COMPARED, _WORTHWHILE_BYTES = 40, 1024 * 1024
+# Of an image whose layers are sent in parts, the least that one part has.
+_PART_BYTES = 8 * 1024 * 1024
 _ZSTD = "the base has zstd-compressed layers, which this engine may be too old for: use a newer engine, or a base with gzip layers"
 
 
@@ -35,15 +45,13 @@ def send_image(
 ) -> Sent:
     """Fetch and send what the engine lacks. Raises: LoadRefused; BuildError, RemoteError, DeadlinePassed, Interrupted."""
     # Other products may remove an image without a name at once.
-    sending = _Sending(store, named if kind == "other" else NamedImage(named.image, ()), blobs, deadline, progress)
+    unnamed = NamedImage(named.image, ())
+    sending = _Sending(store, named if kind == "other" else unnamed, blobs, deadline, progress, kind != "other")
     try:
-        if kept := _kept_layers(store, kind, named, blobs):
-            try:
-                return sending.without(kept)
-            except LoadRefused:
-                # Another program removed layers since, or the manifest that is known here is not all that counts.
-                pass
-        return sending.without(frozenset())
+        sent = _sent(sending, _kept_layers(store, kind, named, blobs))
+        if kind != "other":
+            _remove_parts(store, named)
+        return sent
     except LoadRefused as error:
         if kind == "classic" and any(layer.compression == "zstd" for layer in named.image.layers):
             error.hint = error.hint or _ZSTD
@@ -51,6 +59,24 @@ def send_image(
             # The engine keeps the manifest of an image that it could not unpack.
             store.remove_unnamed(Digest.of(named.image.manifest("oci")))
         raise
+
+
+def _sent(sending: _Sending, kept: frozenset[Digest]) -> Sent:
+    if kept:
+        try:
+            return sending.without(kept)
+        except LoadRefused:
+            # Another program removed layers since, or the manifest that is known here is not all that counts.
+            pass
+    return sending.without(frozenset())
+
+
+def _remove_parts(store: ImageStore, named: NamedImage) -> None:
+    """Remove the images of the first layers, those of an earlier send that was interrupted, too: the whole image has their layers."""
+    parts = beginnings(named.image)
+    for found in store.images() if parts else ():
+        if found.id in parts:
+            store.remove_unnamed(found.id)
 
 
 def lacking_layers(store: ImageStore, kind: StoreKind, named: NamedImage, blobs: LocalBlobs) -> Sent:
@@ -65,7 +91,11 @@ def _kept_layers(store: ImageStore, kind: StoreKind, named: NamedImage, blobs: L
     kept: frozenset[Digest] = frozenset()
     if kind == "other":
         return kept
-    for relative in likely_relatives(named, store.images(), _MOST_COMPARED):
+    images, parts = store.images(), beginnings(named.image)
+    # What an interrupted send has brought.
+    begun = max((parts[found.id] for found in images if found.id in parts), default=0)
+    kept |= {layer.digest for layer in named.image.layers[:begun]}
+    for relative in likely_relatives(named, images, _MOST_COMPARED):
         if lacking_bytes(named.image, kept) < _WORTHWHILE_BYTES:
             break
         if found := store.find(relative.id):
@@ -85,13 +115,26 @@ class _Sending(NamedTuple):
     blobs: LocalBlobs
     deadline: Deadline
     progress: Progress
+    is_cut: bool
 
     def without(self, kept: frozenset[Digest]) -> Sent:
-        """Fetch and send all layers except those of `kept`."""
-        layers = {layer.digest: layer for layer in self.named.image.layers if layer.digest not in kept}
-        archive = archive_of([self.named], {digest: self.blobs.store.path(digest) for digest in layers})
+        """Fetch and send all layers except those of `kept`, in parts: what a part brought is there when the next is interrupted."""
+        image = self.named.image
+        layers = {layer.digest: layer for layer in image.layers if layer.digest not in kept}
+        archives = list(self._archives(kept))
+        size = sum(archive.size_bytes for archive in archives)
         missing = self.blobs.missing(layers.values())
-        meter = Meter(archive.size_bytes + sum(layer.size_bytes for layer in missing), self.progress)
+        meter = Meter(size + sum(layer.size_bytes for layer in missing), self.progress)
         self.blobs.fetch(missing, self.deadline.clock, meter.add)
-        self.store.load(archive.stream(), meter.add)
-        return Sent(len(layers), archive.size_bytes)
+        for archive in archives:
+            self.store.load(archive.stream(), meter.add)
+        return Sent(len(layers), size)
+
+    def _archives(self, kept: frozenset[Digest]) -> Iterator[Archive]:
+        """An archive for each part: an image of the first layers, with those that the engine lacks then."""
+        image, there = self.named.image, set(kept)
+        for count in cuts_of(image, kept, _PART_BYTES) if self.is_cut else [len(image.layers)]:
+            part = self.named if count == len(image.layers) else NamedImage(image.beginning(count), ())
+            digests = [layer.digest for layer in part.image.layers if layer.digest not in there]
+            there.update(digests)
+            yield archive_of([part], {digest: self.blobs.store.path(digest) for digest in digests})

@@ -31,7 +31,7 @@ _ANSWER_S = 60.0
 _LOAD_S = 15 * 60.0
 # The progress of a load: an engine writes about 300 bytes for each half MiB of a layer.
 _LARGEST_PROGRESS = 256 * 1024 * 1024
-_NO_SPACE = "no space left on device"
+NO_SPACE = "no space left on device"
 FREE_SPACE = (
     "free space on the engine's disk: docker system df shows what uses it, and docker image prune removes unused images"
 )
@@ -98,7 +98,7 @@ class ImageStore:
                     raise self._refused(error)
 
     def _refused(self, message: str) -> LoadRefused:
-        hint = FREE_SPACE if _NO_SPACE in message else ""
+        hint = FREE_SPACE if NO_SPACE in message else ""
         return LoadRefused(f"the engine can't load the image: {message}", where=self._where, hint=hint)
 
     def _sending(self, archive: Iterable[bytes], sent: Callable[[int], None]) -> Iterator[bytes]:

@@ -110,6 +110,17 @@ class BuiltImage(NamedTuple):
         # The engine that built it has the image with the config as it was.
         return self._replace(config=canonical_json(config), engine_name="", source_manifest=None)
 
+    def beginning(self, count: int) -> BuiltImage:
+        """The first layers as an image of their own, which runs nothing. The same layers give the same image."""
+        own = json.loads(self.config)
+        config = {key: own[key] for key in ("architecture", "os", "variant") if key in own}
+        layers = self.layers[:count]
+        rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}
+        return self._replace(
+            config=canonical_json({**config, "config": {}, "rootfs": rootfs}), layers=layers, engine_name="",
+            source_manifest=None,
+        )  # fmt: skip
+
     def manifest(self, form: Form) -> bytes:
         """The manifest's bytes in a form.
 

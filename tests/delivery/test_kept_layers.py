@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipit.delivery.kept_layers import in_same_chain, lacking_bytes, likely_relatives, with_same_blobs
+from shipit.delivery.kept_layers import cuts_of, in_same_chain, lacking_bytes, likely_relatives, with_same_blobs
 from shipit.digest import Digest
 from shipit.docker.engine_image import EngineImage
 from shipit.image.image import BuiltImage, Layer
@@ -82,3 +82,25 @@ def test_earlier_builds_come_first_then_the_base_then_the_newest(name: str) -> N
     assert likely_relatives(named, images, 9) == [earlier, base, newest, older]
     assert likely_relatives(named, images, 2) == [earlier, base]
     assert likely_relatives(NamedImage(image("ab"), ()), images, 9) == [base, newest, older, earlier]
+
+
+@pytest.mark.parametrize(
+    ("own", "kept", "least", "cuts"),
+    [
+        ("abc", "", 10, [1, 2, 3]),
+        ("abc", "", 11, [2, 3]),
+        ("abcd", "", 20, [2, 4]),
+        ("abc", "", 1000, [3]),
+        ("abc", "ab", 10, [3]),
+        ("abcd", "ac", 10, [2, 4]),
+        # The same layer twice is sent once.
+        ("aab", "", 10, [1, 3]),
+        ("abb", "", 10, [1, 3]),
+        ("a", "", 10, [1]),
+        ("", "", 10, [0]),
+    ],
+)
+def test_an_image_is_cut_where_a_part_has_enough_and_the_rest_is_not_empty(
+    own: str, kept: str, least: int, cuts: list[int]
+) -> None:
+    assert cuts_of(image(own), set(map(blob, kept)), least) == cuts

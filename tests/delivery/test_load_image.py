@@ -227,6 +227,46 @@ def test_half_an_image_in_containerd_is_completed(machine: Machine, start: Start
     assert load(machine, engine, image).sent_layers == 2
 
 
+@BOTH
+def test_a_send_that_was_interrupted_goes_on_behind_the_parts_that_arrived(
+    machine: Machine, start: Start, containerd: bool
+) -> None:
+    server, engine = start(containerd=containerd)
+    # Each is a part of its own.
+    layers = [machine.layer(bytes([number]) * 9_000_000) for number in range(3)]
+    image = machine.image(*layers, machine.layer(b"v1"))
+    server.fault, server.spared = "cut", 1
+    with pytest.raises(BuildError, match="lost the connection"):
+        load(machine, engine, image)
+    assert server.names == {} and len(server.images) == 1
+    server.fault = ""
+    # Another process knows nothing of the first, and may have lost what this machine kept.
+    loaded = load(machine, engine, image)
+    assert sent(server, *image.layers) == [
+        {blob(layers[0])},
+        {blob(layers[1])},
+        {blob(layers[2])},
+        {blob(image.layers[3])},
+    ]
+    assert loaded.sent_layers == 3 and 18_000_000 < loaded.sent_bytes < 18_100_000
+    assert server.names == {NAME: loaded.id} and list(server.images) == [loaded.id], "no part is left"
+
+
+@BOTH
+def test_parts_whose_layers_are_gone_are_sent_again(machine: Machine, start: Start, containerd: bool) -> None:
+    server, engine = start(containerd=containerd)
+    layers = [machine.layer(bytes([number]) * 9_000_000) for number in range(2)]
+    image = machine.image(*layers)
+    server.fault, server.spared = "cut", 1
+    with pytest.raises(BuildError):
+        load(machine, engine, image)
+    server.fault = ""
+    server.chains.clear()
+    server.blobs.clear()
+    loaded = load(machine, engine, image)
+    assert loaded.sent_layers == 2 and list(server.images) == [loaded.id]
+
+
 def test_podman_gets_the_whole_archive_with_names(machine: Machine, start: Start) -> None:
     server, engine = start(name="Podman Engine")
     big = machine.layer(BIG)

@@ -63,6 +63,17 @@ class Answer(NamedTuple):
     text: str
 
 
+def ask(address: str, port: int, host: str, path: str = "/") -> Answer:
+    """The answer to GET, for a host name that the proxy at an address serves."""
+    connection = http.client.HTTPConnection(address, port, timeout=60)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.read().decode())
+    finally:
+        connection.close()
+
+
 class Proxied:
     """The proxy of an engine, and the apps behind it."""
 
@@ -87,13 +98,7 @@ class Proxied:
     variables: dict[str, str] = {}
 
     def request(self, host: str, path: str = "/", port: int = 0) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
-        try:
-            connection.request("GET", path, headers={"Host": host})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.read().decode())
-        finally:
-            connection.close()
+        return ask("127.0.0.1", port or self.port, host, path)
 
     def clean(self) -> None:
         for app in self.apps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
+from tests.servers.killing import HeldEngine
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
@@ -108,6 +110,33 @@ def test_an_archive_without_its_layers_is_refused_and_the_image_is_completed(app
     done = app.run("build", "--load")
     assert done.returncode == 0 and f"loaded {', '.join(NAMES)}" in done.stderr, done.stderr
     assert {greeting(app, name) for name in NAMES} == {b"changed"}
+
+
+def test_a_load_that_was_cut_off_sends_only_what_did_not_arrive(app: Shipit) -> None:
+    """The bytes of the second attempt are counted: those of whole layers that arrived are not sent again."""
+    part, total = 9_000_000, 27_000_000
+    for name in ("first", "second", "third"):
+        (app.folder / name).write_bytes(random.Random(f"{app.folder}{name}").randbytes(part))
+    app.write(Dockerfile="FROM scratch\nCOPY first /\nCOPY second /\nCOPY third /\nCMD ['/x']\n")
+    unnamed = docker(app, "images", "--filter", "dangling=true", "--quiet").stdout
+    usual, held = app.env["DOCKER_HOST"], HeldEngine(app.env["DOCKER_HOST"])
+    try:
+        app.env["DOCKER_HOST"] = held.host
+        held.cut_after(part + part // 2)
+        cut = app.run("build", "--load")
+        assert cut.returncode == 1 and "lost the connection" in cut.stderr, cut.stderr
+        held.heal()
+        code, events = app.events("build", "--load")
+        sent = held.sent
+    finally:
+        app.env["DOCKER_HOST"] = usual
+        held.stop()
+    [loaded] = next(event for event in events if event["event"] == "images_built")["loaded"]
+    assert code == 0 and loaded["sent_layers"] == 2
+    assert loaded["sent_bytes"] <= sent < total - part + 100_000
+    layers = docker(app, "image", "inspect", "--format", "{{len .RootFS.Layers}}", NAMES[0]).stdout
+    assert layers.strip() == b"3"
+    assert docker(app, "images", "--filter", "dangling=true", "--quiet").stdout == unnamed, "no part is left"
 
 
 def without_layers(file: Path) -> bytes:

@@ -23,7 +23,7 @@ class DockerEngine:
 
     Debian's own (20.10) or, `modern`, the next release's (26.1) with the containerd image store. One that runs `beside`
     the first needs a bridge of its own: one without any would take the usual one down. `arguments` and `variables` are
-    added to its command and environment.
+    added to its command and environment. `within` is what the command has before it to run in another network namespace.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class DockerEngine:
         beside: bool = False,
         arguments: tuple[str, ...] = (),
         variables: Mapping[str, str] | None = None,
+        within: tuple[str, ...] = (),
     ) -> None:
         if platform.system() != "Linux" or os.geteuid() != 0:
             raise Unavailable("a Docker engine needs Linux and root")
@@ -49,8 +50,8 @@ class DockerEngine:
         self.host = f"unix://{self._run}/docker.sock"
         config = self._run / "daemon.json"
         config.write_text(json.dumps({"features": {"containerd-snapshotter": True}} if modern else {}))
-        name = "engine-modern" if modern else "engine"
-        command = [program or find("dockerd"), "--data-root", str(folder / self._run.name)]
+        name = f"{self._run.name}-modern" if modern else self._run.name
+        command = [*within, program or find("dockerd"), "--data-root", str(folder / self._run.name)]
         command += ["--config-file", str(config), "--exec-root", str(self._run / "exec")]
         if modern or beside:
             command += ["--bridge", self._bridge()]

@@ -30,7 +30,25 @@ class HeldEngine:
         self._listener.listen()
         self._threads = [threading.Thread(target=self._accept)]
         self._open: set[socket.socket] = set()
+        self._is_cut = False
+        # The bytes that programs sent, and after how many all connections are cut.
+        self.sent = 0
+        self._most = 0
         self._threads[0].start()
+
+    def cut(self) -> None:
+        """End all connections, and every new one at once, until `heal`."""
+        self._is_cut = True
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def cut_after(self, most: int) -> None:
+        """Cut all connections when programs have sent so many bytes from now on."""
+        self.sent, self._most = 0, most
+
+    def heal(self) -> None:
+        self._is_cut, self.sent, self._most = False, 0, 0
 
     def hold(self, pattern: bytes, number: int = 1, after: bytes = b"") -> threading.Event:
         """Hold back the answer to the request of this number whose first bytes match a pattern.
@@ -62,6 +80,9 @@ class HeldEngine:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._is_cut:
+                client.close()
+                continue
             server = socket.socket(socket.AF_UNIX)
             server.connect(self._upstream)
             self._open |= {client, server}
@@ -76,6 +97,9 @@ class HeldEngine:
             while data := client.recv(65536):
                 held += self._held(data)
                 server.sendall(data)
+                self.sent += len(data)
+                if 0 < self._most < self.sent:
+                    self.cut()
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 

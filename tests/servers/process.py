@@ -58,10 +58,10 @@ class Background:
         raise Unavailable(f"{self.name} was not ready within {timeout_s:.0f} s:\n{self.tail()}")
 
 
-def accepts(port: int) -> bool:
+def accepts(port: int, address: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def descendants(pid: int) -> list[int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
 HELP = """Reads every target and changes nothing. Needs no secret, and no variable of env. With --watch it goes on until Ctrl-C, and
-prints what runs whenever that has changed."""
+prints what runs whenever that has changed. Exits with 1 when a part of a place, such as a host, can't be read."""
 EXAMPLES = ("shipit status", "shipit status --watch", "shipit status k8s --output json")
 # Seconds between two looks.
 _PAUSE_S = 2.0
@@ -41,8 +41,10 @@ def _show(run: Run, output: str) -> None:
     found = read_status(run)
     if output == "json":
         check_written()
-        return
-    result_lines(render_statuses(run.redactor.value(found), run.clock.wall_s()))
+    else:
+        result_lines(render_statuses(run.redactor.value(found), run.clock.wall_s()))
+    if any(status.unread for status in found):
+        raise typer.Exit(1)
 
 
 def _watch(run: Run, output: str) -> None:

@@ -25,7 +25,8 @@ def describe(target: str, place: Place, observed: DockerObserved, urls: tuple[st
             # Kept containers are not shown, unless nothing else of the service is left.
             if one.is_running or one.service not in facts.services:
                 units.append(_unit(f"{one.name} {host}" if several else one.name, one))
-    return Status(target, place, "", tuple(units), urls)
+    units += [Unit(host, "not reached", error=lost.what) for host, lost in observed.unreached.items()]
+    return Status(target, place, "", tuple(units), urls, unread=tuple(observed.unreached))
 
 
 def _unit(name: str, one: ContainerFacts) -> Unit:

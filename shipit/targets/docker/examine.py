@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from functools import partial
-from urllib.parse import urlsplit
 
-from shipit.docker.client import Engine
-from shipit.docker.tunnel import ssh_program
 from shipit.errors import Interrupted, RemoteError, ShipitError
-from shipit.http.fields import Field
 from shipit.parallel import settle, together
 from shipit.printable import human_bytes
-from shipit.process import ProgramFailed, run_program
 from shipit.release import Finding
-from shipit.targets.docker.disk import parse_free
+from shipit.targets.docker.free_space import free_space
 from shipit.targets.docker.parse import parse_foreign
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
@@ -25,7 +19,6 @@ from shipit.targets.session import Session
 
 # An engine needs room for a new image beside the old ones.
 _LEAST_FREE = 2 * 1024**3
-_DF_S = 15.0
 
 
 def examine(hosts: Hosts, owner: Owner, ports: Collection[Publish], session: Session) -> Iterator[Finding]:
@@ -59,7 +52,7 @@ def _examine(hosts: Hosts, host: str, owner: Owner, ports: Collection[Publish], 
     hint = "publish another port, or stop that container"
     return [
         Finding("ok", "", what),
-        *_disk(client.engine, host, info),
+        *_disk(client),
         *(Finding("failure", "", line, hint) for line in taken),
     ]
 
@@ -81,12 +74,12 @@ def _taken(client: HostClient, owner: Owner, ports: Collection[Publish]) -> list
     return list(lines.values())
 
 
-def _disk(engine: Engine, host: str, info: Field) -> Iterator[Finding]:
+def _disk(client: HostClient) -> Iterator[Finding]:
     """The free space where the engine keeps images, where this machine can ask for it."""
-    folder = info["DockerRootDir"].text()
-    free = _free_bytes(engine, folder) if folder.startswith("/") else None
-    if free is None:
+    host, found = client.host, free_space(client)
+    if found is None:
         return
+    folder, free = found
     said = f"{human_bytes(free)} are free in {folder} of {host}"
     if free < _LEAST_FREE:
         where = "" if host.startswith("unix://") else f" --host {host}"
@@ -98,23 +91,3 @@ def _disk(engine: Engine, host: str, info: Field) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "", said)
-
-
-def _free_bytes(engine: Engine, folder: str) -> int | None:
-    """None where it is not known."""
-    address = engine.address.host
-    if urlsplit(address).scheme == "unix":
-        try:
-            found = os.statvfs(folder)
-        except OSError:
-            # An engine in a virtual machine has its folders there.
-            return None
-        return found.f_bavail * found.f_frsize
-    if urlsplit(address).scheme != "ssh":
-        return None
-    command = ssh_program(address, ["df", "-Pk", "--", folder])
-    try:
-        done = run_program(command, variables=engine.variables, timeout_s=_DF_S)
-    except ProgramFailed:
-        return None
-    return parse_free(done.output.decode("utf-8", "replace"))

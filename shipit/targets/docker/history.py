@@ -50,6 +50,8 @@ def plan_rollback(
 def missing(record: Record, observed: DockerObserved) -> str:
     """Why the hosts can't return to a release; empty where all its containers are there."""
     for host, kept in record.containers.items():
+        if unreached := observed.unreached.get(host):
+            return f"{host} is not reached: {unreached.what}"
         facts = observed.hosts.get(host)
         if facts is None:
             return f"{host} is not a host of the target any more"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from shipit.errors import RemoteError
 from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.parse import image_ids, parse_container, parse_foreign
 from shipit.targets.docker.proxy.look import read_proxy
+from shipit.targets.docker.reach import check_reached, unreached_of
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.facts import pinned_images, variables_of
@@ -21,20 +23,28 @@ def observe(
 ) -> DockerObserved:
     """All hosts, side by side. `secrets` are names of variables whose values are told to the redactor.
 
-    `has_proxy` is whether the target has a service with a host. Raises: RemoteError.
+    `has_proxy` is whether the target has a service with a host. Raises: RemoteError where no host is reached, or one answers
+    with an error.
     """
-    reads = {
-        host: partial(_read, hosts.client(host, session), owner, secrets, session, has_proxy=has_proxy)
-        for host in hosts.names
-    }
+    reads = {host: partial(_read, hosts, host, owner, secrets, session, has_proxy=has_proxy) for host in hosts.names}
     found = settle(reads, session.clock)
-    for result in found.values():
-        if isinstance(result, Exception):
+    unreached = {}
+    for host, result in found.items():
+        if isinstance(result, RemoteError) and not result.status and len(found) > 1:
+            unreached[host] = unreached_of(result)
+        elif isinstance(result, Exception):
             raise result
-    return DockerObserved({host: result for host, result in found.items() if isinstance(result, HostFacts)})
+    read = {host: result for host, result in found.items() if isinstance(result, HostFacts)}
+    observed = DockerObserved(read, unreached=unreached)
+    if not read:
+        check_reached(observed)
+    return observed
 
 
-def _read(client: HostClient, owner: Owner, secrets: frozenset[str], session: Session, *, has_proxy: bool) -> HostFacts:
+def _read(
+    hosts: Hosts, host: str, owner: Owner, secrets: frozenset[str], session: Session, *, has_proxy: bool
+) -> HostFacts:
+    client = hosts.client(host, session)
     own, foreign = [], []
     rows = client.containers()
     for row in rows:

@@ -105,11 +105,24 @@ class ProbeFacts(NamedTuple):
         return f"GET {self.path} answers {self.status}" if self.status else f"GET {self.path}: {self.reason}"
 
 
+class Unreached(NamedTuple):
+    """The error of a host that does not answer."""
+
+    where: str
+    what: str
+    hint: str = ""
+    retryable: bool = False
+
+
 class DockerObserved(NamedTuple):
-    """`hosts` by their addresses. `probes`: id of a container -> its answer; empty where none was asked."""
+    """`hosts` by their addresses. `probes`: id of a container -> its answer; empty where none was asked.
+
+    `unreached` are the hosts of the target that do not answer; they are not among `hosts`.
+    """
 
     hosts: Mapping[str, HostFacts] = {}
     probes: Mapping[str, ProbeFacts] = {}
+    unreached: Mapping[str, Unreached] = {}
 
     def running_names(self) -> dict[str, frozenset[str]]:
         """Host -> names of the containers that run there."""

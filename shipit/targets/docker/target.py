@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, ShipitError
-from shipit.events import Event, LogLine
+from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.release import (
-    Destruction,
     Facts,
-    Finding,
     ImageUse,
-    Leftover,
-    Place,
     Release,
     Rendered,
     Seen,
@@ -25,44 +24,30 @@ from shipit.release import (
     Step,
     Verdict,
 )
-from shipit.targets.docker import KIND, verbs
+from shipit.targets.docker import KIND
 from shipit.targets.docker.apply import apply_step, host_of
 from shipit.targets.docker.config import DockerConfig, problems_of
 from shipit.targets.docker.describe import describe, rendered_parts, urls_of
-from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
-from shipit.targets.docker.examine import check_ports, examine
 from shipit.targets.docker.expire import expire
+from shipit.targets.docker.failed_step import explained
 from shipit.targets.docker.history import containers_of, missing, past_of, plan_rollback
-from shipit.targets.docker.judge import Limits, judge_names, judge_release
-from shipit.targets.docker.look import observe
+from shipit.targets.docker.judge import judge_names, judge_release
 from shipit.targets.docker.observed import DockerObserved
+from shipit.targets.docker.operations import Operations
 from shipit.targets.docker.plan import notes_on, plan_docker
-from shipit.targets.docker.plan_back import Record, Way, names_in, plan_back
+from shipit.targets.docker.plan_back import Record, names_in, plan_back
 from shipit.targets.docker.probe import probe
+from shipit.targets.docker.reach import Aim, aim_at_names, aim_at_release, check_reached
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
-from shipit.targets.docker.steps import PullImage, SendImage
-from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
-from shipit.targets.docker.wanted import Services
-from shipit.targets.engine.client import HostClient
-from shipit.targets.engine.connection import Hosts, engine_addresses
-from shipit.targets.engine.container_values import Publish
-from shipit.targets.engine.exec import execute
-from shipit.targets.engine.lock import read_lock, swap_lock
-from shipit.targets.engine.log import ServiceLog
-from shipit.targets.engine.one_off import check_no_size, run_once, start_once
-from shipit.targets.engine.owner import SERVICE
-from shipit.targets.engine.ports import ContainerPorts
-from shipit.targets.engine.records import cannot_return, data_volumes, find_record, read_records, write_record
-from shipit.targets.engine.running import find_running
-from shipit.targets.locks import Holder, LockState
-from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
-from shipit.targets.remote import Command, Remote, Started
+from shipit.targets.docker.waves import waves_of
+from shipit.targets.engine.records import cannot_return, find_record, read_records, write_record
 from shipit.targets.session import Session
-from shipit.targets.verbs import LogQuery
 
 # How long a container without a health check has to run before the old one is stopped; at most as long as `settle`.
 _STEADY_S = 1.0
+# The time limit for reading what the hosts run when a step has failed.
+_LOOK_S = 15.0
 
 
 def create(name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> DockerTarget:
@@ -83,28 +68,21 @@ class DockerRecalled(NamedTuple):
 
     record: Record
 
+    @property
+    def aim(self) -> Aim:
+        return aim_at_names(names_in(self.record), f"the release {self.record.past.version}")
 
-class DockerTarget:
+
+class DockerTarget(Operations):
     """The services of one target, on one or several hosts."""
 
     kind = KIND
 
-    def __init__(self, name: str, config: DockerConfig, project: Project, environment: ProcessEnvironment) -> None:
-        self.name = name
-        self.config = config
-        self.project = project
-        self.services = Services(name, config, project)
-        self.owner = self.services.owner
-        self.hosts = Hosts(engine_addresses(config.hosts, environment))
-        self.place = Place("docker", f"{self.owner.prefix} on {', '.join(self.hosts.names)}")
-
     def images(self) -> Sequence[ImageUse]:
         return self.services.uses()
 
-    def observe(self, session: Session) -> DockerObserved:
-        return observe(self.hosts, self.owner, self._secrets, session, has_proxy=bool(self.services.routes()))
-
     def plan(self, release: Release, observed: DockerObserved) -> tuple[Step, ...]:
+        check_reached(observed)
         images = {image.pinned: image for image in release.images}
         wanted, command = self.services.wanted(release), self.services.command(release)
         return plan_docker(self.owner, wanted, observed, images, command, self.services.proxy())
@@ -116,9 +94,8 @@ class DockerTarget:
         return measure(self.hosts, self.owner, release, observed, session)
 
     def waves(self, steps: Sequence[Step]) -> Sequence[Sequence[Step]]:
-        """The hosts get their images side by side. Services are replaced one after the other."""
-        images = [step for step in steps if isinstance(step, PullImage | SendImage)]
-        return ([images] if images else []) + [[step] for step in steps if step not in images]
+        """The hosts get their images side by side. Services are replaced on the first host, then on the others."""
+        return waves_of(steps, self.hosts.names[0], self.project.max_parallel)
 
     def notes(self, release: Release, observed: DockerObserved) -> Sequence[str]:
         return tuple(notes_on(self.owner, self.services.wanted(release), observed))
@@ -128,15 +105,19 @@ class DockerTarget:
         return Rendered(self.name, self.place, "requests", parts)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
-        client = self.hosts.client(host_of(step, self.name), session)
+        connect = partial(self.hosts.client, host_of(step, self.name), session)
         steady_s = min(_STEADY_S, self.config.settle)
         setting = Setting(
             self.name, self.owner, session, self._secrets, self.config.pending, steady_s, self.config.restarts_allowed
         )
-        yield from apply_step(step, client, setting)
+        with explained(self.name, connect, partial(self._host_lines, session)):
+            yield from apply_step(step, connect(), setting)
 
     def judge(self, release: Release, observed: DockerObserved, seen: Seen) -> Verdict:
-        return judge_release(self.services.wanted(release), observed, seen, self._limits, self._way)
+        aim = aim_at_release(self.services.wanted(release))
+        return self._judge_reached(observed, seen, aim) or judge_release(
+            self.services.wanted(release), observed, seen, self._limits, self._way
+        )
 
     def probe(self, observed: DockerObserved, session: Session, *, has_changed: bool) -> DockerObserved:
         """Asks every container of a service with a health path."""
@@ -154,9 +135,11 @@ class DockerTarget:
         return plan_rollback(self.owner, self.services.wanted(release), before, now, self._way)
 
     def judge_rollback(self, release: Release, before: DockerObserved, observed: DockerObserved, seen: Seen) -> Verdict:
-        if not any(before.running_names().values()):
+        names = before.running_names()
+        if not any(names.values()):
             return Verdict(State.FAILED, "nothing ran before")
-        return judge_names(before.running_names(), observed, seen, self._limits, self._way)
+        lost = self._judge_reached(observed, seen, aim_at_names(names, "what ran before"))
+        return lost or judge_names(names, observed, seen, self._limits, self._way)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
         records = read_records(self._first(session), self.owner, Record)
@@ -184,101 +167,16 @@ class DockerTarget:
         return find_record(self._first(session), self.owner, Record, version, self.place.identity)
 
     def plan_return(self, recalled: DockerRecalled, observed: DockerObserved) -> tuple[Step, ...]:
+        check_reached(observed)
         return plan_back(recalled.record.containers, observed, self._way)
 
     def return_notes(self, recalled: DockerRecalled, observed: DockerObserved) -> Sequence[str]:
         return ("volumes keep their contents",) if any(one.mounts for one in self.services.configs.values()) else ()
 
     def judge_return(self, recalled: DockerRecalled, observed: DockerObserved, seen: Seen) -> Verdict:
-        return judge_names(names_in(recalled.record), observed, seen, self._limits, self._way)
-
-    def lock_name(self) -> str:
-        return f"volume {self.owner.prefix}-lock-{self.owner.target} on {self.hosts.names[0]}"
-
-    def read_lock(self, session: Session) -> LockState:
-        return read_lock(self._first(session), self.owner)
-
-    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
-        return swap_lock(self._first(session), self.owner, before, holder, session.clock.wall_s())
-
-    def workloads(self) -> Sequence[str]:
-        return tuple(self.services.configs)
-
-    def declared_scale(self) -> Mapping[str, int | None]:
-        return {name: service.replicas for name, service in self.services.configs.items()}
-
-    def plan_scale(self, order: ScaleOrder, observed: DockerObserved) -> tuple[Step, ...]:
-        return verbs.plan_scale(order, observed, self._way)
-
-    def judge_scale(self, order: ScaleOrder, observed: DockerObserved, seen: Seen) -> Verdict:
-        return verbs.judge_scale(order, observed, seen, self._limits, self._way)
-
-    def plan_restart(self, order: RestartOrder, observed: DockerObserved) -> tuple[Step, ...]:
-        return verbs.plan_restart(order, observed)
-
-    def judge_restart(self, order: RestartOrder, observed: DockerObserved, seen: Seen) -> Verdict:
-        return verbs.judge_restart(order, observed, seen, self._limits, self._way)
-
-    def plan_stop(self, order: StopOrder, observed: DockerObserved) -> tuple[Step, ...]:
-        return plan_stop(order, observed)
-
-    def judge_stop(self, order: StopOrder, observed: DockerObserved, seen: Seen) -> Verdict:
-        return judge_stop(order, observed)
-
-    def plan_start(self, order: StopOrder, observed: DockerObserved) -> tuple[Step, ...]:
-        return plan_start(order, observed, self.declared_scale(), self._way)
-
-    def judge_start(self, order: StopOrder, observed: DockerObserved, seen: Seen) -> Verdict:
-        return judge_start(order, observed, seen, self._limits, self._way)
-
-    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
-        return ServiceLog(self.name, workload, self.hosts, self.owner, session, SERVICE).lines(wanted)
-
-    def execute(self, workload: str, command: Command, session: Session) -> Remote:
-        return execute(find_running(self.hosts, self.owner, workload, session), command)
-
-    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
-        check_no_size(self.name, size)
-        found = find_running(self.hosts, self.owner, workload, session)
-        return run_once(found, self.owner, workload, command)
-
-    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
-        check_no_size(self.name, size)
-        found = find_running(self.hosts, self.owner, workload, session)
-        return start_once(found, self.owner, workload, command)
-
-    def ports(self, workload: str, session: Session) -> ContainerPorts:
-        return ContainerPorts(self.hosts, self.owner, workload, session)
-
-    def inventory(self, session: Session) -> Inventory:
-        observed = self.observe(session)
-        volumes, records = {}, {}
-        for host in self.hosts.names:
-            client = self.hosts.client(host, session)
-            volumes[host] = data_volumes(client, self.owner)
-            records[host] = len(read_records(client, self.owner, Record))
-        return Inventory(observed, volumes, records)
-
-    def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
-        return plan_destroy(inventory, wanted)
-
-    def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
-        return tuple(leftovers(inventory, wanted))
-
-    def images_in_use(self, observed: DockerObserved) -> Collection[str]:
-        """Those of kept containers, too: a rollback starts them."""
-        return frozenset(one.image for facts in observed.hosts.values() for one in facts.containers if one.image)
-
-    def examine(self, session: Session) -> Sequence[Finding]:
-        return tuple(examine(self.hosts, self.owner, self._ports, session))
-
-    def check_access(self, session: Session) -> None:
-        """Raises: RemoteError where somebody else has a port that a service publishes."""
-        check_ports(self.hosts, self.owner, self._ports, session)
-
-    @property
-    def _ports(self) -> tuple[Publish, ...]:
-        return tuple(port for service in self.services.configs.values() for port in service.published)
+        names = names_in(recalled.record)
+        lost = self._judge_reached(observed, seen, recalled.aim)
+        return lost or judge_names(names, observed, seen, self._limits, self._way)
 
     def urls(self, observed: DockerObserved) -> Sequence[str]:
         return tuple(urls_of(self.services, observed))
@@ -287,28 +185,21 @@ class DockerTarget:
         return describe(self.name, self.place, observed, tuple(self.urls(observed)))
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
-        """Adds the last lines of the container that failed."""
+        """Adds the last lines of the container that failed, and what each of several hosts runs."""
+        detail: list[str] = []
         # The address of a host may have a space: `context NAME`.
         host, _, container = verdict.subject.rpartition(" ")
-        if not host:
-            return verdict
-        try:
-            lines = self.hosts.client(host, session).last_lines(container)
-        except ShipitError:
-            return verdict
-        return verdict._replace(detail=(*verdict.detail, *lines))
+        with suppress(ShipitError):
+            detail += self.hosts.client(host, session).last_lines(container) if host else ()
+        with suppress(ShipitError):
+            detail += (line for line in self._host_lines(session) if line not in verdict.reason)
+        return verdict._replace(detail=(*verdict.detail, *detail))
 
-    def _way(self, service: str) -> Way:
-        config = self.services.configs.get(service)
-        return Way(config.order, self.services.health(service), self.services.route(service)) if config else Way()
-
-    def _first(self, session: Session) -> HostClient:
-        return self.hosts.client(self.hosts.names[0], session)
-
-    @property
-    def _limits(self) -> Limits:
-        return Limits(self.config.pending, self.config.restarts_allowed)
-
-    @property
-    def _secrets(self) -> frozenset[str]:
-        return frozenset(self.project.secrets_for(self.name))
+    def _host_lines(self, session: Session) -> Sequence[str]:
+        """What each of several hosts runs now, beside what it should run. Raises: RemoteError."""
+        recalled = session.recalled
+        aim = aim_at_release(self.services.wanted(session.release)) if session.release else None
+        aim = recalled.aim if isinstance(recalled, DockerRecalled) else aim
+        if aim is None or len(self.hosts.names) == 1:
+            return ()
+        return aim.lines(self.observe(replace(session, deadline_s=session.clock.now() + _LOOK_S, is_planning=False)))

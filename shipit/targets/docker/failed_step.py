@@ -1,0 +1,41 @@
+"""What the error of a step says beside itself: the free space of a full disk, and what each host runs then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from shipit.docker.image_store import NO_SPACE
+from shipit.errors import Interrupted, ShipitError
+from shipit.printable import human_bytes
+from shipit.targets.docker.free_space import free_space
+from shipit.targets.engine.client import HostClient
+
+# The time limit for reading what is said in addition, also after the deadline.
+_READ_S = 15.0
+
+
+@contextmanager
+def explained(target: str, connect: Callable[[], HostClient], lines: Callable[[], Sequence[str]]) -> Iterator[None]:
+    """Adds to a ShipitError of the block. `connect` gives the client of its host, `lines` reads what the hosts run."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        with suppress(ShipitError):
+            if NO_SPACE in error.what:
+                _add_space(error, target, connect())
+        with suppress(ShipitError):
+            error.detail = (*error.detail, *lines())
+        raise
+
+
+def _add_space(error: ShipitError, target: str, client: HostClient) -> None:
+    """The host, the space that is left there, and what to do."""
+    found = None
+    with suppress(ShipitError):
+        found = free_space(client.within(_READ_S))
+    left = f": {human_bytes(found[1])} are free in {found[0]}" if found else ""
+    error.what += f"; the disk of {client.host} is full{left}"
+    error.hint = f"shipit prune {target} removes what no kept release needs there; or give {client.host} a bigger disk"
