@@ -202,4 +202,6 @@ class DockerTarget(Operations):
         aim = recalled.aim if isinstance(recalled, DockerRecalled) else aim
         if aim is None or len(self.hosts.names) == 1:
             return ()
-        return aim.lines(self.observe(replace(session, deadline_s=session.clock.now() + _LOOK_S, is_planning=False)))
+        look = replace(session, deadline_s=session.clock.now() + _LOOK_S, is_planning=False)
+        rolls_back = self.config.on_failure == "rollback" or self.project.rolls_back_all
+        return [f"before the rollback, {line}" if rolls_back else line for line in aim.lines(self.observe(look))]
