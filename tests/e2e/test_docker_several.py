@@ -124,13 +124,14 @@ def test_no_request_fails_while_hosts_are_replaced_lost_and_left_by_killed_deplo
     try:
         check_lost(two)
         for number, (host, point) in enumerate(sampled(POINTS, 2), 3):
+            # Each goes on where the one before was killed.
             two.write(f"v{number}")
             kill_at(two, host, point)
             assert {len(one.running) for one in two.engines} <= {1, 2}
-            again = two.shipit.run("deploy", *THIRD)
-            assert again.returncode == 0, again.stdout + again.stderr
-            assert two.versions == [f"v{number}"] * 2
-            assert [len(one.running) for one in two.engines] == [1, 1]
+        again = two.shipit.run("deploy", *THIRD)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert two.versions == [f"v{number}"] * 2
+        assert [len(one.running) for one in two.engines] == [1, 1]
     finally:
         for load in loads:
             load.stop()
