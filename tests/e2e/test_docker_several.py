@@ -127,7 +127,7 @@ def test_no_request_fails_while_hosts_are_replaced_lost_and_left_by_killed_deplo
             # Each goes on where the one before was killed.
             two.write(f"v{number}")
             kill_at(two, host, point)
-            assert {len(one.running) for one in two.engines} <= {1, 2}
+            assert all(one.running for one in two.engines)
         again = two.shipit.run("deploy", *THIRD)
         assert again.returncode == 0, again.stdout + again.stderr
         assert two.versions == [f"v{number}"] * 2
