@@ -154,6 +154,9 @@ def check_lost(two: Two) -> None:
     assert refused.returncode == 1 and f"{two.hosts[0]} runs web {two.image(0)}" in refused.stderr, refused.stderr
     status = two.shipit.run("status")
     assert status.returncode == 1 and "not reached" in status.stdout and "running" in status.stdout, status.stdout
+    logs = two.shipit.run("logs")
+    assert logs.returncode == 0 and "serving v2" in logs.stdout, logs.stderr
+    assert f"the log of {two.hosts[1]} is not shown" in logs.stderr, logs.stderr
     two.held[1].heal()
     again = two.shipit.run("deploy", *THIRD)
     assert again.returncode == 0, again.stdout + again.stderr

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.targets.engine.log import Instance, InstanceLog
+from shipit.docker.address import EngineAddress
+from shipit.errors import RemoteError
+from shipit.events import Event, Warned
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.log import Instance, InstanceLog, ServiceLog
+from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.session import Clients, Session
 from shipit.targets.verbs import LogQuery
+from tests.targets.answering_host import answering_host
 
 
 def test_a_log_that_is_followed_is_read_again_from_a_time_that_an_engine_takes(tmp_path: Path) -> None:
@@ -31,3 +39,31 @@ def test_a_log_that_is_followed_is_read_again_from_a_time_that_an_engine_takes(t
     assert queries[0] == {"tail": "1", "since": "0"}
     # 12:00:09 less the two seconds in which lines may arrive late. An engine takes seconds since the epoch only.
     assert queries[-1] == {"tail": "all", "since": "1769860807"}
+
+
+def test_the_log_of_a_host_that_does_not_answer_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    clock, events = Clock(), list[Event]()
+    session = Session(
+        ProcessEnvironment({}, tmp_path, tmp_path), clock, events.append, str, clock.now() + 60, Clients(clock)
+    )
+    row = {"Id": "1", "Names": ["/web-1"], "State": "running", "Labels": {SERVICE: "web"}}
+    line = b"2026-01-31T12:00:09Z first\n"
+    answers = {
+        "GET /containers/json": [row],
+        "GET /containers/web-1/logs": b"\x01\0\0\0" + len(line).to_bytes(4, "big") + line,
+    }
+
+    def log(*addresses: str) -> list[str]:
+        hosts = Hosts({address: EngineAddress(address) for address in addresses})
+        own = ServiceLog("docker", "web", hosts, Owner("shop", "production", "docker"), session, SERVICE)
+        return [line.line for line in own.lines(LogQuery())]
+
+    lost = "unix:///none/docker.sock"
+    with answering_host(tmp_path, answers) as (client, _):
+        assert log(lost, client.engine.address.host) == ["first"]
+        session.clients.close()
+    reason = "no Docker engine answers: no such file or directory"
+    assert events == [Warned("docker", f"the log of {lost} is not shown: {reason}")]
+    with pytest.raises(RemoteError, match=reason):
+        log(lost)
+    assert len(events) == 1, "the only host is an error"

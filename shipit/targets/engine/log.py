@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from shipit.errors import UsageError
-from shipit.events import LogLine
+from shipit.errors import RemoteError, UsageError
+from shipit.events import LogLine, Warned
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.facts import name_of
@@ -89,14 +89,26 @@ class ServiceLog(NamedTuple):
     label: str
 
     def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
-        """Raises: RemoteError, UsageError."""
-        return InstanceLog(self.target, self.service, self.session, self._instances).lines(wanted)
+        """A host that does not answer is a warning, unless none does. Raises: RemoteError, UsageError."""
+        instances = partial(self._instances, set[str]())
+        return InstanceLog(self.target, self.service, self.session, instances).lines(wanted)
 
-    def _instances(self) -> Iterator[Instance]:
+    def _instances(self, told: set[str]) -> Iterator[Instance]:
+        """`told` are the hosts that were warned of already."""
+        failed: list[RemoteError] = []
         for host in self.hosts.names:
-            client = self.hosts.client(host, self.session)
-            for name in self._containers(client):
-                yield Instance(f"{host} {name}", name, partial(client.log, name))
+            try:
+                client = self.hosts.client(host, self.session)
+                names = self._containers(client)
+            except RemoteError as error:
+                failed.append(error)
+                if host not in told and len(self.hosts.names) > 1:
+                    told.add(host)
+                    self.session.emit(Warned(self.target, f"the log of {host} is not shown: {error.what}"))
+                continue
+            yield from (Instance(f"{host} {name}", name, partial(client.log, name)) for name in names)
+        if len(failed) == len(self.hosts.names):
+            raise failed[0]
 
     def _containers(self, client: HostClient) -> list[str]:
         """The containers of the service that run; the newest one where none does."""
