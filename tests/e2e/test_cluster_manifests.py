@@ -1,4 +1,4 @@
-"""Manifests in every form that kubectl reads, a kustomization and two APIs of one kind, on the real cluster."""
+"""Manifests in every form that kubectl reads, a kustomization, a chart and two APIs of one kind, on the real cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from tests import runs
+from tests.conftest import started
 from tests.servers.cluster import PAUSE, Cluster
+from tests.servers.install import helm_folder
 
 pytestmark = pytest.mark.cluster
 
@@ -59,10 +61,28 @@ data:
   text: |
     no newline at the end of the file"""
 JSON = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}'
+CHART = {
+    "chart/Chart.yaml": "{apiVersion: v2, name: shop, version: 1.0.0}",
+    "chart/values.yaml": "{greeting: hello, replicas: 0, sub: {used: false}}",
+    "chart/templates/_names.tpl": '{{- define "shop.name" -}}{{ .Release.Name }}-chart{{- end }}',
+    "chart/templates/settings.yaml": (
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ include "shop.name" . }}}\n'
+        "data: {greeting: {{ .Values.greeting | quote }}, count: {{ .Values.count | quote }}, place: {{ .Release.Namespace }}}\n"
+    ),
+    "chart/templates/migrate.yaml": (
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: pre-install}}\n"
+        "spec: {template: {spec: {restartPolicy: Never, containers: [{name: one, image: IMAGE}]}}}\n"
+    ),
+    "chart/charts/sub/Chart.yaml": "{apiVersion: v2, name: sub, version: 1.0.0}",
+    "chart/charts/sub/templates/on.yaml": "{{ if .Values.used }}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-sub}\n{{ end }}\n",
+    "prod.yaml": "{greeting: hi, sub: {used: true}}",
+}
 DEPLOY_YML = """\
 app: shop
 targets:
-  k8s: {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [k8s/*.y*ml, k8s/two.json], kustomize: prod}
+  k8s:
+    {namespace: NAMESPACE, settle: 0s, timeout: 240s, manifests: [k8s/*.y*ml, k8s/two.json], kustomize: prod,
+     helm: {chart: chart, values: [prod.yaml], set: {count: 0x11}, hooks: false}}
 """
 
 
@@ -73,10 +93,12 @@ def test_every_form_is_applied_as_kubectl_reads_it_and_then_unchanged(tmp_path: 
         "k8s/forms.yaml": FORMS.replace("IMAGE", PAUSE),
         "k8s/two.json": JSON,
         "prod/kustomization.yaml": "namePrefix: prod-\nconfigMapGenerator:\n- name: settings\n  literals: [a=1]\n",
+        **CHART,
     }.items():
         (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "shop" / name).write_text(text)
-    environment = runs.environment(tmp_path / "shop", KUBECONFIG=str(cluster.kubeconfig))
+    programs = f"{started(helm_folder)}:/usr/bin:/bin"
+    environment = runs.environment(tmp_path / "shop", KUBECONFIG=str(cluster.kubeconfig), PATH=programs)
     events: list[Event] = []
 
     def run() -> Run:
@@ -106,4 +128,7 @@ def test_every_form_is_applied_as_kubectl_reads_it_and_then_unchanged(tmp_path: 
         "binary": "hi",
         "text": "no newline at the end of the file\n",
     }
+    chart = live["ConfigMap/shop-chart"]["data"]
+    assert (chart, "ConfigMap/of-sub" in live) == ({"greeting": "hi", "count": "17", "place": namespace}, True)
+    assert cluster.kubectl("-n", namespace, "get", "jobs", "-o", "name") == "", "hooks: false leaves hooks out"
     assert prepare(run()).plan.targets[0].steps == ()

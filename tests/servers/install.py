@@ -25,6 +25,8 @@ _MOTO = Path(__file__).with_name("moto") / "requirements.txt"
 CRANE = "0.22.1"
 # The version in tests/servers/caddy/go.mod.
 CADDY = "2.11.9"
+# The version in tests/servers/helm/go.mod.
+HELM = "3.19.4"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 # program -> Debian package
 PROGRAMS = {
@@ -398,6 +400,21 @@ def build_caddy() -> None:
     )
 
 
+def helm_folder() -> Path:
+    """The folder of Helm. Raises: Unavailable."""
+    requested_programs.append("helm")
+    folder = cache_folder() / f"helm-{HELM}"
+    if not (folder / "helm").is_file():
+        raise Unavailable("helm is not built (python -m tests.servers.install; it needs Go)")
+    return folder
+
+
+def build_helm() -> None:
+    """Build Helm into the cache, once: about two minutes of CPU."""
+    packages = ["helm.sh/helm/v3/cmd/helm"]
+    _build_from_source("Helm", cache_folder() / f"helm-{HELM}", Path(__file__).with_name("helm"), packages, ["helm"])
+
+
 def _build_from_source(what: str, target: Path, module: Path, packages: list[str], programs: list[str]) -> None:
     """Build programs of a Go module into the cache unless they are there."""
     go = shutil.which("go")
@@ -432,6 +449,7 @@ def main() -> None:
         install_moto()
         build_caddy()
         build_kubernetes()
+        build_helm()
         copy_examples()
     else:
         print("left out: the real engine and cluster run on Linux only", flush=True)
