@@ -34,8 +34,14 @@ def to_json(value: Any) -> Any:
 
     Raises: TypeError for what has no JSON, such as bytes or an open file.
     """
-    if type(value) in _PLAIN or isinstance(value, bool | int | float):
+    kind: type = type(value)
+    if kind in _PLAIN or isinstance(value, bool | int | float):
         return value
+    # Most of a plan are manifests: plain objects, which need no look at their class.
+    if kind is dict:
+        return {_key(key): to_json(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [to_json(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
@@ -44,7 +50,6 @@ def to_json(value: Any) -> Any:
         return {_key(key): to_json(item) for key, item in value.items()}
     if isinstance(value, frozenset | set):
         return sorted(to_json(item) for item in value)
-    kind: type = type(value)
     names = field_names(kind)
     if names is not None:
         tag = {TYPE: value.type} if is_tagged(kind) else {}

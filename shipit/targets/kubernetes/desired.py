@@ -87,7 +87,7 @@ class Desired:
         """The name of the parent of the ApplySet of this target."""
         return set_name(self.project.app, self.project.environment, self.target)
 
-    @property
+    @cached_property
     def set_id(self) -> str:
         """The id of the ApplySet of this target."""
         return set_id(self.set_name, self.namespace)
