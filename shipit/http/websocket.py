@@ -1,6 +1,6 @@
-"""Messages of a WebSocket over an upgraded connection; frames are those of websocket-client.
+"""Messages of a WebSocket over an upgraded connection.
 
-Source: RFC 6455; its section 4 is the handshake, section 5 the frames.
+Source: RFC 6455; its section 4 is the handshake, section 5.6 the data frames.
 """
 
 from __future__ import annotations
@@ -10,15 +10,27 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from shipit.errors import RemoteError
+from shipit.http.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUED,
+    PING,
+    PONG,
+    TEXT,
+    Frame,
+    FrameReader,
+    InvalidFrame,
+    TooLong,
+    masked_frame,
+)
 from shipit.http.messages import Answer, Request
 from shipit.http.upgraded import RawConnection
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_TEXT, _CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 1, 0, 2, 8, 9, 10
 LARGEST_FRAME = 4 * 1024 * 1024
+_PIECE = 64 * 1024
 # So much may wait to be sent before `is_full`; so many frames are read before others get a turn.
 _MOST_UNSENT, _TURN = 256 * 1024, 64
 # How often an idle connection is tried, and how long after a ping it may be silent.
@@ -60,16 +72,11 @@ class WebSocket:
     """Messages in both directions. For one thread: no method waits, `fileno` is for select."""
 
     def __init__(self, connection: RawConnection, protocol: str, where: str) -> None:
-        # It takes a while to import: where no WebSocket is opened it is not needed.
-        from websocket import ABNF
-        from websocket._abnf import frame_buffer
-
         self.protocol = protocol
         self.where = where
         self.is_over = False
         self._connection = connection
-        self._frame: Any = ABNF.create_frame
-        self._frames: Any = frame_buffer(self._take, skip_utf8_validation=True)
+        self._frames = FrameReader(LARGEST_FRAME)
         self._unsent = bytearray()
         self._heard_s = self._tried_s = time.monotonic()
         # When the first ping was sent since something was received.
@@ -93,13 +100,13 @@ class WebSocket:
     def send(self, message: bytes) -> None:
         """Queue a message; `flush` sends it."""
         self._given += len(message)
-        self._queue(message, _BINARY)
+        self._queue(message, BINARY)
 
     def flush(self) -> None:
         """Send what can be sent now. Raises: RemoteError."""
         while self._unsent and not self.is_over:
             try:
-                sent = self._connection.send(memoryview(self._unsent)[: 64 * 1024].tobytes())
+                sent = self._connection.send(memoryview(self._unsent)[:_PIECE].tobytes())
             except OSError as error:
                 raise self._lost(error.strerror or "") from None
             if not sent:
@@ -112,7 +119,7 @@ class WebSocket:
         if now_s - max(self._heard_s, self._tried_s) > PING_S:
             self._tried_s = now_s
             self._asked_s = self._asked_s or now_s
-            self._queue(b"%d" % self._given, _PING)
+            self._queue(b"%d" % self._given, PING)
 
     def receive(self) -> Iterator[tuple[bytes, bool]]:
         """Data that has arrived, and whether it begins a message. Sets `is_over` at the end. Raises: RemoteError."""
@@ -121,13 +128,13 @@ class WebSocket:
             if self.is_over or (frame := self._next()) is None:
                 self._check_heard()
                 return
-            if frame.opcode in (_TEXT, _BINARY, _CONTINUED):
-                yield frame.data, frame.opcode != _CONTINUED
-            elif frame.opcode == _PING and not self.is_full:
-                self._queue(frame.data[:125], _PONG)
-            elif frame.opcode == _PONG and frame.data.isdigit() and len(frame.data) < 20:
+            if frame.opcode in (TEXT, BINARY, CONTINUED):
+                yield frame.data, frame.opcode != CONTINUED
+            elif frame.opcode == PING and not self.is_full:
+                self._queue(frame.data[:125], PONG)
+            elif frame.opcode == PONG and frame.data.isdigit() and len(frame.data) < 20:
                 self._read = min(self._given, int(frame.data))
-            elif frame.opcode == _CLOSE:
+            elif frame.opcode == CLOSE:
                 self.is_over = True
                 return
         self.has_more = True
@@ -143,36 +150,35 @@ class WebSocket:
         if self._asked_s and time.monotonic() - self._asked_s > SILENCE_S:
             raise self._lost(f"no answer for {SILENCE_S:.0f} s")
 
-    def _next(self) -> Any:
-        """The next frame; None when there is none yet, or no more."""
+    def _next(self) -> Frame | None:
+        """The next frame; None when there is none yet, or no more. Raises: RemoteError."""
         try:
-            return self._frames.recv_frame()
-        except BlockingIOError:
-            return None
-        except EOFError:
-            self.is_over = True
-            return None
+            while (frame := self._frames.next()) is None:
+                if not self._take():
+                    return None
         except OSError as error:
             raise self._lost(error.strerror or "") from None
-        except Exception as error:
-            # websocket-client has several types for frames that break the protocol, and struct.error.
-            if isinstance(error, RemoteError):
-                raise
+        except TooLong:
+            what = f"a frame of the WebSocket is longer than {LARGEST_FRAME} bytes"
+            raise RemoteError(what, where=self.where) from None
+        except InvalidFrame:
             raise RemoteError("a frame of the WebSocket is not valid", where=self.where) from None
+        return frame
 
-    def _take(self, amount: int) -> bytes:
-        if (self._frames.length or 0) > LARGEST_FRAME:
-            raise RemoteError(f"a frame of the WebSocket is longer than {LARGEST_FRAME} bytes", where=self.where)
-        data = self._connection.receive(amount)
+    def _take(self) -> bool:
+        """Whether more bytes had arrived. Sets `is_over` at the end. Raises: OSError."""
+        data = self._connection.receive(_PIECE)
         if data is None:
-            raise BlockingIOError
+            return False
         if not data:
-            raise EOFError
+            self.is_over = True
+            return False
         self._heard_s, self._asked_s = time.monotonic(), None
-        return data
+        self._frames.add(data)
+        return True
 
     def _queue(self, data: bytes, opcode: int) -> None:
-        self._unsent += self._frame(data, opcode).format()
+        self._unsent += masked_frame(data, opcode, os.urandom(4))
 
     def _lost(self, why: str) -> RemoteError:
         what = f"the connection was lost{f': {why.lower()}' if why else ''}"

@@ -127,6 +127,9 @@ def test_a_message_in_many_frames_and_pings_between_them(open_to: Open) -> None:
         ),
         (b"\xf2\x01x", "a frame of the WebSocket is not valid"),
         (b"\x83\x01x", "a frame of the WebSocket is not valid"),
+        # Masked, and a ping in parts.
+        (b"\x82\x81abcdx", "a frame of the WebSocket is not valid"),
+        (frame(b"ping", 9, is_last=False), "a frame of the WebSocket is not valid"),
         (frame(b"\x07data"), "the server sent data on channel 7"),
         (frame(b"data", 0), "the server sent data on channel -1"),
         (frame(b"\x03" + b"x" * 300_000), "the server sent a status of more than 262144 bytes"),
