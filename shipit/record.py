@@ -6,16 +6,18 @@ pydantic is not used: it reads named tuples from arrays, and building its valida
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from shipit.errors import ShipitError
+
+if TYPE_CHECKING:
+    from dataclasses import Field
 
 T = TypeVar("T")
 # The key of a record's type, where a field may hold values of several classes.
@@ -71,8 +73,8 @@ def from_json(kind: type[T], data: Any) -> T:
 @cache
 def field_names(kind: type) -> tuple[str, ...] | None:
     """The fields of a named tuple or a dataclass; None for every other type."""
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
+    if _is_dataclass(kind):
+        return tuple(field.name for field in _fields(kind))
     return getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
 
 
@@ -85,21 +87,33 @@ def field_types(kind: type) -> Mapping[str, Any]:
 @cache
 def required_fields(kind: type) -> frozenset[str]:
     """The fields without a default."""
-    if dataclasses.is_dataclass(kind):
-        missing = dataclasses.MISSING
-        found = [f for f in dataclasses.fields(kind) if f.default is missing and f.default_factory is missing]
+    if _is_dataclass(kind):
+        from dataclasses import MISSING
+
+        found = [field for field in _fields(kind) if field.default is MISSING and field.default_factory is MISSING]
         return frozenset(field.name for field in found)
     return frozenset(field_names(kind) or ()) - frozenset(getattr(kind, "_field_defaults", {}))
 
 
 def is_tagged(kind: type) -> bool:
     """Whether values of a class carry their type in JSON."""
-    return isinstance(getattr(kind, TYPE, None), str) and dataclasses.is_dataclass(kind)
+    return isinstance(getattr(kind, TYPE, None), str) and _is_dataclass(kind)
 
 
 def tagged(kind: type) -> dict[str, type]:
     """Type -> class, of a class and all that inherit from it and are imported."""
     return {getattr(found, TYPE): found for found in _family(kind) if getattr(found, TYPE)}
+
+
+def _is_dataclass(kind: type) -> bool:
+    """What dataclasses.is_dataclass says of a class: importing the module takes longer than reading a whole record."""
+    return hasattr(kind, "__dataclass_fields__")
+
+
+def _fields(kind: Any) -> tuple[Field[Any], ...]:
+    from dataclasses import fields
+
+    return fields(kind)
 
 
 def _family(kind: type) -> Iterator[type]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -205,7 +204,11 @@ class Redactor:
                 changed[name] = self._walk(item)
         if not changed:
             return value
-        return value._replace(**changed) if issubclass(kind, tuple) else replace(value, **changed)
+        if issubclass(kind, tuple):
+            return value._replace(**changed)
+        from dataclasses import replace
+
+        return replace(value, **changed)
 
 
 def _has_fields(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -50,9 +49,13 @@ def note_error(error: ShipitError, before: str = "") -> None:
 
 def fitted(line: str) -> list[str]:
     """The line, wrapped with a hanging indent if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        return [line]
+    import shutil
+
     from shipit.report.text import hung
 
-    return hung(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
+    return hung(line, shutil.get_terminal_size().columns)
 
 
 def result(text: str) -> None:

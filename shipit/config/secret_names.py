@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from functools import lru_cache
 
@@ -42,7 +41,9 @@ def _is_secret_word(word: str) -> bool:
     singular = word.removesuffix("s")
     if word in _WHOLE or singular in _WHOLE or singular.endswith(_ENDINGS):
         return True
-    return len(word) > 3 and any(
-        abs(len(word) - len(known)) < 3 and difflib.SequenceMatcher(None, word, known).ratio() >= _ALIKE
-        for known in _MISSPELT
-    )
+    near = [known for known in _MISSPELT if abs(len(word) - len(known)) < 3] if len(word) > 3 else []
+    if not near:
+        return False
+    from difflib import SequenceMatcher
+
+    return any(SequenceMatcher(None, word, known).ratio() >= _ALIKE for known in near)

@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Callable, Collection
 from itertools import count
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shipit.clock import Deadline
 from shipit.errors import RemoteError
-from shipit.events import Emit, Retried
 from shipit.http.dates import seconds_of
+
+if TYPE_CHECKING:
+    from shipit.events import Emit
 
 T = TypeVar("T")
 
@@ -57,6 +59,8 @@ def retrying(
                     f"it may be asked again in {pause_s:.0f} s, after the deadline: allow more time with --timeout"
                 )
                 raise
+            from shipit.events import Retried
+
             emit(Retried(error.where, error.what, round(pause_s, 1)))
             deadline.sleep(pause_s, f"the next attempt: {error.where}")
     raise AssertionError("unreachable")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from shipit.config.model import TargetConfig
-from shipit.config.process_environment import ProcessEnvironment
-from shipit.config.project import Project
 from shipit.errors import UsageError
 from shipit.targets.kind import InvalidReference, Kind, load
 
 if TYPE_CHECKING:
-    # What `validate` does not need is not imported for it.
+    # A kind is found without the models of deploy.yml.
     from shipit.clock import Clock
+    from shipit.config.model import TargetConfig
+    from shipit.config.process_environment import ProcessEnvironment
+    from shipit.config.project import Project
     from shipit.drafts.kind import KindDraft
     from shipit.events import Emit
     from shipit.targets.base import Target
@@ -31,7 +31,7 @@ BUILT_IN = (
 )
 
 
-class KindModels(Mapping[str, type[TargetConfig]]):
+class KindModels(Mapping[str, "type[TargetConfig]"]):
     """Name or alias -> model. A model is imported when it is asked for."""
 
     def __getitem__(self, name: str) -> type[TargetConfig]:

@@ -222,7 +222,7 @@ def test_a_look_after_an_edit_of_the_version_is_judged_as_by_a_new_run(place: Pl
     live = observed.objects["Deployment/web-green"]
     assert live is not None
     edited = live.meta._replace(annotations={**live.meta.annotations, VERSION_ANNOTATION: "other"})
-    observed = replace(observed, objects={**observed.objects, "Deployment/web-green": replace(live, meta=edited)})
+    observed = replace(observed, objects={**observed.objects, "Deployment/web-green": live._replace(meta=edited)})
     found = target.judge(release, observed, seen)
     assert found.state is not State.HEALTHY
     assert found == ready()[0].judge(release, observed, seen)

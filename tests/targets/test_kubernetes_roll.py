@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +247,7 @@ def test_pods_that_stay_are_not_said_to_roll(kind: str, said: str, *, on_delete:
 
     before = hashed([config_map("1"), using("own-0123456789abcdef")])
     after = hashed([config_map("2"), using("own-fedcba9876543210")], *before)
-    live = replace(as_live(stamp(before[1])), spec=Spec(on_delete=on_delete))
+    live = as_live(stamp(before[1]))._replace(spec=Spec(on_delete=on_delete))
     wanted = want(f"{kind}/web", after[1], live)
     assert detail_of(wanted, live, NO_PREVIEW) == (said,)
 

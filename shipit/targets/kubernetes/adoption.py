@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from shipit.errors import RemoteError
@@ -46,7 +45,7 @@ def after_adoption(wanted: Manifest, live: Live | None, result: Live) -> Live:
     # The last items of a list first: the places of those before them stay.
     for keys in reversed(leaving):
         _remove(manifest, keys)
-    return replace(result, manifest=manifest)
+    return result._replace(manifest=manifest)
 
 
 def adopt(client: KubernetesClient, manifest: Manifest, namespace: str) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from shipit.clock import Deadline
 from shipit.errors import DeadlinePassed, RemoteError
-from shipit.events import Emit
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.http.retry import retrying
@@ -24,6 +23,9 @@ from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.refusal import is_temporary
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 from shipit.targets.kubernetes.server import ApiServer, Query, checked, error_of, parsed
+
+if TYPE_CHECKING:
+    from shipit.events import Emit
 
 T = TypeVar("T")
 ATTEMPTS = 4

@@ -169,7 +169,7 @@ def _written(live: Live) -> Live:
     """The object without what no plan compares: its status, and the managed fields, which are parsed already."""
     metadata = {key: value for key, value in live.manifest["metadata"].items() if key != "managedFields"}
     fields = {key: value for key, value in live.manifest.items() if key != "status"}
-    return replace(live, manifest={**fields, "metadata": metadata}, status=Status(), pod=None)
+    return live._replace(manifest={**fields, "metadata": metadata}, status=Status(), pod=None)
 
 
 def _with_previews(

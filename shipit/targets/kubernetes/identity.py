@@ -10,17 +10,19 @@ import tempfile
 import time
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipit.clock import Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.files import Unreadable, read_text
 from shipit.http.tls import Tls
-from shipit.targets.kubernetes.exec_plugin import Printed, run_plugin
 from shipit.targets.kubernetes.kubeconfig import KubeContext
 from shipit.targets.kubernetes.login import Pem, Provider, is_token
-from shipit.targets.kubernetes.oidc import current_token, is_current
+
+if TYPE_CHECKING:
+    # Imported where they are used: most users have a certificate or a token.
+    from shipit.targets.kubernetes.exec_plugin import Printed
 
 # Credentials that expire sooner than this are renewed before use; how long the content of a token file is cached.
 _EARLY_S, _FILE_S = 30.0, 60.0
@@ -143,6 +145,8 @@ class Identity:
         assert plugin is not None
         if self._printed is None or self._printed.expires_s - _EARLY_S < time.time():
             cluster = self._cluster_info() if plugin.wants_cluster else None
+            from shipit.targets.kubernetes.exec_plugin import run_plugin
+
             self._printed = run_plugin(plugin, self.context.where, self._environment, deadline, cluster)
         return self._printed
 
@@ -165,6 +169,8 @@ class Identity:
             hint = _INSTEAD.get(provider.name, "use an exec plugin, such as kubelogin")
             what = f"{provider.path}: the auth provider {provider.name} was removed from Kubernetes"
             raise RemoteError(what, where=provider.where, hint=hint)
+        from shipit.targets.kubernetes.oidc import current_token, is_current
+
         if not is_current(self._id_token):
             self._id_token = current_token(provider, self._environment, deadline)
         return self._id_token

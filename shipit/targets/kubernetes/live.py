@@ -1,7 +1,6 @@
 """Objects of a cluster as values: what we look at of each kind. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -152,16 +151,21 @@ class Pod(NamedTuple):
 _NO_SPEC, _NO_STATUS = Spec(), Status()
 
 
-@dataclass(frozen=True)
-class Live:
-    """An object: `manifest` is all of it, the other fields are checked for their types. `pod` is None for other kinds."""
-
+class _Live(NamedTuple):
     kind: str
     meta: Meta
-    manifest: Manifest = field(repr=False)
+    manifest: Manifest
     spec: Spec = _NO_SPEC
     status: Status = _NO_STATUS
     pod: Pod | None = None
+
+
+class Live(_Live):
+    """An object: `manifest` is all of it, the other fields are checked for their types. `pod` is None for other kinds."""
+
+    def __repr__(self) -> str:
+        """Without the manifest, which may hold secrets."""
+        return f"Live({self.kind}/{self.meta.name})"
 
     @cached_property
     def compared(self) -> dict[bool, tuple[Any, Any]]:

@@ -6,9 +6,8 @@ Source: Kubernetes API reference, batch/v1 Job; Kubernetes documentation, "Recom
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 Manifest = dict[str, Any]
 MANAGED_BY = "shipit"
@@ -24,13 +23,12 @@ PREVIOUS_LABEL = "shipit.dev/previous"
 COPIED_ANNOTATION = "shipit.dev/copied-from"
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """What every workload of a target shares. `secret_name` holds the env's secrets, `pull_secret` is a name or None."""
 
     app: str
     namespace: str
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     secret_names: Sequence[str] = ()
     secret_mark: str = ""
     secret_name: str = ""
@@ -38,7 +36,7 @@ class Setting:
 
     def without_env(self) -> Setting:
         """The same for a container that gets none of the variables and secrets of the file."""
-        return replace(self, env={}, secret_names=())
+        return self._replace(env={}, secret_names=())
 
 
 def render_job(

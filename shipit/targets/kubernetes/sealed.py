@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from shipit.targets.kubernetes.live import LAST_APPLIED, Live
@@ -55,7 +54,7 @@ def sealed_live(live: Live, mark: Mark) -> Live:
         return live
     manifest = sealed(live.manifest, value_marks(secret_values(live.manifest), mark))
     annotations = {key: value for key, value in live.meta.annotations.items() if key != LAST_APPLIED}
-    return replace(live, manifest=manifest, meta=live.meta._replace(annotations=annotations))
+    return live._replace(manifest=manifest, meta=live.meta._replace(annotations=annotations))
 
 
 def _without_copy(metadata: Mapping[str, Any]) -> Manifest:
