@@ -74,6 +74,7 @@ ALLOWED = {
     "targets": {"delivery", "registry", "image", "docker", "http", "config", "drafts"},
     "history": set(),
     "pipeline": {"history", "targets", "delivery", "registry", "image", "docker", "http", "config"},
+    "shortcut": {"config"},
     "report": set(),
     "rehearsal": {
         "report",
@@ -91,6 +92,7 @@ ALLOWED = {
     "setup": {"image", "config", "drafts"},
     "cli": {
         "setup",
+        "shortcut",
         "drafts",
         "report",
         "rehearsal",

@@ -6,16 +6,19 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
-from shipit.cli.options import CommandOptions
 from shipit.cli.raw_terminal import raw_terminal, resizes, terminal_size
 from shipit.cli.relay import Local, relay, write_output
 from shipit.clock import Clock
 from shipit.errors import ShipitError, UsageError
-from shipit.events import CommandEnded, Emit, Log
 from shipit.targets.remote import Command, Output, Remote
+
+if TYPE_CHECKING:
+    from shipit.cli.options import CommandOptions
+    from shipit.events import Emit, Log
 
 # As `docker run` has it: another code is the command's own.
 NOT_RUN = 125
@@ -26,13 +29,18 @@ def command_of(options: CommandOptions) -> Command:
     """The command that the options name, with the terminal that this process has. Raises: UsageError."""
     if not options.command:
         raise UsageError("there is no command", hint="write it after --, for example -- sh")
-    has_terminal = options.tty if options.tty is not None else sys.stdin.isatty() and os.isatty(1)
     if options.output == "json":
         if options.tty:
             raise UsageError("--output json has no terminal", hint="leave out --tty")
-        has_terminal = False
-    size = terminal_size(1) if has_terminal else None
-    return Command(tuple(options.command), size, has_input=_has_input())
+        return command_here(options.command, has_terminal=False)
+    return command_here(options.command, has_terminal=options.tty)
+
+
+def command_here(words: Sequence[str], *, has_terminal: bool | None = None) -> Command:
+    """A command with the terminal and the input of this process; it has a terminal if both streams are one, unless told."""
+    if has_terminal is None:
+        has_terminal = sys.stdin.isatty() and os.isatty(1)
+    return Command(tuple(words), terminal_size(1) if has_terminal else None, has_input=_has_input())
 
 
 def attach(remote: Remote, command: Command, emit: Emit, target: str, clock: Clock, *, as_events: bool) -> int:
@@ -40,18 +48,24 @@ def attach(remote: Remote, command: Command, emit: Emit, target: str, clock: Clo
 
     Raises: RemoteError, OSError, Interrupted.
     """
+    from shipit.events import CommandEnded
+
     began_s = time.monotonic()
     lines = _Lines(target, emit) if as_events else None
-    stdin = 0 if command.has_input else None
-    is_raw = command.terminal is not None and os.isatty(0)
-    with resizes() as resized, raw_terminal(0) if is_raw else nullcontext():
-        told = resized if is_raw else None
-        relay(remote, Local(stdin, lines or write_output, told, lambda: terminal_size(1)), clock)
+    relay_here(remote, command, clock, lines or write_output)
     if lines:
         lines.end()
     code = remote.result()
     emit(CommandEnded(target, remote.where, code, time.monotonic() - began_s))
     return exit_code_of(code)
+
+
+def relay_here(remote: Remote, command: Command, clock: Clock, write: Callable[[Output], None] = write_output) -> None:
+    """Relay the streams of this process, whose terminal is raw meanwhile. Raises: RemoteError, OSError, Interrupted."""
+    stdin = 0 if command.has_input else None
+    is_raw = command.terminal is not None and os.isatty(0)
+    with resizes() as resized, raw_terminal(0) if is_raw else nullcontext():
+        relay(remote, Local(stdin, write, resized if is_raw else None, lambda: terminal_size(1)), clock)
 
 
 def exit_code_of(code: int) -> int:
@@ -103,5 +117,7 @@ class _Lines:
                 self._tell(stream, rest)
 
     def _tell(self, stream: int, line: bytes) -> None:
+        from shipit.events import Log
+
         name = "stdout" if stream == 1 else "stderr"
         self._emit(Log(self._target, name, line.decode("utf-8", "replace").removesuffix("\r")))

@@ -37,6 +37,11 @@ def main() -> None:
     secure_streams()
     # Imports create many objects that stay: collecting garbage among them wastes time.
     gc.set_threshold(500_000, 20, 20)
+    if sys.argv[1:2] == ["exec"]:
+        from shipit.cli.exec_again import exec_again
+
+        if (code := exec_again(sys.argv[1:])) is not None:
+            _leave(code)
     from shipit.cli.app import app
     from shipit.config.process_environment import forbid_plugins
 

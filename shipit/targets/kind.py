@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shipit.config.project import Project
     from shipit.drafts.kind import KindDraft
     from shipit.events import Emit
+    from shipit.targets.remote import Command, Remote
 
 # `module:name`, imported when it is asked for.
 Reference: TypeAlias = str
@@ -43,6 +44,7 @@ Capability = Literal[
     "restarts",
     "stops",
     "executes",
+    "pins",
     "runs_once",
     "forwards",
     "destroys",
@@ -79,6 +81,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "restarts": ("plan_restart", "judge_restart"),
     "stops": ("plan_stop", "judge_stop", "plan_start", "judge_start"),
     "executes": ("execute",),
+    "pins": ("pinned",),
     "runs_once": ("run_once", "start_once"),
     "forwards": ("ports",),
     "destroys": ("inventory", "plan_destroy", "leftovers"),
@@ -106,7 +109,7 @@ class Kind(NamedTuple):
     `config`: the pydantic model of its part of deploy.yml, a subclass of TargetConfig. `target`: a function of the target's
     name, its config, the project and the process environment that makes a Target. `steps`: the modules of its Step
     classes. `login`: what `shipit login KIND` calls with the process environment, a clock and an emit; it says whose login
-    is in use, or raises ShipitError. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
+    is in use, or raises ShipitError. `reopen`: what begins a command with what the capability `pins` gave. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
     the names of workloads, for shell completion. `instead`: a command of shipit that it lacks -> what to use instead.
     """
@@ -117,6 +120,7 @@ class Kind(NamedTuple):
     steps: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
     login: Reference = ""
+    reopen: Reference = ""
     draft: Reference = ""
     guide: str = ""
     parts: Mapping[str, Reference] = {}
@@ -140,6 +144,9 @@ class Kind(NamedTuple):
 
     def load_draft(self) -> KindDraft | None:
         return load(self.draft) if self.draft else None
+
+    def load_reopen(self) -> Callable[[Mapping[str, Any], ProcessEnvironment, Clock], Callable[[Command], Remote]]:
+        return cast("Callable[..., Callable[[Command], Remote]]", load(self.reopen))
 
     def load_steps(self) -> None:
         """Import the classes of its steps, so that they can be read from JSON."""

@@ -105,6 +105,14 @@ class Executes(HasWorkloads, Protocol):
         ...
 
 
+class Pins(Executes, Protocol):
+    """Begins a command again without deploy.yml: what it gives is kept, and handed to `reopen` of its kind."""
+
+    def pinned(self, workload: str) -> dict[str, Any] | None:
+        """Pure: what deploy.yml says that `execute` needs, as JSON and without secrets; None where it needs more."""
+        ...
+
+
 class RunsOnce(HasWorkloads, Protocol):
     """Runs one-off commands with the image and settings of what runs. `size` is empty, or one that the kind knows."""
 
@@ -178,6 +186,10 @@ def stops(target: Target) -> TypeGuard[Stops]:
 
 def executes(target: Target) -> TypeGuard[Executes]:
     return "executes" in target.kind.capabilities
+
+
+def pins(target: Target) -> TypeGuard[Pins]:
+    return "pins" in target.kind.capabilities
 
 
 def runs_once(target: Target) -> TypeGuard[RunsOnce]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_start import imports
 from tests.servers.cluster import Cluster
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -40,7 +41,11 @@ targets:
       web: {{image: shop, port: 8000, grace: 1s}}
       idle: {{image: shop, grace: 1s, command: [sleep, "100000"]}}
     manifests: [bare.yml]
+# Without manifests, what exec needs is kept for the next time.
+environments: {{plain: {{targets: {{k8s: {{manifests: null}}}}}}}}
 """
+# How a command begins: by reading deploy.yml, and by what an earlier one has kept.
+WAYS = {"usual": ("k8s/web",), "again": ("-e", "plain", "k8s/web")}
 # A set with a volume of its own, of an image without a shell.
 BARE = """\
 apiVersion: apps/v1
@@ -89,14 +94,28 @@ def at_terminal(app: Shipit, *arguments: str) -> Terminal:
     return Terminal(arguments, app.folder, app.measured())
 
 
-def test_the_environment_and_both_streams_are_those_of_the_container(app: Shipit) -> None:
-    done = piped(app, "exec", "k8s/web", "--", "sh", "-c", "echo $GREETING; echo broken >&2")
+@pytest.fixture(params=WAYS)
+def way(app: Shipit, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The words that name the workload. Those of `again` were given before, so that something is kept for them."""
+    words = WAYS[request.param]
+    if request.param == "again" and not list(kept(app)):
+        assert piped(app, "exec", *words, "--", "true").returncode == 0
+        assert len(list(kept(app))) == 1
+    return words
+
+
+def kept(app: Shipit) -> Iterator[Path]:
+    return Path(app.env["SHIPIT_CACHE_DIR"]).glob("shortcuts/*.json")
+
+
+def test_the_environment_and_both_streams_are_those_of_the_container(app: Shipit, way: tuple[str, ...]) -> None:
+    done = piped(app, "exec", *way, "--", "sh", "-c", "echo $GREETING; echo broken >&2")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\n", b"broken\n")
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 137])
-def test_the_exit_code_is_that_of_the_command(app: Shipit, code: int) -> None:
-    done = piped(app, "exec", "k8s/web", "--", "sh", "-c", f"exit {code}")
+def test_the_exit_code_is_that_of_the_command(app: Shipit, way: tuple[str, ...], code: int) -> None:
+    done = piped(app, "exec", *way, "--", "sh", "-c", f"exit {code}")
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
@@ -104,15 +123,34 @@ def test_a_command_that_is_killed_has_the_code_of_its_signal(app: Shipit) -> Non
     assert piped(app, "exec", "k8s/web", "--", "sh", "-c", "busybox kill -9 $$").returncode == 137
 
 
-def test_a_megabyte_of_any_bytes_comes_back_through_cat(app: Shipit) -> None:
+def test_a_command_given_again_imports_neither_typer_nor_models(app: Shipit, way: tuple[str, ...]) -> None:
+    found = imports(app, "exec", *way, "--", "true")
+    is_again = way == WAYS["again"]
+    for module in ("typer", "pydantic", "shipit.config.load", "shipit.events", "dataclasses"):
+        assert (module not in found) == is_again, module
+
+
+def test_what_is_kept_is_not_used_for_another_place(app: Shipit, way: tuple[str, ...]) -> None:
+    file = app.folder / "deploy.yml"
+    text = file.read_text()
+    file.write_text(text.replace("namespace: exec", "namespace: exec-elsewhere"))
+    try:
+        done = piped(app, "exec", *way, "--", "true")
+    finally:
+        file.write_text(text)
+    assert done.returncode == 125
+    assert b"Deployment/web: it has no pods" in done.stderr
+
+
+def test_a_megabyte_of_any_bytes_comes_back_through_cat(app: Shipit, way: tuple[str, ...]) -> None:
     data = os.urandom(1024 * 1024) + b"\r\n\x04\x03\xff\x00"
-    done = piped(app, "exec", "k8s/web", "--", "cat", data=data)
+    done = piped(app, "exec", *way, "--", "cat", data=data)
     assert done.returncode == 0, done.stderr
     assert done.stdout == data
 
 
-def test_a_program_that_is_not_there_is_shipits_own_failure(app: Shipit) -> None:
-    done = piped(app, "exec", "k8s/web", "--", "nosuch")
+def test_a_program_that_is_not_there_is_shipits_own_failure(app: Shipit, way: tuple[str, ...]) -> None:
+    done = piped(app, "exec", *way, "--", "nosuch")
     assert done.returncode == 125
     assert b"executable file not found" in done.stderr
     assert done.stderr.splitlines()[-1] == b"hint: check that the image has this program"
@@ -129,8 +167,8 @@ def test_with_output_json_lines_are_events_and_the_code_is_the_last(app: Shipit)
     assert events[-1]["where"].startswith("web-")
 
 
-def test_a_shell_at_a_terminal_follows_its_size_and_its_keys(app: Shipit) -> None:
-    with at_terminal(app, "exec", "-it", "k8s/web", "--", "sh") as terminal:
+def test_a_shell_at_a_terminal_follows_its_size_and_its_keys(app: Shipit, way: tuple[str, ...]) -> None:
+    with at_terminal(app, "exec", *way, "--", "sh") as terminal:
         before = terminal.mode()
         terminal.wait_for("# ")
         assert terminal.mode() != before
@@ -151,15 +189,15 @@ def test_a_shell_at_a_terminal_follows_its_size_and_its_keys(app: Shipit) -> Non
 
 
 def test_ctrl_d_ends_a_shell_at_a_terminal(app: Shipit) -> None:
-    with at_terminal(app, "exec", "k8s/web", "--", "sh") as terminal:
+    with at_terminal(app, "exec", "-it", "k8s/web", "--", "sh") as terminal:
         terminal.wait_for("# ")
         terminal.type("\x04")
         assert terminal.wait() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_restores_the_terminal(app: Shipit, number: signal.Signals) -> None:
-    with at_terminal(app, "exec", "k8s/web", "--", "sh") as terminal:
+def test_a_signal_restores_the_terminal(app: Shipit, way: tuple[str, ...], number: signal.Signals) -> None:
+    with at_terminal(app, "exec", *way, "--", "sh") as terminal:
         before = terminal.mode()
         terminal.wait_for("# ")
         os.kill(terminal.pid, number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from shipit.cli.attached import attach, command_of, own_exit_code
+from shipit.cli.exec_again import keep_for_again
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import CommandOptions
 from shipit.cli.runs import workload_run
@@ -33,8 +34,10 @@ def run(options: CommandOptions) -> None:
         command = command_of(options)
         if not executes(target):
             raise lacks(target, "exec")
-        remote = target.execute(find(), command, run.session())
+        workload = find()
+        remote = target.execute(workload, command, run.session())
         try:
+            keep_for_again(options, run.project, run.environment, target, workload)
             is_json = options.output == "json"
             raise typer.Exit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
         except Interrupted as end:

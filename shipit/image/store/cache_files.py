@@ -27,7 +27,7 @@ _TAG, _TAG_TEXT = (
     "CACHEDIR.TAG",
     "Signature: 8a477f597d28d172789f06886806bc55\n# The cache of shipit. It may be deleted.\n",
 )
-_OURS = {"blobs", "memo", "tmp", "lock", "grown", _TAG}
+_OURS = {"blobs", "memo", "tmp", "lock", "grown", "shortcuts", _TAG}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -16,6 +16,7 @@ KIND = Kind(
             "diagnoses",
             "examines",
             "executes",
+            "pins",
             "forwards",
             "guards",
             "has_history",
@@ -37,6 +38,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
+    reopen="shipit.targets.kubernetes.reopen:reopen",
     draft="shipit.targets.kubernetes.draft:DRAFT",
     instead={
         "stop": "shipit scale TARGET/WORKLOAD=0",

@@ -16,9 +16,13 @@ from shipit.targets.remote import Command
 
 def execute(client: KubernetesClient, manifest: Manifest, namespace: str, command: Command) -> Channels:
     """A command in the main container of the best pod of an object. Raises: RemoteError."""
+    return connect(client, "exec", *find_container(client, manifest, namespace), command)
+
+
+def find_container(client: KubernetesClient, manifest: Manifest, namespace: str) -> tuple[str, str, str]:
+    """Namespace, pod and name of the main container of the best pod of an object. Raises: RemoteError."""
     found = find_running(client, manifest, namespace)[0]
-    place, pod = manifest["metadata"].get("namespace") or namespace, found.pod.meta.name
-    return connect(client, "exec", place, pod, found.container, command)
+    return manifest["metadata"].get("namespace") or namespace, found.pod.meta.name, found.container
 
 
 def connect(client: KubernetesClient, how: str, namespace: str, pod: str, container: str, command: Command) -> Channels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shipit.errors import DeployFailed, UsageError
 from shipit.events import LogLine
@@ -93,6 +93,15 @@ class Operations(ClusterPlace):
 
         manifest = self._workloads.with_pods(workload)
         return execute(self._client(session), manifest, self.namespace, command)
+
+    def pinned(self, workload: str) -> dict[str, Any] | None:
+        from shipit.targets.kubernetes.reopen import pinned_of
+
+        config = self.config
+        if config.has_manifests or config.impersonate:
+            return None
+        manifest = self._workloads.with_pods(workload)
+        return pinned_of(manifest, config.context, config.server, config.namespace.name, config.timeout)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
         return self._one_off(workload, session, size).run(command)

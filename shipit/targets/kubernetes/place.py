@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.files import Unreadable, read_text
 from shipit.http.fields import Field
-from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.kubeconfig import (
     KubeContext,
     check_namespace,
@@ -15,6 +15,9 @@ from shipit.targets.kubernetes.kubeconfig import (
     read_context,
 )
 from shipit.targets.kubernetes.login import Impersonation, Login, Pem
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.config import KubernetesConfig
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 

@@ -1,0 +1,29 @@
+"""The inputs of a project that was read from files and variables alone."""
+
+from __future__ import annotations
+
+from shipit.config.held import held_names, used_names
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.shortcut.entries import Entry
+from shipit.shortcut.inputs import Inputs, digest_of
+
+FILE_NAME = "deploy.yml"
+
+
+def entry_of(
+    words: tuple[str, ...], project: Project, environment: ProcessEnvironment, kind: str, pinned: dict[str, object]
+) -> Entry | None:
+    """The entry of a command line; None where its project depends on more than an entry can name.
+
+    That is the state of git, an .env file, a deploy.yml of another folder, and warnings, which are told every time.
+    """
+    texts = {str(path): text for path, text in zip(project.files, project.source.texts.values(), strict=True)}
+    names = {name for text in texts.values() for name in used_names(text.decode("utf-8", "replace"))}
+    is_here = bool(project.files) and project.files[0] == environment.cwd / FILE_NAME
+    reads_more = "git" in names or project.variables is not environment.variables
+    if not is_here or reads_more or project.warnings or environment.is_untrusted or not all(texts.values()):
+        return None
+    inputs = Inputs(tuple(texts), tuple(sorted(names)))
+    digest = digest_of(words, inputs, environment, texts)
+    return Entry(inputs, digest, kind, pinned, held_names(project.source.tree))
