@@ -12,18 +12,11 @@ from typing import Any, NamedTuple
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
+from shipit.targets.engine.own_images import BuildFacts
 
 WHERE = "docker compose config"
 GIVEN = ("secrets", "configs")
 _MOST_SERVICES = 1000
-
-
-class BuildFacts(NamedTuple):
-    """The `build` of a service: absolute paths, and the stage; empty for the last one."""
-
-    context: str
-    dockerfile: str
-    stage: str = ""
 
 
 class ServiceFacts(NamedTuple):

@@ -16,9 +16,9 @@ from shipit.release import Image, ImageUse, Release
 from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
 from shipit.targets.compose.content import Content, starting_variables
 from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
-from shipit.targets.compose.ours import own_images
 from shipit.targets.compose.program import ComposeProgram, compose_variables
 from shipit.targets.compose.render import render_file
+from shipit.targets.engine.own_images import own_images
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 from shipit.targets.session import Session
@@ -50,7 +50,7 @@ class ComposeSource(NamedTuple):
 
     def uses(self, file: ComposeFile) -> dict[str, ImageUse]:
         """Service -> how its image of deploy.yml is used. Raises: DeployFailed."""
-        names = own_images(self.name, self.config, self.project, file.services.values())
+        names = own_images(self.name, self.config.images, self.project, file.services.values())
         return {service: self._use(name) for service, name in names.items()}
 
     def rendered(self, session: Session, release: Release) -> Content:

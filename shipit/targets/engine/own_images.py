@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
+from typing import NamedTuple, Protocol
 
 from shipit.config.image import ImageConfig
 from shipit.config.project import Project
 from shipit.errors import DeployFailed, ShipitError
 from shipit.reference import parse_reference
-from shipit.targets.compose.config import ComposeConfig
-from shipit.targets.compose.file import BuildFacts, ServiceFacts
+
+
+class BuildFacts(NamedTuple):
+    """The `build` of a service: absolute paths, and the stage; empty for the last one."""
+
+    context: str
+    dockerfile: str
+    stage: str = ""
+
+
+class FileService(Protocol):
+    """What a compose file says of the image of a service."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def image(self) -> str: ...
+
+    @property
+    def build(self) -> BuildFacts | None: ...
 
 
 def own_images(
-    target: str, config: ComposeConfig, project: Project, services: Iterable[ServiceFacts]
+    target: str, chosen: Mapping[str, str], project: Project, services: Iterable[FileService]
 ) -> dict[str, str]:
     """Service -> the name of its image in deploy.yml, by `images:`, its `image`, its `build` or its name, in this order.
+
+    `chosen` is the `images:` of the target: service -> image.
 
     A service that runs none of them is left out. Raises: DeployFailed for one that has to be built and is none of them,
     and for a service of `images:` that the file does not have.
     """
     named = {service.name: service for service in services}
-    if unknown := [name for name in config.images if name not in named]:
+    if unknown := [name for name in chosen if name not in named]:
         what = f"the compose file has no service {unknown[0]!r}, which images: names"
         raise DeployFailed(what, where=target, hint=f"its services: {', '.join(sorted(named))}")
-    found = {name: _image_of(service, config, project) for name, service in named.items()}
+    found = {name: _image_of(service, chosen, project) for name, service in named.items()}
     for name, service in named.items():
         if service.build and not found[name]:
             what = f"the service {name} has build:, and no image of deploy.yml has this build"
@@ -34,9 +56,9 @@ def own_images(
     return {name: image for name, image in found.items() if image}
 
 
-def _image_of(service: ServiceFacts, config: ComposeConfig, project: Project) -> str:
-    if service.name in config.images:
-        return config.images[service.name]
+def _image_of(service: FileService, chosen: Mapping[str, str], project: Project) -> str:
+    if service.name in chosen:
+        return chosen[service.name]
     by_repository = [name for name, image in project.images.items() if _repository(service.image) == image.repository]
     by_build = [name for name, image in project.images.items() if _has_build(image, service.build, project.root)]
     for names in (by_repository if service.image else [], by_build):
