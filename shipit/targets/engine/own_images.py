@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple, Protocol
 
-from shipit.config.image import ImageConfig
+from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.project import Project
 from shipit.errors import DeployFailed, ShipitError
 from shipit.reference import parse_reference
@@ -78,10 +78,11 @@ def _repository(image: str) -> str:
 
 
 def _has_build(image: ImageConfig, build: BuildFacts | None, root: PurePath) -> bool:
-    if build is None or image.use or image.build is None:
+    if build is None or image.use:
         return False
-    context = _normal(root / image.build.context)
-    own = (context, _normal(PurePath(context) / image.build.dockerfile), image.build.stage or "")
+    config = image.build or BuildConfig()
+    context = _normal(root / config.context)
+    own = (context, _normal(PurePath(context) / config.dockerfile), config.stage or "")
     return own == (_normal(PurePath(build.context)), _normal(PurePath(build.dockerfile)), build.stage)
 
 

@@ -77,7 +77,9 @@ def _remove(step: RemoveAll, setting: Setting) -> Iterator[Event]:
     for row in client.services():
         if is_own(row, owner):
             client.remove_service(row["ID"].required())
-    yield from _remove_network(setting)
+    yield from _remove_network(network_name(owner), owner.app_filters, setting)
+    for name in sorted(client.networks(owner.filters).values()):
+        yield from _remove_network(name, owner.filters, setting)
     own = {volume.name for volume in client.volumes(owner.filters)}
     for name in step.volumes:
         if name in own:
@@ -85,12 +87,12 @@ def _remove(step: RemoveAll, setting: Setting) -> Iterator[Event]:
     remove_all_kept(client, owner)
 
 
-def _remove_network(setting: Setting) -> Iterator[Event]:
+def _remove_network(name: str, filters: str, setting: Setting) -> Iterator[Event]:
     """One that another target of the app uses stays."""
-    client, name = setting.client, network_name(setting.owner)
+    client = setting.client
     deadline, is_removed = setting.session.deadline.within(_REMOVAL_S), False
     while deadline.remaining_s():
-        found = next((own for own, found in client.networks(setting.owner.app_filters).items() if found == name), "")
+        found = next((own for own, found in client.networks(filters).items() if found == name), "")
         if not found or any(_uses(row, found, name) for row in client.services()):
             return
         # The engine lists a network that is removed until the last task has left it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shipit.errors import DeployFailed
@@ -18,7 +18,7 @@ from shipit.targets.swarm.plan import PAUSED
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.secrets import ensure_secret
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.spec import CONTENT, config_name, network_name, service_name
+from shipit.targets.swarm.spec import CONTENT, SwarmSpec, config_name, network_name, service_name, source_of
 from shipit.targets.swarm.steps import RestoreService, UpdateService
 from shipit.targets.swarm.wanted import WantedService
 
@@ -38,7 +38,7 @@ def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
     body = _body(step, setting)
     before = _keep_before(found, setting) if found else ""
     keep_new(setting.client, setting.owner, step.service, body, setting.session)
-    ensure_network(setting)
+    ensure_networks(setting, step.spec)
     yield from _send(step.service, body, step.spec.image, found.fingerprint if found else "", setting)
     yield StepApplied(step.id, setting.target, {"service": step.service, "before": before})
 
@@ -54,7 +54,8 @@ def restore_service(step: RestoreService, setting: Setting) -> Iterator[Event]:
         return
     if found and found.kept != step.kept:
         _check_known(found, step.known, setting)
-    ensure_network(setting)
+    if any(one.get("Target") == network_name(setting.owner) for one in body["TaskTemplate"].get("Networks") or ()):
+        ensure_network(setting)
     image = str(body["TaskTemplate"]["ContainerSpec"].get("Image", ""))
     yield from _send(step.service, dict(body), image, found.fingerprint if found else "", setting)
 
@@ -99,7 +100,7 @@ def _check_known(found: ServiceFacts, known: str, setting: Setting) -> None:
 
 def _body(step: UpdateService, setting: Setting) -> dict[str, Any]:
     """The spec with the values, and the secrets and configs that it uses. Values are checked before anything is written."""
-    values = setting.session.planned_values(step.marks, setting.target)
+    values = setting.values(step.spec, step.marks)
     files = step.spec.secret_files
     contents = {file.file: setting.read(file.file) for file in step.spec.configs}
     for file in step.spec.configs:
@@ -107,7 +108,8 @@ def _body(step: UpdateService, setting: Setting) -> dict[str, Any]:
             raise DeployFailed(
                 f"{file.file} changed since the plan was made", where=setting.target, hint="make a new plan"
             )
-    secrets = {name: ensure_secret(setting.client, setting.owner, name, values[name]) for name in files}
+    sources = {name: source_of(step.spec, name) for name in files}
+    secrets = {name: ensure_secret(setting.client, setting.owner, sources[name], values[name]) for name in files}
     for file in step.spec.configs:
         labels = {**setting.owner.labels, CONTENT: file.content}
         setting.client.create_config(config_name(setting.owner, file), labels, contents[file.file])
@@ -121,6 +123,18 @@ def _keep_before(found: ServiceFacts, setting: Setting) -> str:
         return found.kept
     row = own_row(found.service, setting)
     return keep_live(setting.client, setting.owner, found.service, row["Spec"].map(), setting.session) if row else ""
+
+
+def ensure_networks(setting: Setting, spec: SwarmSpec) -> None:
+    """The networks of a service that shipit makes. One that is there stays as it is."""
+    if spec.stack is None:
+        ensure_network(setting)
+        return
+    there = set(setting.client.networks().values()) if spec.stack.networks else set()
+    for network in spec.stack.networks:
+        if network.name not in there:
+            labels = {**network.body["Labels"], **setting.owner.labels}
+            setting.client.create_any_network({**network.body, "Name": network.name, "Labels": labels})
 
 
 def ensure_network(setting: Setting) -> None:
@@ -177,12 +191,12 @@ def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> di
         for one in task.get("Networks") or ()
     ]
     if rows := container.get("Secrets"):
-        ids = {one.name: one.id for one in setting.client.secrets(setting.owner.filters)}
+        ids = {one.name: one.id for one in setting.client.secrets()}
         container["Secrets"] = [
             {**one, "SecretID": _id_of("secret", one.get("SecretName", ""), ids, setting)} for one in rows
         ]
     if rows := container.get("Configs"):
-        ids = {one.name: one.id for one in setting.client.configs(setting.owner.filters)}
+        ids = _config_ids(rows, setting)
         container["Configs"] = [
             {**one, "ConfigID": _id_of("config", one.get("ConfigName", ""), ids, setting)} for one in rows
         ]
@@ -198,8 +212,21 @@ def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> di
     return {**body, "TaskTemplate": task, "Mode": mode}
 
 
+def _config_ids(rows: Sequence[Mapping[str, Any]], setting: Setting) -> dict[str, str]:
+    """Name -> id. Those of others are read only where one is used: a list has their content."""
+    own = {one.name: one.id for one in setting.client.configs(setting.owner.filters)}
+    if all(row.get("ConfigName") in own for row in rows):
+        return own
+    return {one.name: one.id for one in setting.client.configs()}
+
+
 def _id_of(kind: str, name: str, ids: Mapping[str, str], setting: Setting) -> str:
     if name not in ids:
-        hint = f"docker network create --driver overlay {name}" if kind == "overlay network" else "deploy again"
+        network = f"docker network create --driver overlay {name}"
+        hint = (
+            network
+            if kind == "overlay network"
+            else f"deploy again; if others made it: docker {kind} create {name} FILE"
+        )
         raise DeployFailed(f"the swarm has no {kind} {name}", where=setting.target, hint=hint)
     return ids[name]

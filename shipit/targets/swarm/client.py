@@ -115,15 +115,17 @@ class SwarmClient(HostClient):
         }
 
     def create_overlay(self, name: str, labels: Mapping[str, str]) -> None:
-        body = {"Name": name, "Driver": "overlay", "Attachable": True, "CheckDuplicate": True, "Labels": dict(labels)}
-        self._answer("POST", "/networks/create", body=body, accepted=(201, 409))
+        self.create_any_network({"Name": name, "Driver": "overlay", "Attachable": True, "Labels": dict(labels)})
+
+    def create_any_network(self, body: Mapping[str, Any]) -> None:
+        self._answer("POST", "/networks/create", body={**body, "CheckDuplicate": True}, accepted=(201, 409))
 
     def remove_overlay(self, network: str) -> bool:
         """False while something uses it."""
         answer = self._answer("DELETE", f"/networks/{network}", accepted=(204, 400, 403, 404, 409))
         return answer.status_code in (204, 404)
 
-    def configs(self, filters: str) -> list[Stored]:
+    def configs(self, filters: str = "") -> list[Stored]:
         return self._stored("/configs", filters)
 
     def create_config(self, name: str, labels: Mapping[str, str], data: bytes) -> None:
@@ -139,7 +141,7 @@ class SwarmClient(HostClient):
         found = self._found(f"/configs/{name}")
         return found["Spec"]["Labels"].texts() if found else None
 
-    def secrets(self, filters: str) -> list[Stored]:
+    def secrets(self, filters: str = "") -> list[Stored]:
         return self._stored("/secrets", filters)
 
     def create_secret(self, name: str, labels: Mapping[str, str], data: bytes) -> None:
@@ -193,7 +195,7 @@ class SwarmClient(HostClient):
                 row["Spec"]["Labels"].texts(),
                 row["Spec"]["Data"].text(),
             )
-            for row in self._json("GET", path, {"filters": filters}).rows()
+            for row in self._json("GET", path, {"filters": filters} if filters else {}).rows()
         ]
 
 

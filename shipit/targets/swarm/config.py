@@ -1,12 +1,16 @@
 """The configuration of a Swarm target in deploy.yml."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shipit.config.folder import ProjectFolder
+from shipit.config.image import ImageConfig
 from shipit.config.part import Model, forbid
+from shipit.config.position import Keys
 from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, matching
+from shipit.errors import ConfigError
 from shipit.targets.engine.container_config import (
     MOST_REPLICAS,
     EngineServiceConfig,
@@ -17,6 +21,10 @@ from shipit.targets.engine.container_config import (
     named_services,
 )
 
+_FILE = "should be the path of a file"
+FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
+_STACK = "should be letters, digits, '-', '_' and '.', beginning with a letter or a digit"
+StackName = Annotated[str, matching(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,40}$", _STACK)]
 _SEVERAL = "can't be combined with services: move it into one of the services"
 _CONSTRAINT = "should be NAME==VALUE or NAME!=VALUE, such as node.role==worker"
 Constraint = Annotated[str, matching(r"^\s*[A-Za-z0-9._-]+\s*(==|!=)\s*\S.*$", _CONSTRAINT)]
@@ -190,6 +198,21 @@ class SwarmConfig(ServicesConfig):
     services: dict[ServiceName, SwarmServiceConfig] = Field(
         default_factory=dict, description="Services by name.", examples=[{"web": {"port": 3000}}]
     )
+    file: FilePath | None = Field(
+        None,
+        description="A stack file, as docker stack deploy takes it, relative to deploy.yml; instead of services.",
+        examples=["stack.yml"],
+    )
+    stack: StackName | None = Field(
+        None,
+        description="The beginning of the names of the volumes and networks that a stack file makes; app and environment when absent.",
+        examples=["shop"],
+    )
+    images: dict[NotEmpty, str] = Field(
+        default_factory=dict,
+        description="Service of the stack file -> the image of deploy.yml that it runs; without it, its `image`, `build` or name says which.",
+        examples=[{"web": "app"}],
+    )
     keep: Whole = Field(
         3,
         ge=1,
@@ -205,8 +228,27 @@ class SwarmConfig(ServicesConfig):
     @model_validator(mode="before")
     @classmethod
     def _one_service(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("file") is not None:
+            for key in ("services", *sorted(_SERVICE_KEYS)):
+                if key in value:
+                    raise Misplaced("can't be combined with file: the services are those of the stack file", key)
+            return {**value, "services": {}}
+        for key in ("stack", "images") if isinstance(value, dict) else ():
+            if key in value:
+                raise Misplaced("is for a stack file", key, hint="add file:, or leave it out")
         return named_services(value, _SERVICE_KEYS)
+
+    def problems_in(
+        self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
+    ) -> Sequence[ConfigError]:
+        return [
+            here(("images", service), f"no image {image!r}", f"the images of this file: {', '.join(images)}")
+            for service, image in self.images.items()
+            if image not in images
+        ]
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         host = self.host or "the swarm of the docker command"
+        if self.file:
+            return (f"{self.stack or app} of {self.file} on {host}",)
         return tuple(f"{name or app} on {host}" for name in self.services)

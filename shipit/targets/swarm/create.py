@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ShipitError
@@ -36,7 +36,11 @@ def contents_of(name: str, config: SwarmConfig, project: Project) -> tuple[dict[
 
 
 def problems_of(name: str, config: SwarmConfig, project: Project) -> list[ConfigError]:
-    return [*_images(name, config, project), *_names(name, config, project), *_secrets(name, config, project)]
+    return [
+        *_images(name, config, project),
+        *names_of(name, config.services, project),
+        *_secrets(name, config, project),
+    ]
 
 
 def _images(name: str, config: SwarmConfig, project: Project) -> Iterator[ConfigError]:
@@ -49,8 +53,8 @@ def _images(name: str, config: SwarmConfig, project: Project) -> Iterator[Config
             yield project.problem(("targets", name), what, "add repository: to the image")
 
 
-def _names(name: str, config: SwarmConfig, project: Project) -> Iterator[ConfigError]:
-    for service in config.services:
+def names_of(name: str, names: Iterable[str], project: Project) -> Iterator[ConfigError]:
+    for service in names:
         if (service or project.app) == JOB and project.release:
             what = "is the name of the job that runs the release command"
             yield project.problem(("targets", name, "services", service), what, "give the service another name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from shipit.release import Place, RenderedPart, Status, Unit
 from shipit.targets.engine.owner import Owner
@@ -10,7 +10,6 @@ from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.plan import Wanted
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.spec import network_name, secret_name
-from shipit.targets.swarm.wanted import Services
 
 
 def describe(target: str, place: Place, observed: SwarmObserved, urls: tuple[str, ...]) -> Status:
@@ -28,15 +27,6 @@ def _unit(found: ServiceFacts) -> Unit:
         found.service, f"{found.mode}{update}{changed}", found.image, found.wanted, ready, len(failed) or None,
         found.since, error,
     )  # fmt: skip
-
-
-def urls_of(services: Services, observed: SwarmObserved, host: str) -> Iterator[str]:
-    """The ports that services publish over TCP on every node, of those that run."""
-    for service, config in services.configs.items():
-        if service in observed.services and not config.is_on_nodes:
-            for port in config.published:
-                if port.host and port.protocol == "tcp" and (port.port == config.port or config.port is None):
-                    yield f"http://{host}" if port.host == 80 else f"http://{host}:{port.host}"
 
 
 def rendered_parts(

@@ -9,7 +9,7 @@ from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.http.fields import Field
 from shipit.targets.engine.owner import SERVICE, SPEC
-from shipit.targets.swarm.change import ensure_network, own_row, resolved
+from shipit.targets.swarm.change import ensure_networks, own_row, resolved
 from shipit.targets.swarm.observed import TaskFacts
 from shipit.targets.swarm.parse import parse_task
 from shipit.targets.swarm.render import service_body
@@ -31,7 +31,7 @@ def run_command(step: RunReleaseCommand, setting: Setting) -> Iterator[Event]:
         setting.client.remove_service(row["ID"].required())
         row = None
     if row is None:
-        ensure_network(setting)
+        ensure_networks(setting, step.spec)
         setting.client.create_service(resolved(body, None, setting), setting.login(step.spec.image))
         row = own_row(JOB, setting)
     if row is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.http.fields import Field
@@ -13,16 +13,17 @@ from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
 from shipit.targets.swarm.secrets import matching_mark
-from shipit.targets.swarm.spec import JOB, SECRET, service_name
+from shipit.targets.swarm.spec import JOB, NAMESPACE, SECRET, service_name
 
 
 class Reader(NamedTuple):
-    """Reads services. `secrets` are names of variables whose values are told to the redactor."""
+    """Reads services. `secrets` are names of variables whose values are told to the redactor, `files`: source -> value of secrets that are files."""
 
     client: SwarmClient
     owner: Owner
     secrets: Collection[str]
     session: Session
+    files: Mapping[str, str] = {}
 
     def observe(self) -> SwarmObserved:
         """Raises: RemoteError."""
@@ -35,6 +36,8 @@ class Reader(NamedTuple):
             {found.service: found for found in services},
             {one.name: kept for one in configs if (kept := parse_kept(one.labels))},
             frozenset(row["Spec"]["Name"].text() for row in rows if row["ID"].text() not in names),
+            _stacks(row for row in rows if row["ID"].text() not in names),
+            {source: self.session.mark(value) for source, value in self.files.items()},
         )
 
     def service(self, service: str) -> ServiceFacts | None:
@@ -63,12 +66,21 @@ class Reader(NamedTuple):
 
     def _secret_marks(self, used: Collection[str]) -> Mapping[str, str]:
         """Name of a used secret -> keyed hash of its value; empty where that is another one than ours."""
-        values = {**self.session.env, **self.session.secrets}
+        values = {**self.session.env, **self.session.secrets, **self.files}
         return {
             one.name: matching_mark(one.labels, values, self.session.mark)
             for one in self.client.secrets(self.owner.filters)
             if SECRET in one.labels and one.name in used
         }
+
+
+def _stacks(rows: Iterable[Field]) -> dict[str, tuple[str, ...]]:
+    """Name of a stack of docker -> the names of its services."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        if name := row["Spec"]["Labels"].texts().get(NAMESPACE):
+            found[name] = (*found.get(name, ()), row["Spec"]["Name"].text())
+    return found
 
 
 def _secret_names(row: Field) -> Iterator[str]:

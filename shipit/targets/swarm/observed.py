@@ -111,11 +111,16 @@ class KeptFacts(NamedTuple):
 
 
 class SwarmObserved(NamedTuple):
-    """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others."""
+    """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others.
+
+    `stacks`: name of a stack that docker made -> its services. `given`: source -> keyed hash of each secret that is a file.
+    """
 
     services: Mapping[str, ServiceFacts] = {}
     kept: Mapping[str, KeptFacts] = {}
     foreign: frozenset[str] = frozenset()
+    stacks: Mapping[str, tuple[str, ...]] = {}
+    given: Mapping[str, str] = {}
 
     @property
     def versions(self) -> dict[str, str]:

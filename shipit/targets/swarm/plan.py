@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from shipit.errors import DeployFailed
 from shipit.release import Step
 from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
@@ -14,6 +15,16 @@ from shipit.targets.swarm.wanted import WantedCommand, WantedService
 Wanted = Mapping[str, WantedService]
 # The state of an update that Swarm stopped, and that does not go on by itself.
 PAUSED = ("paused", "rollback_paused")
+
+
+def check_stack(stack: str, observed: SwarmObserved) -> None:
+    """Raises: DeployFailed for a first deploy of a stack that docker made already: both would run."""
+    if (others := observed.stacks.get(stack)) and not observed.services:
+        what = f"the stack {stack} was made by docker stack deploy, and runs {', '.join(sorted(others))}"
+        hint = (
+            f"docker stack rm {stack} removes it, and its volumes stay for this deploy; or choose another name: stack:"
+        )
+        raise DeployFailed(what, hint=hint)
 
 
 def plan_swarm(wanted: Wanted, observed: SwarmObserved, command: WantedCommand | None = None) -> tuple[Step, ...]:

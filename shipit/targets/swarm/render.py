@@ -15,6 +15,8 @@ from shipit.targets.swarm.spec import (
     ConfigFile,
     Healthcheck,
     Placement,
+    SecretFile,
+    StackPart,
     SwarmSpec,
     Update,
     config_name,
@@ -25,13 +27,14 @@ from shipit.targets.swarm.spec import (
 _CONDITIONS = {"unless-stopped": "any", "on-failure": "on-failure", "no": "none"}
 # The delay before Swarm starts a task again, which Docker's client sends, too.
 _RESTART_DELAY_NS = 5_000_000_000
-_READABLE = 0o444
 
 
 def service_body(
     owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str], replicas: int | None
 ) -> dict[str, Any]:
     """`values` are those of the variables, `secrets`: variable -> name of the secret of each secret file."""
+    if spec.stack is not None:
+        return _stack_body(owner, spec, spec.stack, values, secrets, replicas)
     return {
         "Name": service_name(owner, spec.service),
         "Labels": _labels(owner, spec, [*values, *secrets]),
@@ -41,6 +44,46 @@ def service_body(
         "RollbackConfig": _update(spec.update._replace(failure_action="pause")),
         "EndpointSpec": {"Mode": spec.endpoint_mode, "Ports": [_port(port, spec) for port in spec.container.publish]},
     }
+
+
+def _stack_body(
+    owner: Owner, spec: SwarmSpec, stack: StackPart, values: Mapping[str, str], secrets: Mapping[str, str],
+    replicas: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the file says, with the image, the values, and the names of what has its content."""
+    body, task = stack.body, stack.body["TaskTemplate"]
+    container, env = task["ContainerSpec"], {**values, **spec.container.env}
+    own_secrets = [_secret(one, secrets[one.name]) for one in stack.secrets if one.name in secrets]
+    rows = {
+        "Secrets": [*container.get("Secrets", ()), *own_secrets],
+        "Configs": [*container.get("Configs", ()), *(_config(owner, file) for file in spec.configs)],
+        "Mounts": [_owned(owner, mount) for mount in container.get("Mounts", ())],
+    }
+    filled = {
+        **{key: value for key, value in container.items() if key not in rows},
+        **{key: value for key, value in rows.items() if value},
+        "Image": spec.image,
+        "Labels": {**container["Labels"], **owner.labels, SERVICE: spec.service},
+        "Env": [f"{name}={value}" for name, value in sorted(env.items())],
+    }
+    rollback = {"RollbackConfig": _update(stack.rollback)} if stack.rollback else {}
+    return {
+        **body,
+        "Name": service_name(owner, spec.service),
+        "Labels": {**body["Labels"], **_labels(owner, spec, [*values, *secrets])},
+        "TaskTemplate": {**task, "ContainerSpec": filled},
+        "Mode": _mode(spec, replicas),
+        "UpdateConfig": _update(spec.update),
+        **rollback,
+    }
+
+
+def _owned(owner: Owner, mount: Mapping[str, Any]) -> dict[str, Any]:
+    """A mount whose volume, where it is made for it, has the labels of its owner."""
+    options = mount.get("VolumeOptions")
+    if not options or "Labels" not in options:
+        return dict(mount)
+    return {**mount, "VolumeOptions": {**options, "Labels": {**options["Labels"], **owner.labels}}}
 
 
 def _labels(owner: Owner, spec: SwarmSpec, names: list[str]) -> dict[str, str]:
@@ -86,7 +129,7 @@ def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets
         "Healthcheck": _healthcheck(spec.healthcheck) if spec.healthcheck else None,
         "ReadOnly": container.read_only,
         "Init": container.init,
-        "Secrets": [_secret(variable, name) for variable, name in sorted(secrets.items())],
+        "Secrets": [_secret(SecretFile(variable, variable), name) for variable, name in sorted(secrets.items())],
         "Configs": [_config(owner, file) for file in spec.configs],
     }
     return {
@@ -123,13 +166,16 @@ def _healthcheck(check: Healthcheck) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _secret(variable: str, name: str) -> dict[str, Any]:
-    return {"SecretName": name, "File": {"Name": variable, "UID": "0", "GID": "0", "Mode": _READABLE}}
+def _secret(secret: SecretFile, name: str) -> dict[str, Any]:
+    return {"SecretName": name, "File": _file(secret.name, secret)}
 
 
 def _config(owner: Owner, file: ConfigFile) -> dict[str, Any]:
-    name = config_name(owner, file)
-    return {"ConfigName": name, "File": {"Name": file.path, "UID": "0", "GID": "0", "Mode": _READABLE}}
+    return {"ConfigName": config_name(owner, file), "File": _file(file.path, file)}
+
+
+def _file(path: str, file: SecretFile | ConfigFile) -> dict[str, Any]:
+    return {"Name": path, "UID": file.uid, "GID": file.gid, "Mode": file.mode}
 
 
 def _placement(placement: Placement) -> dict[str, Any]:

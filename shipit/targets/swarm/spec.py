@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from shipit.printable import Name
+from shipit.printable import FreeJson, Name
 from shipit.record import to_json
 from shipit.targets.engine.container_spec import ContainerSpec, hash_of
 from shipit.targets.engine.label_store import short_name
@@ -18,8 +19,12 @@ RESTARTED = f"{LABEL}.restarted"
 SECRET, SALT, HASH, CONTENT = f"{LABEL}.secret", f"{LABEL}.salt", f"{LABEL}.hash", f"{LABEL}.content"
 # Of a kept spec: its service, its image, and the names of the secrets and configs that it uses.
 KEEPS, IMAGE, USES = f"{LABEL}.keeps", f"{LABEL}.image", f"{LABEL}.uses"
+# Docker's own label of what belongs to a stack.
+NAMESPACE = "com.docker.stack.namespace"
 # The name, among the services, of the job that runs the release command.
 JOB = "release-command"
+# The mode of a file that every user of a container may read.
+READABLE = 0o444
 
 
 class Healthcheck(NamedTuple):
@@ -55,12 +60,48 @@ class ConfigFile(NamedTuple):
     path: Name
     file: Name
     content: Name
+    uid: Name = "0"
+    gid: Name = "0"
+    mode: int = READABLE
+
+
+class SecretFile(NamedTuple):
+    """A secret that is a file of the container. `source` is a secret of deploy.yml, or that of a `file` of the project."""
+
+    name: Name
+    source: Name
+    file: Name = ""
+    uid: Name = "0"
+    gid: Name = "0"
+    mode: int = READABLE
+
+
+class StackNetwork(NamedTuple):
+    """A network that a stack file makes. `body` is as the engine takes it, without labels."""
+
+    name: Name
+    body: FreeJson
+
+
+class StackPart(NamedTuple):
+    """What a stack file says of a service beside its image, its variables and content.
+
+    `body` is as the engine takes it, with names in place of ids. `sources`: variable -> the variable or secret of deploy.yml
+    whose value it has.
+    """
+
+    body: FreeJson
+    sources: Mapping[Name, Name] = {}
+    secrets: tuple[SecretFile, ...] = ()
+    networks: tuple[StackNetwork, ...] = ()
+    rollback: Update | None = None
 
 
 class SwarmSpec(NamedTuple):
     """The settings with which the tasks of a service are created. `container` has the settings that other kinds have, too.
 
-    The values of variables and secrets, and the number of tasks, are not part of it.
+    The values of variables and secrets, and the number of tasks, are not part of it. With `stack`, the service is one of a
+    stack file, and its settings are those of the file.
     """
 
     container: ContainerSpec
@@ -72,6 +113,7 @@ class SwarmSpec(NamedTuple):
     placement: Placement = Placement()
     secret_files: tuple[Name, ...] = ()
     configs: tuple[ConfigFile, ...] = ()
+    stack: StackPart | None = None
 
     @property
     def service(self) -> str:
@@ -89,6 +131,14 @@ class SwarmSpec(NamedTuple):
 
 def service_name(owner: Owner, service: str) -> str:
     return f"{owner.prefix}-{service}"
+
+
+def source_of(spec: SwarmSpec, name: str) -> str:
+    """The variable or secret of deploy.yml, or the file, that the value of a variable or of a secret file comes from."""
+    if spec.stack is None:
+        return name
+    files = {one.name: one.source for one in spec.stack.secrets}
+    return spec.stack.sources.get(name) or files.get(name, name)
 
 
 def network_name(owner: Owner) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigErrors, ShipitError
+from shipit.errors import ConfigError, ConfigErrors, DeployFailed, ShipitError
 from shipit.events import Event, LogLine
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -31,7 +31,7 @@ from shipit.targets.engine.connection import Hosts, engine_addresses
 from shipit.targets.engine.exec import execute
 from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.log import Instance, InstanceLog
-from shipit.targets.engine.owner import LOCK, RECORD
+from shipit.targets.engine.owner import LOCK, RECORD, Owner
 from shipit.targets.engine.records import cannot_return, data_volumes, find_record, read_records, write_record
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -41,29 +41,51 @@ from shipit.targets.swarm import KIND, verbs
 from shipit.targets.swarm.apply import apply_step
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.config import SwarmConfig
-from shipit.targets.swarm.create import contents_of, problems_of
-from shipit.targets.swarm.describe import describe, rendered_parts, urls_of
+from shipit.targets.swarm.contents import secret_text
+from shipit.targets.swarm.create import contents_of, names_of, problems_of
+from shipit.targets.swarm.describe import describe, rendered_parts
 from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.swarm.history import past_of, plan_rollback, versions_of
 from shipit.targets.swarm.judge import Limits, judge_before, judge_release, judge_versions
 from shipit.targets.swarm.kept import expire
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.observed import SwarmObserved
-from shipit.targets.swarm.plan import notes_on, plan_swarm
+from shipit.targets.swarm.plan import check_stack, notes_on, plan_swarm
 from shipit.targets.swarm.plan_back import Record, missing, plan_back
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.wanted import Services
+from shipit.targets.swarm.stack_file import read_stack
+from shipit.targets.swarm.stack_wanted import StackServices, problems_in_stack, stack_name
+from shipit.targets.swarm.wanted import Services, WantedService
 from shipit.targets.verbs import LogQuery
 
 
 def create(name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment) -> SwarmTarget:
     """Raises: ConfigErrors for what this kind can't do with the file."""
-    contents, problems = contents_of(name, config, project)
-    problems += problems_of(name, config, project)
+    services, problems = (_of_stack if config.file else _of_keys)(name, config, project, environment)
     if problems:
         raise ConfigErrors(problems)
-    return SwarmTarget(name, config, project, environment, contents)
+    return SwarmTarget(name, config, project, environment, services)
+
+
+def _of_keys(
+    name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment
+) -> tuple[Services, list[ConfigError]]:
+    contents, problems = contents_of(name, config, project)
+    return Services(name, config, project, contents), [*problems, *problems_of(name, config, project)]
+
+
+def _of_stack(
+    name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment
+) -> tuple[Services, list[ConfigError]]:
+    """Raises: ConfigErrors."""
+    stack = stack_name(Owner(project.app, project.environment, name), config)
+    file = read_stack(name, config.file or "", stack, project, environment)
+    try:
+        services = StackServices(name, config, project, file)
+    except DeployFailed as error:
+        raise ConfigErrors([project.problem(("targets", name, "file"), error.what, error.hint)]) from None
+    return services, [*names_of(name, services.names, project), *problems_in_stack(services)]
 
 
 # Swarm waits for the logs of a node that does not answer, without an end.
@@ -87,12 +109,12 @@ class SwarmTarget:
         config: SwarmConfig,
         project: Project,
         environment: ProcessEnvironment,
-        contents: Mapping[str, str],
+        services: Services,
     ) -> None:
         self.name = name
         self.config = config
         self.project = project
-        self.services = Services(name, config, project, contents)
+        self.services = services
         self.owner = self.services.owner
         self.hosts = Hosts(engine_addresses([config.host] if config.host else [], environment))
         self.place = Place("swarm", f"{self.owner.prefix} in the swarm of {self.hosts.names[0]}")
@@ -107,25 +129,32 @@ class SwarmTarget:
         return self._reader(client, session).observe()
 
     def plan(self, release: Release, observed: SwarmObserved) -> tuple[Step, ...]:
-        return plan_swarm(self.services.wanted(release), observed, self.services.command(release))
+        if self.config.file:
+            check_stack(stack_name(self.owner, self.config), observed)
+        return plan_swarm(self._wanted(release, observed), observed, self.services.command(release))
 
     def notes(self, release: Release, observed: SwarmObserved) -> Sequence[str]:
-        return tuple(notes_on(self.owner, self.services.wanted(release), observed))
+        notes = tuple(notes_on(self.owner, self._wanted(release, observed), observed))
+        unused = f"{self.config.file}: {', '.join(self.services.unused)} have no effect in a swarm"
+        return (*notes, unused) if self.services.unused else notes
+
+    def _wanted(self, release: Release, observed: SwarmObserved) -> dict[str, WantedService]:
+        return self.services.wanted(release, observed.given)
 
     def render(self, release: Release, observed: SwarmObserved) -> Rendered:
-        parts = rendered_parts(self.owner, self.services.wanted(release), self._secrets, self.project.env)
+        parts = rendered_parts(self.owner, self._wanted(release, observed), self._secrets, self.project.env)
         return Rendered(self.name, self.place, "requests", parts)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         yield from apply_step(step, self._setting(session))
 
     def judge(self, release: Release, observed: SwarmObserved, seen: Seen) -> Verdict:
-        return judge_release(self.services.wanted(release), observed, seen, self._limits)
+        return judge_release(self._wanted(release, observed), observed, seen, self._limits)
 
     def plan_rollback(
         self, release: Release, before: SwarmObserved, now: SwarmObserved, applied: Mapping[str, Facts]
     ) -> tuple[Step, ...]:
-        return plan_rollback(self.services.wanted(release), before, now, applied)
+        return plan_rollback(self._wanted(release, now), before, now, applied)
 
     def judge_rollback(self, release: Release, before: SwarmObserved, observed: SwarmObserved, seen: Seen) -> Verdict:
         if not before.services:
@@ -144,7 +173,7 @@ class SwarmTarget:
             earlier = self._find(past.returns_to, session)
             past, services = past._replace(images=earlier.past.images), dict(earlier.services)
         else:
-            services = versions_of(self.services.wanted(release), now)
+            services = versions_of(self._wanted(release, now), now)
         write_record(client, self.owner, Record(past, services))
         if past.state == "healthy":
             expire(client, self.owner, self.config.keep, now)
@@ -162,7 +191,7 @@ class SwarmTarget:
         return plan_back(recalled.record.services, observed)
 
     def return_notes(self, recalled: SwarmRecalled, observed: SwarmObserved) -> Sequence[str]:
-        return ("volumes keep their contents",) if any(one.mounts for one in self.services.configs.values()) else ()
+        return ("volumes keep their contents",) if self.services.has_volumes else ()
 
     def judge_return(self, recalled: SwarmRecalled, observed: SwarmObserved, seen: Seen) -> Verdict:
         return judge_versions(recalled.record.services, observed, seen, self._limits)
@@ -177,10 +206,10 @@ class SwarmTarget:
         return swap_lock(self._client(session), self.owner, before, holder, session.clock.wall_s())
 
     def workloads(self) -> Sequence[str]:
-        return tuple(self.services.configs)
+        return self.services.names
 
     def declared_scale(self) -> Mapping[str, int | None]:
-        return {name: service.replicas for name, service in self.services.configs.items()}
+        return self.services.declared
 
     def plan_scale(self, order: ScaleOrder, observed: SwarmObserved) -> tuple[Step, ...]:
         return verbs.plan_scale(order, observed)
@@ -242,7 +271,8 @@ class SwarmTarget:
         ]
 
     def urls(self, observed: SwarmObserved) -> Sequence[str]:
-        return tuple(urls_of(self.services, observed, urlsplit(self.hosts.names[0]).hostname or "localhost"))
+        host = urlsplit(self.hosts.names[0]).hostname or "localhost"
+        return tuple(self.services.urls(observed.services, host))
 
     def describe(self, observed: SwarmObserved) -> Status:
         return describe(self.name, self.place, observed, tuple(self.urls(observed)))
@@ -261,17 +291,27 @@ class SwarmTarget:
         return SwarmClient.of(self.hosts.client(self.hosts.names[0], session))
 
     def _reader(self, client: SwarmClient, session: Session) -> Reader:
-        return Reader(client, self.owner, self._secrets, session)
+        return Reader(client, self.owner, self._secrets, session, self._files(session))
 
     def _setting(self, session: Session) -> Setting:
         read = self.project.folder.read
-        return Setting(self.name, self.owner, self._client(session), session, self._secrets, read)
+        return Setting(self.name, self.owner, self._client(session), session, self._secrets, read, self._files(session))
+
+    def _files(self, session: Session) -> Mapping[str, str]:
+        """Source -> value of the secrets that are files of the project; read once in a run. Raises: ShipitError."""
+
+        def read() -> dict[str, str]:
+            paths = self.services.secret_paths
+            found = {source: secret_text(self.project.folder.read(paths[source]), paths[source]) for source in paths}
+            session.environment.redactor.add(found.values())
+            return found
+
+        return session.clients.once(("secret files", self.name), read)
 
     @property
     def _limits(self) -> Limits:
-        waits = [service.longest_wait_s for service in self.services.configs.values()]
-        return Limits(self.config.pending, self.config.restarts_allowed, max(waits, default=0.0))
+        return Limits(self.config.pending, self.config.restarts_allowed, self.services.longest_wait_s)
 
     @property
     def _secrets(self) -> frozenset[str]:
-        return frozenset(self.project.secrets_for(self.name))
+        return frozenset([*self.project.secrets_for(self.name), *self.services.secret_variables])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.config.project import Project
@@ -50,14 +50,59 @@ class Services:
         # Name -> its keys: the service of keys right under the target is named after the app.
         self.configs = {own or project.app: service for own, service in config.services.items()}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.configs)
+
+    @property
+    def declared(self) -> Mapping[str, int | None]:
+        """Service -> the number of tasks that a deploy sets; None where it leaves it as it is."""
+        return {name: service.replicas for name, service in self.configs.items()}
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Seconds that Swarm itself may wait between two changes."""
+        return max((service.longest_wait_s for service in self.configs.values()), default=0.0)
+
+    @property
+    def has_volumes(self) -> bool:
+        return any(service.mounts for service in self.configs.values())
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Keys of a stack file without an effect in a swarm."""
+        return ()
+
+    @property
+    def secret_paths(self) -> Mapping[str, str]:
+        """Source -> path of each secret that is a file of the project."""
+        return {}
+
+    @property
+    def secret_variables(self) -> Collection[str]:
+        """Variables of services that have the value of a secret under another name."""
+        return ()
+
+    def used_images(self) -> Collection[str]:
+        """The names of the images of its services."""
+        return {self.project.image_name(service.image) for service in self.configs.values()}
+
+    def urls(self, running: Collection[str], host: str) -> Iterator[str]:
+        """The ports that services publish over TCP on every node, of those that run."""
+        for service, config in self.configs.items():
+            if service in running and not config.is_on_nodes:
+                for port in config.published:
+                    if port.host and port.protocol == "tcp" and (port.port == config.port or config.port is None):
+                        yield f"http://{host}" if port.host == 80 else f"http://{host}:{port.host}"
+
     def uses(self) -> tuple[ImageUse, ...]:
-        names = {self.project.image_name(service.image) for service in self.configs.values()}
+        names = set(self.used_images())
         if self.project.release:
             names.add(self.project.image_name(self.project.release.image))
         return tuple(self._use(name) for name in sorted(names))
 
-    def wanted(self, release: Release) -> dict[str, WantedService]:
-        """Service -> what it should be, in the order of deploy.yml."""
+    def wanted(self, release: Release, given: Mapping[str, str] | None = None) -> dict[str, WantedService]:
+        """Service -> what it should be, in the order of deploy.yml. `given`: source -> keyed hash of each secret that is a file."""
         return {name: self._wanted(name, service, release) for name, service in self.configs.items()}
 
     def command(self, release: Release) -> WantedCommand | None:

@@ -1,0 +1,78 @@
+"""The secrets and configs that a service of a stack file gets as files. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shipit.targets.swarm.spec import READABLE, ConfigFile, SecretFile
+from shipit.targets.swarm.stack_node import Node
+from shipit.targets.swarm.stack_top import GivenFile
+
+# Path of a file of the project -> the hash of its bytes.
+Contents = Mapping[str, str]
+
+
+def file_source(name: str) -> str:
+    """The source of a secret that is a file of the project: no variable has such a name."""
+    return f"file.{name}"
+
+
+def read_secrets(node: Node, known: Mapping[str, GivenFile]) -> tuple[tuple[SecretFile, ...], list[dict[str, Any]]]:
+    """Those of files, and rows of the engine for external ones."""
+    found: list[SecretFile] = []
+    external: list[dict[str, Any]] = []
+    for name, given, target, uid, gid, mode in _uses(node, "secret", known):
+        if given.external:
+            external.append({"SecretName": given.external, "File": _file(target or name, uid, gid, mode)})
+        else:
+            found.append(SecretFile(target or name, file_source(name), given.file, uid, gid, mode))
+    return tuple(found), external
+
+
+def read_configs(
+    node: Node, known: Mapping[str, GivenFile], contents: Contents
+) -> tuple[tuple[ConfigFile, ...], list[dict[str, Any]]]:
+    """Those of files, and rows of the engine for external ones."""
+    found: list[ConfigFile] = []
+    external: list[dict[str, Any]] = []
+    for name, given, target, uid, gid, mode in _uses(node, "config", known):
+        path = target or f"/{name}"
+        if given.external:
+            external.append({"ConfigName": given.external, "File": _file(path, uid, gid, mode)})
+        elif given.file in contents:
+            found.append(ConfigFile(path, given.file, contents[given.file], uid, gid, mode))
+    return tuple(found), external
+
+
+def _uses(node: Node, kind: str, known: Mapping[str, GivenFile]) -> list[tuple[str, GivenFile, str, str, str, int]]:
+    found = []
+    for row in node.rows():
+        keys = row.fields(("source", "target", "uid", "gid", "mode")) if row.is_map else None
+        name = keys["source"].text() if keys else row.text()
+        if name not in known:
+            row.wrong(
+                f"{name} is no {kind} of this file", f"add it at the top level: {kind}s: {{{name}: {{file: FILE}}}}"
+            )
+            continue
+        target, uid, gid = (keys[key].text(default) for key, default in _DEFAULTS) if keys else ("", "0", "0")
+        if "," in target or target.startswith(","):
+            row.wrong("can't have a comma in its target")
+        found.append((name, known[name], target, uid, gid, _mode(keys["mode"]) if keys else READABLE))
+    return found
+
+
+_DEFAULTS = (("target", ""), ("uid", "0"), ("gid", "0"))
+
+
+def _mode(node: Node) -> int:
+    """Octal digits, as in 0440 and 0o440."""
+    text = node.text("0444").removeprefix("0o")
+    if not text or any(digit not in "01234567" for digit in text) or len(text) > 5:
+        node.wrong("should be a mode in octal digits, such as 0440")
+        return READABLE
+    return int(text, 8)
+
+
+def _file(name: str, uid: str, gid: str, mode: int) -> dict[str, Any]:
+    return {"Name": name, "UID": uid, "GID": gid, "Mode": mode}

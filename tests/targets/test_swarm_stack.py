@@ -1,0 +1,269 @@
+"""Stack files: a compose file as docker stack deploy takes it becomes the services that a swarm should run."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.config.load import load_project
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.digest import Digest
+from shipit.errors import ConfigErrors, DeployFailed
+from shipit.record import from_json, to_json
+from shipit.release import Image, Release, Step
+from shipit.targets.kinds import KindModels
+from shipit.targets.swarm.config import SwarmConfig
+from shipit.targets.swarm.observed import SwarmObserved
+from shipit.targets.swarm.render import service_body
+from shipit.targets.swarm.spec import ConfigFile, SecretFile, Update
+from shipit.targets.swarm.steps import UpdateService
+from shipit.targets.swarm.target import SwarmTarget, create
+from shipit.targets.swarm.wanted import WantedService
+
+HEAD = "app: shop\nimage: user/shop\nsecrets: {TOKEN: {env: TOKEN}}\nenv: {LEVEL: info}\n"
+DIGEST = Digest(f"sha256:{'a' * 64}")
+PINNED = f"docker.io/user/shop@{DIGEST}"
+VARIABLES = {"TAG": "1.2", "DB_PASSWORD": "hunter2-4711"}
+
+
+def load(folder: Path, stack: str, target: str = "file: stack.yml", head: str = HEAD) -> SwarmTarget:
+    (folder / "deploy.yml").write_text(f"{head}targets:\n  swarm: {{{target}}}\n")
+    (folder / "stack.yml").write_text(stack)
+    environment = ProcessEnvironment(VARIABLES, folder, folder)
+    project = load_project(folder / "deploy.yml", environment, KindModels())
+    config = project.targets["swarm"]
+    assert isinstance(config, SwarmConfig)
+    return create("swarm", config, project, environment)
+
+
+def wanted(target: SwarmTarget, **given: str) -> dict[str, WantedService]:
+    images = tuple(Image(use, "docker.io/user/shop", DIGEST, DIGEST) for use in target.images())
+    release = Release("shop", "production", images, {"TOKEN": "mark", "LEVEL": "mark"})
+    return target.services.wanted(release, {f"file.{name}": mark for name, mark in given.items()})
+
+
+def body(target: SwarmTarget, service: str, **given: str) -> dict[str, Any]:
+    found = wanted(target, **given)[service]
+    secrets = {name: f"stored-{name}" for name in found.spec.secret_files}
+    values = {name: f"value of {name}" for name in found.marks if name not in secrets}
+    return service_body(target.owner, found.spec, values, secrets, found.replicas)
+
+
+STACK = """\
+version: "3.8"
+services:
+  web:
+    image: user/shop:${TAG}
+    command: serve --port 3000
+    environment:
+      - TOKEN
+      - API_TOKEN=${TOKEN}
+      - LEVEL
+      - PRICE=5$$
+      - "TAG=$TAG"
+    ports: ["80:3000", {target: 9, published: 53, protocol: udp, mode: host}]
+    networks: {front: {aliases: [shop]}, default: }
+    volumes: ["data:/data", "/etc/ssl:/ssl:ro", {type: tmpfs, target: /run, tmpfs: {size: 1M}}]
+    secrets: [key, {source: outside, target: out, mode: 0400}]
+    configs: [{source: motd, target: /etc/motd, uid: "5"}]
+    healthcheck: {test: "wget -qO- localhost:3000", interval: 1m30s, retries: 2}
+    labels: {of: container}
+    logging: {driver: json-file, options: {max-size: 1m}}
+    extra_hosts: ["db:10.0.0.5"]
+    ulimits: {nofile: 100}
+    stop_grace_period: 20s
+    depends_on: [cache]
+    restart: always
+    deploy:
+      replicas: 3
+      labels: [of=service]
+      update_config: {order: start-first, parallelism: 2, delay: 1s, failure_action: rollback}
+      rollback_config: {parallelism: 0}
+      placement: {constraints: [node.role == worker], preferences: [{spread: node.labels.zone}], max_replicas_per_node: 2}
+      resources: {limits: {cpus: '0.5', memory: 64M, pids: 9}, reservations: {memory: 32M}}
+      restart_policy: {condition: on-failure, delay: 5s, max_attempts: 3}
+  cache:
+    image: redis:8
+    deploy: {mode: global, endpoint_mode: dnsrr}
+networks: {front: {attachable: true, driver_opts: {encrypted: ""}}}
+volumes: {data: }
+secrets: {key: {file: key.txt}, outside: {external: true, name: real}}
+configs: {motd: {file: motd}}
+"""
+
+
+def files(folder: Path) -> None:
+    (folder / "key.txt").write_text("k")
+    (folder / "motd").write_text("hello")
+
+
+def test_a_service_of_a_stack_file_is_what_docker_stack_deploy_would_create(tmp_path: Path) -> None:
+    files(tmp_path)
+    target = load(tmp_path, STACK)
+    assert target.workloads() == ("web", "cache")
+    found = body(target, "web", key="mark of key")
+    task = found["TaskTemplate"]
+    container = task["ContainerSpec"]
+    assert container["Image"] == PINNED
+    assert container["Args"] == ["serve", "--port", "3000"]
+    assert container["Env"] == [
+        "API_TOKEN=value of API_TOKEN", "LEVEL=info", "PRICE=5$", "TAG=1.2", "TOKEN=value of TOKEN",
+    ]  # fmt: skip
+    assert container["Healthcheck"] == {
+        "Test": ["CMD-SHELL", "wget -qO- localhost:3000"],
+        "Retries": 2,
+        "Interval": 90 * 10**9,
+    }
+    assert container["Hosts"] == ["10.0.0.5 db"] and container["StopGracePeriod"] == 20 * 10**9
+    assert container["Ulimits"] == [{"Name": "nofile", "Soft": 100, "Hard": 100}]
+    volume, bind, tmpfs = container["Mounts"]
+    assert (volume["Type"], volume["Source"], volume["Target"]) == ("volume", "shop-production_data", "/data")
+    assert volume["VolumeOptions"]["Labels"]["dev.shipit.app"] == "shop"
+    assert bind == {"Type": "bind", "Source": "/etc/ssl", "Target": "/ssl", "ReadOnly": True}
+    assert tmpfs == {"Type": "tmpfs", "Target": "/run", "TmpfsOptions": {"SizeBytes": 1024**2}}
+    assert [one["SecretName"] for one in container["Secrets"]] == ["real", "stored-key"]
+    assert container["Secrets"][0]["File"] == {"Name": "out", "UID": "0", "GID": "0", "Mode": 0o400}
+    assert container["Configs"][0]["File"]["UID"] == "5"
+    assert task["Resources"] == {
+        "Limits": {"NanoCPUs": 5 * 10**8, "MemoryBytes": 64 * 1024**2, "Pids": 9},
+        "Reservations": {"MemoryBytes": 32 * 1024**2},
+    }
+    assert task["RestartPolicy"] == {"Condition": "on-failure", "Delay": 5 * 10**9, "MaxAttempts": 3}
+    assert task["Placement"]["MaxReplicas"] == 2 and task["LogDriver"]["Name"] == "json-file"
+    assert task["Networks"] == [
+        {"Target": "shop-production_default", "Aliases": ["web"]},
+        {"Target": "shop-production_front", "Aliases": ["web", "shop"]},
+    ]
+    assert found["Mode"] == {"Replicated": {"Replicas": 3}} and found["RollbackConfig"]["Parallelism"] == 0
+    assert found["Labels"]["of"] == "service" and container["Labels"]["of"] == "container"
+    assert found["Labels"]["com.docker.stack.namespace"] == "shop-production"
+    assert found["EndpointSpec"]["Ports"] == [
+        {"Protocol": "udp", "TargetPort": 9, "PublishedPort": 53, "PublishMode": "host"},
+        {"Protocol": "tcp", "TargetPort": 3000, "PublishedPort": 80, "PublishMode": "ingress"},
+    ]
+    assert target.urls(SwarmObserved({})) == ()
+
+
+def test_values_and_content_are_named_and_what_is_of_others_stays_as_it_is_written(tmp_path: Path) -> None:
+    files(tmp_path)
+    target = load(tmp_path, STACK)
+    web, cache = wanted(target, key="mark of key").values()
+    assert web.marks == {"TOKEN": "mark", "API_TOKEN": "mark", "key": "mark of key"}
+    assert web.spec.update == Update("start-first", 2, 10**9, 0, "rollback", 0.0)
+    assert web.spec.configs == (ConfigFile("/etc/motd", "motd", hashlib.sha256(b"hello").hexdigest(), uid="5"),)
+    assert web.spec.stack and web.spec.stack.secrets == (SecretFile("key", "file.key", "key.txt"),)
+    assert (cache.spec.image, cache.spec.mode, cache.replicas) == ("redis:8", "global", None)
+    assert cache.spec.update == Update("stop-first", 1, 0, 0, "pause", 0.0)
+    assert [network.name for network in web.spec.stack.networks] == ["shop-production_default", "shop-production_front"]
+    step = UpdateService("web", "update", service="web", spec=web.spec, marks=web.marks)
+    assert from_json(Step, to_json(step)) == step
+    [note] = target.notes(Release("shop", "production", release_images(target)), SwarmObserved())
+    assert note == "stack.yml: depends_on have no effect in a swarm"
+
+
+def release_images(target: SwarmTarget) -> tuple[Image, ...]:
+    return tuple(Image(use, "docker.io/user/shop", DIGEST, DIGEST) for use in target.images())
+
+
+def test_a_stack_that_docker_made_is_refused_and_its_volumes_can_be_used(tmp_path: Path) -> None:
+    target = load(
+        tmp_path, "services: {web: {build: ., volumes: ['d:/d']}}\nvolumes: {d: }\n", "file: stack.yml, stack: old"
+    )
+    assert body(target, "web")["TaskTemplate"]["ContainerSpec"]["Mounts"][0]["Source"] == "old_d"
+    release = Release("shop", "production", release_images(target))
+    with pytest.raises(DeployFailed, match="the stack old was made by docker stack deploy, and runs old_web") as raised:
+        target.plan(release, SwarmObserved(stacks={"old": ("old_web",)}))
+    assert "docker stack rm old" in raised.value.hint
+    assert len(target.plan(release, SwarmObserved(stacks={"other": ("other_web",)}))) == 1
+
+
+def test_a_release_command_runs_in_the_networks_of_the_stack(tmp_path: Path) -> None:
+    target = load(tmp_path, "services: {web: {build: .}}\n", head=f"{HEAD}release: [migrate]\n")
+    release = Release("shop", "production", release_images(target), {"TOKEN": "mark"})
+    command = target.services.command(release)
+    assert command is not None
+    found = service_body(target.owner, command.spec, {"TOKEN": "x"}, {}, None)
+    assert found["TaskTemplate"]["Networks"] == [{"Target": "shop-production_default"}]
+    assert found["TaskTemplate"]["ContainerSpec"]["Args"] == ["migrate"]
+
+
+def test_env_files_are_read_as_docker_reads_them_and_secrets_in_them_are_those_of_deploy_yml(tmp_path: Path) -> None:
+    (tmp_path / "web.env").write_text("# a comment\nMODE= a 'b'\nTOKEN=from the file\nLEVEL\n")
+    target = load(tmp_path, "services: {web: {build: ., env_file: web.env, environment: {MODE: above}}}\n")
+    [web] = wanted(target).values()
+    assert web.spec.container.env == {"MODE": "above", "LEVEL": "info"} and web.marks == {"TOKEN": "mark"}
+
+
+@pytest.mark.parametrize(
+    ("service", "where", "what"),
+    [
+        ("privileged: true", "4:17", "privileged can't be taken over into a swarm"),
+        ("healtcheck: {}", "4:5", "healtcheck is no key that a stack has here"),
+        ("ports: ['127.0.0.1:80:80']", "4:13", "can't have an address"),
+        ("ports: ['80-82:80-81']", "4:13", "two ranges of the same length"),
+        ("ports: [x]", "4:13", "should be [PUBLISHED:]PORT"),
+        ("volumes: ['./src:/src']", "4:15", "is relative to this machine"),
+        ("volumes: ['data:/data']", "4:15", "data is no volume of this file"),
+        ("volumes: ['/a:/b:z']", "4:15", "z is no option"),
+        ("networks: [back]", "4:16", "back is no network of this file"),
+        ("secrets: [key]", "4:15", "key is no secret of this file"),
+        ("environment: {X: 'a${TOKEN}'}", "4:22", "TOKEN is a secret of deploy.yml, which can only be the whole value"),
+        ("command: $TOKEN", "4:14", "TOKEN is a secret of deploy.yml"),
+        ("environment: {X: $DB_PASSWORD}", "4:22", "DB_PASSWORD is named like a secret"),
+        ("environment: [DB_PASSWORD]", "4:19", "DB_PASSWORD is named like a secret"),
+        ("environment: [MISSING]", "4:19", "MISSING is not set"),
+        ("hostname: $MISSING", "4:15", "MISSING is not set"),
+        ("hostname: a$-b", "4:15", "should be $NAME or ${NAME}"),
+        ("env_file: none.env", "4:15", "none.env"),
+        ("restart: on-failure", "4:14", "has no effect in a stack"),
+        ("deploy: {mode: replicated-job}", "4:20", "should be replicated or global"),
+        ("deploy: {mode: global, replicas: 2}", "4:38", "can't be set with mode: global"),
+        (
+            "deploy: {resources: {reservations: {generic_resources: []}}}",
+            "4:41",
+            "generic_resources can't be taken over",
+        ),
+        ("deploy: {update_config: {delay: 5}}", "4:37", "should be a duration"),
+        ("deploy: {endpoint_mode: dnsrr}\n    ports: ['80:80']", "5:5", "can't be published by ingress"),
+        ("labels: {dev.shipit.app: x}", "4:5", "is a label that shipit keeps for itself"),
+        ("healthcheck: {test: a, disable: true}", "4:25", "can't be combined with disable"),
+        ("read_only: maybe", "4:16", "should be true or false"),
+    ],
+)
+def test_what_can_not_be_taken_over_is_an_error_at_its_line(
+    tmp_path: Path, service: str, where: str, what: str
+) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, f"services:\n  web:\n    build: .\n    {service}\n")
+    [problem] = raised.value.problems
+    assert f"stack.yml:{where}: " in str(problem) and what in str(problem), str(problem)
+    assert "hunter2" not in problem.render()
+
+
+@pytest.mark.parametrize(
+    ("stack", "target", "what"),
+    [
+        ("services: {}", "file: stack.yml", "should have services"),
+        ("services: {web: {}}", "file: stack.yml", "should have image: or build:"),
+        ("version: '2.4'\nservices: {web: {build: .}}", "file: stack.yml", "should be 3, or 3.x"),
+        ("services: {'a b': {build: .}}", "file: stack.yml", "should be a name of letters"),
+        (
+            "services: {web: {build: .}}\nnetworks: {a: {driver: bridge}}",
+            "file: stack.yml",
+            "can't connect tasks on several",
+        ),
+        ("services: {web: {build: .}}\nsecrets: {a: {}}", "file: stack.yml", "should have file: or external: true"),
+        ("services: {web: {build: .}}\nsecrets: {a: {environment: A}}", "file: stack.yml", "a stack has none"),
+        ("services: {web: {build: .}}", "file: other.yml", "other.yml"),
+        ("services: {web: {build: .}}", "file: stack.yml, port: 3000", "can't be combined with file"),
+        ("services: {web: {build: .}}", "stack: a", "is for a stack file"),
+        ("services: {web: {build: .}}", "file: stack.yml, images: {web: other}", "no image 'other'"),
+    ],
+)
+def test_mistakes_of_a_stack_file_and_its_keys(tmp_path: Path, stack: str, target: str, what: str) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, stack, target)
+    assert what in raised.value.render(), raised.value.render()
