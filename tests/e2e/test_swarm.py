@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -224,6 +226,32 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     assert restarted.returncode == 0, restarted.stdout + restarted.stderr
     assert len(place.tasks("web")) == 2 and not set(two) & set(place.tasks("web"))
     assert "nothing changed" in shipit.run("deploy").stdout
+
+    # A job has the settings and the secret files of the service, and is gone when its command has ended.
+    script = "echo on the way; cat /run/secrets/TOKEN /etc/motd; echo problem >&2; exit 3"
+    ran = shipit.run("run", "swarm/web", "--", "sh", "-c", script)
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (3, "on the way"), ran.stdout + ran.stderr
+    assert ran.stdout.endswith("changed") and "problem" in ran.stderr
+    assert len(place.ids("service")) == 1
+    refused = shipit.run("run", "--tty", "swarm/web", "--", "sh")
+    assert "no terminal" in refused.stderr and "--no-tty" in refused.stderr
+    forward = shipit.start("forward", "swarm/web", "0:3000")
+    try:
+        assert forward.stdout is not None
+        address = re.search(r"127[.]0[.]0[.]1:\d+", forward.stdout.readline())
+        assert address is not None
+        with urllib.request.urlopen(f"http://{address[0]}/", timeout=30) as answer:
+            assert answer.read() == b"v1 changed canary-rotated-4711"
+    finally:
+        forward.kill()
+        forward.communicate()
+
+    # Stopped, it keeps the number of its tasks, also for the next deploy.
+    for verb in ("start", "deploy"):
+        stopped = shipit.run("stop", "swarm/web")
+        assert stopped.returncode == 0 and place.tasks("web") == [], stopped.stdout + stopped.stderr
+        back = shipit.run(verb, *(["swarm/web"] if verb == "start" else []))
+        assert back.returncode == 0 and len(place.tasks("web")) == 2, back.stdout + back.stderr
 
 
 PLAIN = f"services: {{web: {{port: 3000, {COMMON}}}}}"

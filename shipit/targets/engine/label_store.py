@@ -43,9 +43,9 @@ class LabelStore(Protocol):
         ...
 
 
-def short_name(name: str) -> str:
+def short_name(name: str, longest: int = _LONGEST) -> str:
     """A name that every engine takes: the beginning of a longer one is replaced by its hash."""
-    if len(name) <= _LONGEST:
+    if len(name) <= longest:
         return name
     return f"{hashlib.sha256(name.encode()).hexdigest()[:12]}-{name[-40:].lstrip('-_.')}"
 

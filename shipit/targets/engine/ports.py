@@ -16,6 +16,7 @@ from shipit.docker.dial import ByteStream
 from shipit.docker.tunnel import forwarded, ssh_forward
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
+from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.facts import container_address, published_port
 from shipit.targets.engine.owner import SERVICE, Owner
@@ -27,12 +28,22 @@ _CONNECT_S = 10.0
 _KNOWN_S = 0.5
 
 
-class _Way(NamedTuple):
+class Way(NamedTuple):
     """The way to a port: through ssh to the host of an address, or directly where `ssh` is empty."""
 
     host: str
     port: int
     ssh: str = ""
+
+    def connect(self, client: HostClient, where: str) -> ByteStream:
+        """Raises: RemoteError."""
+        if self.ssh:
+            return ByteStream(forwarded(ssh_forward(self.ssh, self.host, self.port), client.engine.variables), where)
+        try:
+            return ByteStream(socket.create_connection((self.host, self.port), _CONNECT_S), where)
+        except OSError as error:
+            reason = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+            raise RemoteError(f"{where}: {reason}", hint="check that the app listens on this port") from None
 
 
 class ContainerPorts:
@@ -51,28 +62,21 @@ class ContainerPorts:
     def open(self, port: int) -> ByteStream:
         """A connection to a port. Raises: RemoteError."""
         found, way = self._way(port)
-        where = f"{found.name}:{port}"
-        if way.ssh:
-            return ByteStream(forwarded(ssh_forward(way.ssh, way.host, way.port), found.client.engine.variables), where)
-        try:
-            return ByteStream(socket.create_connection((way.host, way.port), _CONNECT_S), where)
-        except OSError as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
-            raise RemoteError(f"{where}: {reason}", hint="check that the app listens on this port") from None
+        return way.connect(found.client, f"{found.name}:{port}")
 
-    def _way(self, port: int) -> tuple[RunningContainer, _Way]:
+    def _way(self, port: int) -> tuple[RunningContainer, Way]:
         found, answer = self._container()
         parts = urlsplit(found.client.engine.address.host)
         address = container_address(answer["NetworkSettings"])
         if parts.scheme == "ssh" and address:
-            return found, _Way(address, port, found.client.engine.address.host)
+            return found, Way(address, port, found.client.engine.address.host)
         for row in answer["NetworkSettings"]["Ports"][f"{port}/tcp"].rows():
             if published := published_port(row):
                 host = parts.hostname if parts.scheme == "tcp" else _published_address(row)
                 ssh = found.client.engine.address.host if parts.scheme == "ssh" else ""
-                return found, _Way(host or "127.0.0.1", published, ssh)
+                return found, Way(host or "127.0.0.1", published, ssh)
         if parts.scheme != "tcp" and address:
-            return found, _Way(address, port)
+            return found, Way(address, port)
         what = f"the port {port} of {found.name} can't be reached from this machine"
         raise RemoteError(what, where=found.client.host, hint="publish: the port, or use an ssh:// address")
 

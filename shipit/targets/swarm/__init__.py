@@ -14,6 +14,7 @@ KIND = Kind(
             "diagnoses",
             "examines",
             "executes",
+            "forwards",
             "has_history",
             "has_logs",
             "has_workloads",
@@ -24,8 +25,10 @@ KIND = Kind(
             "restarts",
             "returns",
             "reverts",
+            "runs_once",
             "scales",
             "serves",
+            "stops",
             "uses_images",
         ]
     ),
@@ -36,11 +39,5 @@ KIND = Kind(
         "`healthcheck` of a service": "shipit.targets.swarm.config:HealthcheckConfig",
         "`update` of a service": "shipit.targets.swarm.config:UpdateConfig",
         "`placement` of a service": "shipit.targets.swarm.config:PlacementConfig",
-    },
-    instead={
-        "stop": "shipit scale TARGET/SERVICE=0",
-        "start": "shipit scale TARGET/SERVICE=N",
-        "run": "shipit exec, or docker run --network APP-ENVIRONMENT-swarm with the image that shipit status shows",
-        "forward": "publish: a port of the swarm",
     },
 )

@@ -14,8 +14,10 @@ from shipit.targets.swarm.change import change_live, own_row, restore_service, u
 from shipit.targets.swarm.job import run_command
 from shipit.targets.swarm.kept import remove_all_kept
 from shipit.targets.swarm.look import is_own
+from shipit.targets.swarm.one_off import is_run_row
+from shipit.targets.swarm.parse import stopped_count
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.spec import RESTARTED, network_name
+from shipit.targets.swarm.spec import RESTARTED, STOPPED, network_name
 from shipit.targets.swarm.steps import (
     RemoveAll,
     RemoveService,
@@ -23,6 +25,8 @@ from shipit.targets.swarm.steps import (
     RestoreService,
     RunReleaseCommand,
     ScaleService,
+    StartService,
+    StopService,
     UpdateService,
 )
 
@@ -41,6 +45,10 @@ def apply_step(step: Step, setting: Setting) -> Iterator[Event]:
             yield from restore_service(step, setting)
         case ScaleService():
             change_live(step.service, setting, partial(_scale, step))
+        case StopService():
+            change_live(step.service, setting, _stop)
+        case StartService():
+            change_live(step.service, setting, _start)
         case RestartService():
             change_live(step.service, setting, partial(_restart, step))
         case RemoveService():
@@ -58,7 +66,27 @@ def _scale(step: ScaleService, row: Field, body: dict[str, Any]) -> bool:
         raise DeployFailed(f"{step.service} runs on every node, and has no number of tasks", where=step.service)
     if row["Spec"]["Mode"]["Replicated"]["Replicas"].whole() == step.replicas:
         return False
-    body["Mode"] = {"Replicated": {"Replicas": step.replicas}}
+    _set_count(row, body, step.replicas)
+    return True
+
+
+def _set_count(row: Field, body: dict[str, Any], count: int, stopped: int = 0) -> None:
+    labels = {key: value for key, value in row["Spec"]["Labels"].texts().items() if key != STOPPED}
+    body["Labels"] = {**labels, STOPPED: str(stopped)} if stopped else labels
+    body["Mode"] = {"Replicated": {"Replicas": count}}
+
+
+def _stop(row: Field, body: dict[str, Any]) -> bool:
+    if not (count := row["Spec"]["Mode"]["Replicated"]["Replicas"].whole()):
+        return False
+    _set_count(row, body, 0, count)
+    return True
+
+
+def _start(row: Field, body: dict[str, Any]) -> bool:
+    if not (count := stopped_count(row["Spec"])):
+        return False
+    _set_count(row, body, count)
     return True
 
 
@@ -75,7 +103,7 @@ def _remove(step: RemoveAll, setting: Setting) -> Iterator[Event]:
     """Removes last what tells a later run that something is left."""
     client, owner = setting.client, setting.owner
     for row in client.services():
-        if is_own(row, owner):
+        if is_own(row, owner) or is_run_row(row, owner):
             client.remove_service(row["ID"].required())
     yield from _remove_network(network_name(owner), owner.app_filters, setting)
     for name in sorted(client.networks(owner.filters).values()):

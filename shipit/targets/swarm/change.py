@@ -14,6 +14,7 @@ from shipit.targets.swarm.contents import content_of
 from shipit.targets.swarm.kept import keep_live, keep_new, read_spec
 from shipit.targets.swarm.look import is_own
 from shipit.targets.swarm.observed import ServiceFacts
+from shipit.targets.swarm.parse import stopped_count
 from shipit.targets.swarm.plan import PAUSED
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.secrets import ensure_secret
@@ -208,7 +209,7 @@ def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> di
         task["ForceUpdate"] = spec["TaskTemplate"]["ForceUpdate"].whole() + int(paused)
     if "Replicated" in mode and "Replicas" not in mode["Replicated"]:
         count = row["Spec"]["Mode"]["Replicated"]["Replicas"].whole(1) if row is not None else 1
-        mode["Replicated"] = {"Replicas": count}
+        mode["Replicated"] = {"Replicas": (stopped_count(row["Spec"]) if row is not None else 0) or count}
     return {**body, "TaskTemplate": task, "Mode": mode}
 
 

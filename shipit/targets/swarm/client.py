@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shipit.clock import Clock, Deadline
@@ -46,6 +46,13 @@ class SwarmClient(HostClient):
     def within(self, seconds: float) -> SwarmClient:
         clock = Clock()
         return SwarmClient(self.engine, self.host, Deadline(clock, clock.now() + seconds))
+
+    def without_deadline(self) -> SwarmClient:
+        """The same for what lasts as long as its user wants."""
+        return SwarmClient(self.engine, self.host, Deadline(self.deadline.clock))
+
+    def network(self, name: str) -> Field | None:
+        return self._found(f"/networks/{name}")
 
     def check_manager(self) -> Field:
         """The engine's information. Raises: RemoteError where it manages no swarm."""
@@ -155,9 +162,13 @@ class SwarmClient(HostClient):
 
     def task_log(self, task: str, query: Mapping[str, str]) -> bytes:
         """The output of a task up to now, with times; empty where it is gone."""
+        return b"".join(data for _, data in self.task_frames(task, query))
+
+    def task_frames(self, task: str, query: Mapping[str, str]) -> Iterator[tuple[int, bytes]]:
+        """Stream (1 is stdout, 2 is stderr) and bytes of the output of a task up to now."""
         wanted = {"stdout": "true", "stderr": "true", "timestamps": "true", **query}
         answer = self._answer("GET", f"/tasks/{task}/logs", wanted, accepted=(200, 404, 500))
-        return b"".join(data for _, data in frames([answer.content])) if answer.status_code == 200 else b""
+        return frames([answer.content]) if answer.status_code == 200 else iter(())
 
     def task_lines(self, task: str, most: int = _TAIL) -> tuple[str, ...]:
         """The last lines that a task wrote; empty where they can't be read."""

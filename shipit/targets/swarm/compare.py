@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from shipit.targets.swarm.spec import RESTARTED
+from shipit.targets.swarm.spec import RESTARTED, STOPPED
 
 # The values that the engine answers where none were sent.
 _DEFAULTS = {
@@ -23,6 +23,7 @@ _IGNORED = {
     ("TaskTemplate", "ForceUpdate"),
     ("TaskTemplate", "Placement", "Platforms"),
     ("Labels", RESTARTED),
+    ("Labels", STOPPED),
     ("Mode", "Replicated", "Replicas"),
 }
 _MODES = ("Global", "Replicated", "GlobalJob", "ReplicatedJob")

@@ -9,10 +9,7 @@ from shipit.errors import ConfigError, ShipitError
 from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.config import SwarmConfig
 from shipit.targets.swarm.contents import LARGEST, content_of
-from shipit.targets.swarm.spec import JOB, service_name
-
-# The name of a service is a part of a DNS name.
-_LONGEST_NAME = 63
+from shipit.targets.swarm.spec import JOB, LONGEST_NAME, service_name
 
 
 def contents_of(name: str, config: SwarmConfig, project: Project) -> tuple[dict[str, str], list[ConfigError]]:
@@ -59,8 +56,8 @@ def names_of(name: str, names: Iterable[str], project: Project) -> Iterator[Conf
             what = "is the name of the job that runs the release command"
             yield project.problem(("targets", name, "services", service), what, "give the service another name")
         full = service_name(Owner(project.app, project.environment, name), service or project.app)
-        if len(full) > _LONGEST_NAME:
-            what = f"the service would be named {full}, which has more than {_LONGEST_NAME} characters"
+        if len(full) > LONGEST_NAME:
+            what = f"the service would be named {full}, which has more than {LONGEST_NAME} characters"
             yield project.problem(("targets", name, "services", service), what, "shorten its name, or app:")
 
 

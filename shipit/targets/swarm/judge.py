@@ -35,7 +35,7 @@ def judge_release(wanted: Wanted, observed: SwarmObserved, seen: Seen, limits: L
             return _gone(service)
         if one.is_met_by(found):
             if not one.has_number(found):
-                return superseded(f"{service} has {found.replicas} tasks, not {one.replicas}")
+                return superseded(f"{service} has {found.replicas} tasks, not {one.count(found)}")
             own.append(found)
         elif found.update == "rollback_started":
             waiting.append(f"Swarm rolls {service} back")

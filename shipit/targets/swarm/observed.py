@@ -59,6 +59,7 @@ class ServiceFacts(NamedTuple):
     `spec` is the hash of its settings, `kept` the config that keeps its whole spec, `fingerprint` a keyed hash of what is
     live without the number of tasks. `drift` are the fields that differ from the kept spec. `tasks_wanted` is negative
     where the engine does not say it. `update` is the state of its last update, empty without one.
+    `stopped` is the number of tasks of a service that shipit stopped, 0 for any other.
     """
 
     id: str
@@ -79,6 +80,7 @@ class ServiceFacts(NamedTuple):
     update_said: str = ""
     since: str = ""
     tasks: tuple[TaskFacts, ...] = ()
+    stopped: int = 0
 
     @property
     def wanted(self) -> int:

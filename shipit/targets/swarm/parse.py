@@ -16,7 +16,7 @@ from shipit.targets.engine.facts import variables_of
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, TaskFacts
-from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, USES
+from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, STOPPED, USES
 
 _LONGEST_SAID = 500
 # The keys that name another object in a row of a spec.
@@ -64,7 +64,15 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
         update["Message"].text()[:_LONGEST_SAID],
         answer["UpdatedAt"].text(),
         tuple(sorted((parse_task(row, service, known.nodes) for row in tasks), key=lambda one: (one.name, one.since))),
+        stopped_count(answer["Spec"]),
     )
+
+
+def stopped_count(spec: Field) -> int:
+    """The number of tasks of a service that shipit stopped; 0 for one that has tasks, or that others scaled down."""
+    text = spec["Labels"].texts().get(STOPPED, "")
+    is_number = text.isascii() and text.isdigit() and len(text) < 6
+    return int(text) if is_number and not spec["Mode"]["Replicated"]["Replicas"].whole() else 0
 
 
 def parse_task(row: Field, service: str, nodes: Mapping[str, str]) -> TaskFacts:

@@ -54,7 +54,7 @@ def plan_service(wanted: WantedService, found: ServiceFacts | None) -> UpdateSer
     """One step for a service; None where it is as wanted."""
     service = wanted.spec.service
     if found is not None and wanted.is_met_by(found) and found.update not in PAUSED:
-        return None if wanted.has_number(found) else scale_step(found, wanted.replicas or 1)
+        return None if wanted.has_number(found) else scale_step(found, wanted.count(found))
     return UpdateService(
         service,
         f"{'update' if found else 'create'} the service {service}",
@@ -97,7 +97,7 @@ def _detail(wanted: WantedService, found: ServiceFacts | None) -> Iterator[str]:
     if found.update in PAUSED:
         yield "its last update is paused: its tasks are replaced"
     if not wanted.has_number(found):
-        yield f"tasks  {found.replicas} -> {wanted.replicas}"
+        yield f"tasks  {found.replicas} -> {wanted.count(found)}"
     yield f"{spec.update.order}, {spec.update.parallelism or 'all'} at a time"
 
 

@@ -15,6 +15,8 @@ from shipit.targets.engine.owner import LABEL, Owner
 KEPT = f"{LABEL}.kept"
 # Of a service: when it was restarted last.
 RESTARTED = f"{LABEL}.restarted"
+# Of a service that shipit stopped: the number of its tasks.
+STOPPED = f"{LABEL}.stopped"
 # Of a secret: the variable, and the salt and hash of its value. Of a config: the hash of its content.
 SECRET, SALT, HASH, CONTENT = f"{LABEL}.secret", f"{LABEL}.salt", f"{LABEL}.hash", f"{LABEL}.content"
 # Of a kept spec: its service, its image, and the names of the secrets and configs that it uses.
@@ -23,6 +25,8 @@ KEEPS, IMAGE, USES = f"{LABEL}.keeps", f"{LABEL}.image", f"{LABEL}.uses"
 NAMESPACE = "com.docker.stack.namespace"
 # The name, among the services, of the job that runs the release command.
 JOB = "release-command"
+# The name of a service is a part of a DNS name.
+LONGEST_NAME = 63
 # The mode of a file that every user of a container may read.
 READABLE = 0o444
 
@@ -131,6 +135,16 @@ class SwarmSpec(NamedTuple):
 
 def service_name(owner: Owner, service: str) -> str:
     return f"{owner.prefix}-{service}"
+
+
+def run_name(owner: Owner, service: str, word: str) -> str:
+    """The name of the job of a one-off command."""
+    return short_name(f"{owner.prefix}-{service}-run-{word}", LONGEST_NAME)
+
+
+def is_run(owner: Owner, service: str, name: str) -> bool:
+    """True for such a name."""
+    return bool(service) and name == run_name(owner, service, name.rpartition("-")[2])
 
 
 def source_of(spec: SwarmSpec, name: str) -> str:

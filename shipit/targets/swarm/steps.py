@@ -51,6 +51,24 @@ class ScaleService(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StopService(Step):
+    """Ends all tasks of a replicated service, which keeps their number."""
+
+    type: ClassVar[str] = "swarm.stop"
+
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartService(Step):
+    """Gives a stopped service its tasks again."""
+
+    type: ClassVar[str] = "swarm.start"
+
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestartService(Step):
     """Replaces all tasks of a service as an update does. `at` is when that was asked for."""
 

@@ -31,13 +31,14 @@ from shipit.targets.engine.connection import Hosts, engine_addresses
 from shipit.targets.engine.exec import execute
 from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.log import Instance, InstanceLog
+from shipit.targets.engine.one_off import check_no_size
 from shipit.targets.engine.owner import LOCK, RECORD, Owner
 from shipit.targets.engine.records import cannot_return, data_volumes, find_record, read_records, write_record
 from shipit.targets.locks import Holder, LockState
-from shipit.targets.orders import RestartOrder, ScaleOrder
-from shipit.targets.remote import Command, Remote
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
+from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
-from shipit.targets.swarm import KIND, verbs
+from shipit.targets.swarm import KIND, stopping, verbs
 from shipit.targets.swarm.apply import apply_step
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.config import SwarmConfig
@@ -50,8 +51,10 @@ from shipit.targets.swarm.judge import Limits, judge_before, judge_release, judg
 from shipit.targets.swarm.kept import expire
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.observed import SwarmObserved
+from shipit.targets.swarm.one_off import check_no_terminal, remove_old_runs, run_once, start_once
 from shipit.targets.swarm.plan import check_stack, notes_on, plan_swarm
 from shipit.targets.swarm.plan_back import Record, missing, plan_back
+from shipit.targets.swarm.ports import TaskPorts
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.setting import Setting
 from shipit.targets.swarm.stack_file import read_stack
@@ -177,6 +180,7 @@ class SwarmTarget:
         write_record(client, self.owner, Record(past, services))
         if past.state == "healthy":
             expire(client, self.owner, self.config.keep, now)
+            remove_old_runs(client, self.owner, session.clock.wall_s())
 
     def recall(self, past: PastRelease, session: Session) -> SwarmRecalled:
         record = self._find(past.version, session)
@@ -222,6 +226,31 @@ class SwarmTarget:
 
     def judge_restart(self, order: RestartOrder, observed: SwarmObserved, seen: Seen) -> Verdict:
         return verbs.judge_restart(order, observed, seen, self._limits)
+
+    def plan_stop(self, order: StopOrder, observed: SwarmObserved) -> tuple[Step, ...]:
+        return stopping.plan_stop(order, observed)
+
+    def judge_stop(self, order: StopOrder, observed: SwarmObserved, seen: Seen) -> Verdict:
+        return stopping.judge_stop(order, observed)
+
+    def plan_start(self, order: StopOrder, observed: SwarmObserved) -> tuple[Step, ...]:
+        return stopping.plan_start(order, observed)
+
+    def judge_start(self, order: StopOrder, observed: SwarmObserved, seen: Seen) -> Verdict:
+        return stopping.judge_start(order, observed, seen, self._limits)
+
+    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        """As a job of the swarm, on any node."""
+        check_no_size(self.name, size)
+        check_no_terminal(self.name, command)
+        return run_once(workload, command, self._setting(session))
+
+    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        check_no_size(self.name, size)
+        return start_once(workload, command, self._setting(session))
+
+    def ports(self, workload: str, session: Session) -> TaskPorts:
+        return TaskPorts(self._reader(self._client(session), session), workload)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
         return InstanceLog(self.name, workload, session, partial(self._instances, workload, session)).lines(wanted)

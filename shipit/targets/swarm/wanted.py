@@ -28,7 +28,11 @@ class WantedService(NamedTuple):
         return is_same and dict(found.marks) == dict(self.marks)
 
     def has_number(self, found: ServiceFacts) -> bool:
-        return found.mode != "replicated" or self.replicas in (None, found.replicas)
+        return found.mode != "replicated" or self.count(found) == found.replicas
+
+    def count(self, found: ServiceFacts) -> int:
+        """The number of tasks that it should have: that of the file, or of before it was stopped, or as it is."""
+        return self.replicas if self.replicas is not None else found.stopped or found.replicas
 
 
 class WantedCommand(NamedTuple):
