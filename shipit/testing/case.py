@@ -33,7 +33,7 @@ class Case:
     released; `who` is how a verdict calls them. `reset` is somebody else who sets the variable MODE; None for a kind that
     does not verify variables. `latest` gives the digest that the tag `latest` names; None where no tag moves.
     `has_steps` is False for a kind whose plan is uploads only. `more` adds an object to the text of deploy.yml, which the
-    plan calls `left`; None for a kind that has no objects.
+    plan calls `left`; None for a kind that has no objects. `has_input` is False for a kind whose one-off commands get no input.
     A context manager: it ends the runs that were made.
     """
 
@@ -51,6 +51,7 @@ class Case:
     source_text: str = ""
     more: Callable[[str], str] | None = None
     left: str = ""
+    has_input: bool = True
     runs: list[Run] = field(default_factory=list)
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from shipit.delivery.publish_stage import publish_all
+from shipit.errors import RemoteError
 from shipit.events import Event, LogLine, StepDone, TargetFinished
 from shipit.past_release import PastRelease
 from shipit.pipeline.change import Change, change
@@ -24,7 +25,7 @@ from shipit.targets.history import has_history, records_releases, returns
 from shipit.targets.kind import METHODS
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
-from shipit.targets.remote import Command
+from shipit.targets.remote import Command, Remote
 from shipit.targets.verbs import LogQuery, destroys, has_logs, restarts, runs_once, scales
 from shipit.testing.case import SECRET, Case
 
@@ -362,10 +363,14 @@ class TargetContract:
             return
         assert deploy(case.make()) == 0
         name, session = target.workloads()[0], case.make().session(target)
-        remote = target.run_once(name, Command(("cat",), has_input=True), session, "")
+        words = ("cat",) if case.has_input else ("echo", "given")
+        remote = target.run_once(name, Command(words, has_input=case.has_input), session, "")
         try:
-            remote.give(b"given\n")
-            remote.end_input()
+            if case.has_input:
+                remote.give(b"given\n")
+                remote.end_input()
+            else:
+                assert _is_refused(remote, b"given\n"), "input is never dropped in silence"
             output, until_s = b"", session.clock.now() + _COMMAND_S
             while not remote.is_over:
                 assert session.clock.now() < until_s, "the command does not end"
@@ -377,6 +382,14 @@ class TargetContract:
         finally:
             remote.close()
         assert prepare(case.make()).plan.changes == 0, "it leaves nothing that a deploy would change"
+
+
+def _is_refused(remote: Remote, data: bytes) -> bool:
+    try:
+        remote.give(data)
+    except RemoteError:
+        return True
+    return False
 
 
 def _recorded(run: Run, version: str) -> PastRelease:

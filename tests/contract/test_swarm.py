@@ -90,6 +90,7 @@ class TestSwarm(TargetContract):
             dockerfile=PYTHON_DOCKERFILE.replace("scratch", "python:3.12-alpine"),
             more=more,
             left="second",
+            has_input=False,
         ) as case:
             yield case
         place.clean()

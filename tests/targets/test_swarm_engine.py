@@ -324,10 +324,47 @@ def test_a_command_in_a_task_of_another_node_is_an_error_that_names_the_node(tmp
     with answering(folder, answers) as client:
         reader = Reader(client, OWNER, (), session(tmp_path))
         with pytest.raises(RemoteError, match=r"runs none of its tasks: web\.1 on worker2") as raised:
-            find_running(reader, "web")
-        assert raised.value.hint == f"on that node: docker exec -it {'c' * 12} COMMAND"
+            find_running(reader, "web", lambda node: None)
+        assert raised.value.hint.startswith(f"on worker2: docker exec -it {'c' * 12} COMMAND")
         with pytest.raises(RemoteError, match="no task of other runs"):
-            find_running(reader, "other")
+            find_running(reader, "other", lambda node: None)
+
+
+def test_a_command_in_a_task_of_another_node_runs_there_where_deploy_yml_says_how_to_reach_it(
+    tmp_path: Path, folder: Path
+) -> None:
+    container = "c" * 64
+    task = {
+        "ID": "t", "ServiceID": "x", "NodeID": "n2", "Slot": 1, "DesiredState": "running",
+        "Status": {"State": "running", "ContainerStatus": {"ContainerID": container}},
+    }  # fmt: skip
+    nodes = [{"ID": "n2", "Description": {"Hostname": "worker2"}, "Status": {"State": "ready"}}]
+    service = {"ID": "x", "Spec": SPEC}
+    answers = {"/tasks": [task], "/nodes": nodes, "/services/shop-production-web": service}
+    (tmp_path / "other").mkdir()
+    with (
+        answering(folder, answers) as client,
+        answering(tmp_path / "other", {f"/containers/{container}/json": {}}) as other,
+    ):
+        reader = Reader(client, OWNER, (), session(tmp_path))
+        found = find_running(reader, "web", {"worker2": other}.get)
+        assert (found.client, found.id) == (other, container)
+
+
+def test_a_name_of_a_node_is_no_command_for_a_terminal(tmp_path: Path, folder: Path) -> None:
+    nodes = [
+        {"ID": "n1", "Description": {"Hostname": "a\x1b[2Jb" + "c" * 9000}, "Status": {"State": "down"}},
+        {
+            "ID": "n2",
+            "Description": {"Hostname": ""},
+            "Status": {"State": "\x1b[2J"},
+            "Spec": {"Availability": "drain"},
+        },
+    ]
+    with answering(folder, {"/nodes": nodes}) as client:
+        first, second = client.nodes().values()
+        assert first.name.startswith("a\\x1b[2Jb") and len(first.name) < 120
+        assert (second.name, second.trouble) == ("n2", "the node n2 is drained")
 
 
 def test_a_service_with_copied_labels_is_somebody_elses(tmp_path: Path, folder: Path) -> None:

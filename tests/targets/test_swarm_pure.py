@@ -16,17 +16,20 @@ from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume
 from shipit.targets.engine.label_store import short_name
 from shipit.targets.engine.owner import Owner
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
+from shipit.targets.remote import Command
 from shipit.targets.swarm.compare import differences, mode_of, portable, settings_of
 from shipit.targets.swarm.describe import describe
 from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.swarm.history import past_of, plan_rollback, versions_of
 from shipit.targets.swarm.judge import Limits, judge_before, judge_release, judge_versions
 from shipit.targets.swarm.kept import used_by
-from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, SwarmObserved, TaskFacts
-from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
+from shipit.targets.swarm.observed import GONE, KeptFacts, NodeFacts, ServiceFacts, SwarmObserved, TaskFacts
+from shipit.targets.swarm.one_off import is_run_row, job_body
+from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec, stopped_count
 from shipit.targets.swarm.plan import notes_on, plan_swarm
 from shipit.targets.swarm.plan_back import Record, missing, plan_back
+from shipit.targets.swarm.ports import bridge_address, published_by_swarm
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.secrets import content_hash, matching_mark
 from shipit.targets.swarm.spec import (
@@ -42,6 +45,7 @@ from shipit.targets.swarm.spec import (
     SwarmSpec,
     Update,
     config_name,
+    run_name,
     service_name,
 )
 from shipit.targets.swarm.steps import (
@@ -51,8 +55,11 @@ from shipit.targets.swarm.steps import (
     RestoreService,
     RunReleaseCommand,
     ScaleService,
+    StartService,
+    StopService,
     UpdateService,
 )
+from shipit.targets.swarm.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.swarm.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.swarm.wanted import WantedCommand, WantedService
 
@@ -513,7 +520,7 @@ def test_a_service_is_read_from_the_answers_of_the_engine() -> None:
         "Spec": {**live(body)["TaskTemplate"]},
         "Status": {"State": "failed", "Err": "task: non-zero exit (3)", "ContainerStatus": {"ExitCode": 3, "ContainerID": "c"}},
     }  # fmt: skip
-    known = Known(NETWORKS, {"node": "vm"}, {"s": "mark of key"}, {"k": body})
+    known = Known(NETWORKS, {"node": NodeFacts("vm")}, {"s": "mark of key"}, {"k": body})
     found = parse_service(Field(answer, "GET"), [Field(row, "GET")], known, lambda value: f"mark of {value}"[:20])
     [one] = found.tasks
     assert (found.spec, found.image, found.kept, found.drift) == (FULL.hash, NEW, "k", ())
@@ -591,3 +598,111 @@ def test_long_names_are_shortened_to_what_a_swarm_takes() -> None:
     long = "a" * 70
     assert len(short_name(long)) <= 64 and short_name(long) != short_name(f"b{long}")
     assert short_name("short") == "short"
+
+
+LOST = NodeFacts("worker1", "down")
+DRAINED = NodeFacts("worker2", availability="drain")
+
+
+def test_nodes_that_take_no_task_are_named_in_the_plan_and_in_a_failure() -> None:
+    waits = task(state="pending", said="no suitable node")
+    found = observed(service(spec(), waits, replicas=1), nodes=(NodeFacts("m1"), LOST, DRAINED))
+    assert list(notes_on(OWNER, {"web": wanted()}, found)) == [
+        "the node worker1 is down",
+        "the node worker2 is drained",
+    ]
+    verdict = judge_release({"web": wanted()}, found, SEEN._replace(now_s=70.0), LIMITS)
+    assert verdict.state is State.FAILED
+    assert verdict.reason.endswith("; the node worker1 is down; the node worker2 is drained")
+    many = SwarmObserved(nodes=(LOST,) * 1000)
+    assert many.troubles[-1] == "995 more nodes take no task" and len(many.troubles) == 6
+
+
+def test_tasks_of_a_lost_node_that_run_elsewhere_are_healthy() -> None:
+    left = task(id="left", node="worker1", wanted="shutdown")
+    found = observed(service(spec(), task(), left), nodes=(LOST,))
+    assert judge_release({"web": wanted()}, found, SEEN, LIMITS).state is State.HEALTHY
+
+
+def test_a_stopped_service_keeps_its_number_for_start_and_for_a_deploy() -> None:
+    order = StopOrder(("web",))
+    [stop] = plan_stop(order, observed(service(spec(), task(), replicas=3)))
+    assert isinstance(stop, StopService) and stop.detail[0] == "tasks  3 -> 0"
+    stopped = observed(service(spec(), replicas=0, stopped=3))
+    assert plan_stop(order, stopped) == () and judge_stop(order, stopped).state is State.HEALTHY
+    ends = observed(service(spec(), task(wanted="shutdown"), replicas=0, stopped=3))
+    assert judge_stop(order, ends).state is State.WAITING
+    assert judge_stop(order, observed(service(spec(), task()))).state is State.FAILED
+    [start] = plan_start(order, stopped)
+    assert isinstance(start, StartService) and start.detail == ("tasks  0 -> 3",)
+    assert plan_start(order, observed(service(spec(), task()))) == ()
+    assert judge_start(order, stopped, SEEN, LIMITS).state is State.FAILED
+    assert judge_start(order, observed(service(spec(), task())), SEEN, LIMITS).state is State.HEALTHY
+    [scale] = plan_swarm({"web": wanted()}, stopped)
+    assert isinstance(scale, ScaleService) and scale.replicas == 3
+    assert plan_swarm({"web": wanted()}, observed(service(spec(), replicas=0))) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "what"),
+    [
+        (observed(), "the swarm has no service web"),
+        (observed(service(spec(), replicas=0)), "has no task, and shipit did not stop it"),
+    ],
+)
+def test_what_shipit_did_not_stop_is_not_started(found: SwarmObserved, what: str) -> None:
+    with pytest.raises(DeployFailed, match=what):
+        plan_start(StopOrder(("web",)), found)
+
+
+def test_a_service_on_every_node_is_not_stopped() -> None:
+    with pytest.raises(DeployFailed, match="runs on every node, and can't be stopped"):
+        plan_stop(StopOrder(("web",)), observed(service(spec(), mode="global")))
+
+
+@pytest.mark.parametrize(
+    ("labels", "replicas", "count"),
+    [
+        ({"dev.shipit.stopped": "3"}, 0, 3),
+        ({"dev.shipit.stopped": "3"}, 1, 0),
+        ({"dev.shipit.stopped": "-1"}, 0, 0),
+        ({}, 0, 0),
+    ],
+)
+def test_the_number_of_a_stopped_service_is_read_from_its_label(
+    labels: dict[str, str], replicas: int, count: int
+) -> None:
+    live_spec = {"Labels": labels, "Mode": {"Replicated": {"Replicas": replicas}}}
+    assert stopped_count(Field(live_spec, "GET")) == count
+
+
+def test_the_job_of_a_one_off_command_is_like_its_service_and_publishes_nothing() -> None:
+    own = service_body(OWNER, FULL, {"TOKEN": "value"}, {"KEY": "stored"}, 2)
+    name = run_name(OWNER, "web", "abcd")
+    job = job_body(own, OWNER, "web", name, Command(("sh", "-c", "true")))
+    container = job["TaskTemplate"]["ContainerSpec"]
+    assert container["Command"] == ["sh", "-c", "true"] and "Args" not in container
+    assert container["Env"] == own["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert container["Secrets"] == own["TaskTemplate"]["ContainerSpec"]["Secrets"]
+    assert container["Healthcheck"] == {"Test": ["NONE"]}
+    assert "EndpointSpec" not in job and "ReplicatedJob" in job["Mode"]
+    assert all(set(network) == {"Target"} for network in job["TaskTemplate"]["Networks"])
+    row = {"Spec": {"Name": name, "Labels": job["Labels"]}}
+    assert is_run_row(Field(row, "GET"), OWNER)
+    copied = {"Spec": {"Name": "shop-production-db", "Labels": job["Labels"]}}
+    assert not is_run_row(Field(copied, "GET"), OWNER)
+    assert not is_run_row(Field(row, "GET"), OWNER._replace(target="other"))
+
+
+def test_ports_of_a_task_are_found_on_its_bridge_or_published() -> None:
+    bridge = Field(
+        {"Containers": {"c": {"IPv4Address": "172.18.0.3/16"}, "d": {"IPv4Address": "-oProxyCommand=x"}}}, "GET"
+    )
+    assert [bridge_address(bridge, one) for one in ("c", "d", "e", "")] == ["172.18.0.3", "", "", ""]
+    ports = [
+        {"Protocol": "udp", "TargetPort": 3000, "PublishedPort": 1, "PublishMode": "ingress"},
+        {"Protocol": "tcp", "TargetPort": 3000, "PublishedPort": 80, "PublishMode": "ingress"},
+        {"Protocol": "tcp", "TargetPort": 9, "PublishedPort": 99, "PublishMode": "host"},
+    ]
+    row = Field({"Endpoint": {"Ports": ports}}, "GET")
+    assert [published_by_swarm(row, port) for port in (3000, 9, 8)] == [80, 0, 0]

@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 from shipit.clock import Clock, Deadline
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
+from shipit.printable import printable_line
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.frames import frames
 from shipit.targets.engine.label_store import Labelled, age_s
+from shipit.targets.swarm.observed import NodeFacts
 
 _TAIL = 20
+_LONGEST_NODE = 100
 # The content of a config without content: the engine takes none that is empty.
 _NOTHING = base64.b64encode(b"-").decode()
 
@@ -109,10 +112,10 @@ class SwarmClient(HostClient):
         rows = self._parsed(answer, "GET /tasks").rows()
         return [row for row in rows if row["ServiceID"].text() in services]
 
-    def nodes(self) -> dict[str, str]:
-        """Id -> host name."""
+    def nodes(self) -> dict[str, NodeFacts]:
+        """Id -> node. A node tells its own name: what a terminal would obey is escaped, and a long one cut."""
         rows = self._json("GET", "/nodes", {}).rows()
-        return {row["ID"].required(): row["Description"]["Hostname"].text() for row in rows}
+        return {row["ID"].required(): _node(row) for row in rows}
 
     def networks(self, filters: str = _SWARM_SCOPE) -> dict[str, str]:
         """Id -> name of networks: those of the swarm, unless other filters are given."""
@@ -208,6 +211,11 @@ class SwarmClient(HostClient):
             )
             for row in self._json("GET", path, {"filters": filters} if filters else {}).rows()
         ]
+
+
+def _node(row: Field) -> NodeFacts:
+    name = printable_line(row["Description"]["Hostname"].text()[:_LONGEST_NODE])
+    return NodeFacts(name or row["ID"].text()[:12], row["Status"]["State"].text(), row["Spec"]["Availability"].text())
 
 
 def _headers(login: str) -> dict[str, str]:

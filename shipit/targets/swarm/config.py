@@ -195,6 +195,11 @@ class SwarmConfig(ServicesConfig):
         description="A manager of the swarm; the engine that the docker command uses when absent.",
         examples=["ssh://deploy@manager1"],
     )
+    nodes: dict[NotEmpty, Host] = Field(
+        default_factory=dict,
+        description="Name of a node -> its engine, for shipit exec in tasks that do not run on the manager's node.",
+        examples=[{"worker1": "ssh://deploy@worker1"}],
+    )
     services: dict[ServiceName, SwarmServiceConfig] = Field(
         default_factory=dict, description="Services by name.", examples=[{"web": {"port": 3000}}]
     )

@@ -5,7 +5,7 @@ Swarm's own state is not believed: a service is healthy when all its tasks run o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
@@ -43,7 +43,7 @@ def judge_release(wanted: Wanted, observed: SwarmObserved, seen: Seen, limits: L
             return _rolled_back(found, seen)
         else:
             return superseded(f"the service {found.name} runs {_difference(found, one)}")
-    return judge_services(own, seen, limits, waiting)
+    return judge_services(own, seen, limits, waiting, observed.troubles)
 
 
 def judge_versions(wanted: Mapping[str, str], observed: SwarmObserved, seen: Seen, limits: Limits) -> Verdict:
@@ -74,11 +74,13 @@ def _judge_each(
         own.append(found)
     if others := [found.name for name, found in observed.services.items() if name not in wanted]:
         return superseded(f"{', '.join(others)} runs as well")
-    return judge_services(own, seen, limits)
+    return judge_services(own, seen, limits, nodes=observed.troubles)
 
 
-def judge_services(services: Iterable[ServiceFacts], seen: Seen, limits: Limits, others: Iterable[str] = ()) -> Verdict:
-    """All tasks of the services run, on their newest version. `others` are more reasons to wait."""
+def judge_services(
+    services: Iterable[ServiceFacts], seen: Seen, limits: Limits, others: Iterable[str] = (), nodes: Sequence[str] = ()
+) -> Verdict:
+    """All tasks of the services run, on their newest version. `others` are more reasons to wait, `nodes` what is wrong with nodes."""
     services = tuple(services)
     waiting = list(others)
     for found in services:
@@ -94,7 +96,7 @@ def judge_services(services: Iterable[ServiceFacts], seen: Seen, limits: Limits,
         stuck = next(
             (one for found in services for one in found.tasks if one.is_wanted and one.state != "running"), None
         )
-        what = f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s"
+        what = "; ".join([f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s", *nodes])
         return Verdict(State.FAILED, what, progress, subject=stuck.id if stuck and stuck.container else "")
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))
 

@@ -10,7 +10,7 @@ from shipit.targets.engine.facts import variables_of
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import Stored, SwarmClient
-from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
+from shipit.targets.swarm.observed import NodeFacts, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
 from shipit.targets.swarm.secrets import matching_mark
 from shipit.targets.swarm.spec import JOB, NAMESPACE, SECRET, service_name
@@ -30,7 +30,8 @@ class Reader(NamedTuple):
         rows = self.client.services()
         own = [row for row in rows if is_own(row, self.owner)]
         configs = self.client.configs(self.owner.filters)
-        services = self._services([row for row in own if row["Spec"]["Labels"].texts().get(SERVICE)], configs)
+        nodes = self.client.nodes()
+        services = self._services([row for row in own if row["Spec"]["Labels"].texts().get(SERVICE)], configs, nodes)
         names = {row["ID"].text() for row in own}
         return SwarmObserved(
             {found.service: found for found in services},
@@ -38,6 +39,7 @@ class Reader(NamedTuple):
             frozenset(row["Spec"]["Name"].text() for row in rows if row["ID"].text() not in names),
             _stacks(row for row in rows if row["ID"].text() not in names),
             {source: self.session.mark(value) for source, value in self.files.items()},
+            tuple(nodes.values()),
         )
 
     def service(self, service: str) -> ServiceFacts | None:
@@ -45,14 +47,14 @@ class Reader(NamedTuple):
         row = self.client.service(service_name(self.owner, service))
         if row is None or not is_own(row, self.owner):
             return None
-        return self._services([row], self.client.configs(self.owner.filters))[0]
+        return self._services([row], self.client.configs(self.owner.filters), self.client.nodes())[0]
 
-    def _services(self, rows: list[Field], configs: list[Stored]) -> list[ServiceFacts]:
+    def _services(self, rows: list[Field], configs: list[Stored], nodes: Mapping[str, NodeFacts]) -> list[ServiceFacts]:
         if not rows:
             return []
         known = Known(
             self.client.networks(),
-            self.client.nodes(),
+            nodes,
             self._secret_marks({name for row in rows for name in _secret_names(row)}),
             {one.name: spec for one in configs if parse_kept(one.labels) and (spec := parse_spec(one.data))},
         )

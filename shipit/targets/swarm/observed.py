@@ -9,6 +9,8 @@ _FAILED = frozenset({"failed", "rejected", "orphaned"})
 _ENDED = frozenset({*_FAILED, "complete", "shutdown", "remove"})
 # The drift of a service whose kept spec somebody removed.
 GONE = "the spec that shipit kept is gone"
+# The most nodes that a message names.
+_MOST_NODES = 5
 
 
 class TaskFacts(NamedTuple):
@@ -104,6 +106,27 @@ class ServiceFacts(NamedTuple):
         return (task.kept, task.forced, task.image) == (self.kept, self.forced, self.image)
 
 
+class NodeFacts(NamedTuple):
+    """A node of the swarm. `state` is ready, down, unknown or disconnected; `availability` active, pause or drain."""
+
+    name: str
+    state: str = "ready"
+    availability: str = "active"
+
+    @property
+    def is_lost(self) -> bool:
+        """True where the managers do not hear of it."""
+        return self.state in ("down", "unknown", "disconnected")
+
+    @property
+    def trouble(self) -> str:
+        """Why it takes no task, as a phrase; empty where it does."""
+        if self.is_lost:
+            return f"the node {self.name} is {self.state}"
+        words = {"drain": "drained", "pause": "paused"}
+        return f"the node {self.name} is {words[self.availability]}" if self.availability in words else ""
+
+
 class KeptFacts(NamedTuple):
     """A spec that the swarm keeps of a service, with its image, and the secrets and configs that it uses."""
 
@@ -115,7 +138,7 @@ class KeptFacts(NamedTuple):
 class SwarmObserved(NamedTuple):
     """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others.
 
-    `stacks`: name of a stack that docker made -> its services. `given`: source -> keyed hash of each secret that is a file.
+    `nodes` are all of the swarm. `stacks`: name of a stack that docker made -> its services. `given`: source -> keyed hash of each secret that is a file.
     """
 
     services: Mapping[str, ServiceFacts] = {}
@@ -123,6 +146,14 @@ class SwarmObserved(NamedTuple):
     foreign: frozenset[str] = frozenset()
     stacks: Mapping[str, tuple[str, ...]] = {}
     given: Mapping[str, str] = {}
+    nodes: tuple[NodeFacts, ...] = ()
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """A phrase for each node that takes no task, and a number in place of many."""
+        found = [one.trouble for one in self.nodes if one.trouble]
+        more = [f"{len(found) - _MOST_NODES} more nodes take no task"] if len(found) > _MOST_NODES else []
+        return (*found[:_MOST_NODES], *more)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ from shipit.targets.seen_lines import SeenLines
 from shipit.targets.swarm.change import own_row, resolved
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.compare import portable
-from shipit.targets.swarm.observed import TaskFacts
+from shipit.targets.swarm.observed import NodeFacts, TaskFacts
 from shipit.targets.swarm.parse import parse_task
 from shipit.targets.swarm.setting import Setting
 from shipit.targets.swarm.spec import is_run, run_name
@@ -118,7 +118,7 @@ class JobRun:
 
     has_more = has_unsent = is_full = False
 
-    def __init__(self, client: SwarmClient, identity: str, name: str, nodes: dict[str, str]) -> None:
+    def __init__(self, client: SwarmClient, identity: str, name: str, nodes: dict[str, NodeFacts]) -> None:
         self.where = name
         self.is_over = False
         self._client, self._id, self._nodes = client.without_deadline(), identity, nodes

@@ -15,7 +15,7 @@ from shipit.json_text import parse_json
 from shipit.targets.engine.facts import variables_of
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
-from shipit.targets.swarm.observed import GONE, KeptFacts, ServiceFacts, TaskFacts
+from shipit.targets.swarm.observed import GONE, KeptFacts, NodeFacts, ServiceFacts, TaskFacts
 from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, STOPPED, USES
 
 _LONGEST_SAID = 500
@@ -26,12 +26,12 @@ _NAMES = ("Target", "SecretName", "ConfigName")
 class Known(NamedTuple):
     """What the facts of a service need beside its own answer.
 
-    `networks` and `nodes`: id -> name. `secrets`: name of a secret -> keyed hash of its value, empty where it is not
+    `networks`: id -> name, `nodes`: id -> node. `secrets`: name of a secret -> keyed hash of its value, empty where it is not
     known. `kept`: name -> kept spec.
     """
 
     networks: Mapping[str, str]
-    nodes: Mapping[str, str]
+    nodes: Mapping[str, NodeFacts]
     secrets: Mapping[str, str]
     kept: Mapping[str, Mapping[str, Any]]
 
@@ -75,16 +75,17 @@ def stopped_count(spec: Field) -> int:
     return int(text) if is_number and not spec["Mode"]["Replicated"]["Replicas"].whole() else 0
 
 
-def parse_task(row: Field, service: str, nodes: Mapping[str, str]) -> TaskFacts:
+def parse_task(row: Field, service: str, nodes: Mapping[str, NodeFacts]) -> TaskFacts:
     """A task of a list."""
     status, container = row["Status"], row["Spec"]["ContainerSpec"]
     node = row["NodeID"].text()
+    node_name = nodes[node].name if node in nodes else node
     slot = row["Slot"].whole()
     said = status["Err"].text() or ("" if status["State"].text() == "running" else status["Message"].text())
     return TaskFacts(
         row["ID"].required(),
-        f"{service}.{slot or nodes.get(node, node)}",
-        nodes.get(node, node),
+        f"{service}.{slot or node_name}",
+        node_name,
         status["State"].text(),
         row["DesiredState"].text(),
         said[:_LONGEST_SAID],

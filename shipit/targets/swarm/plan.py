@@ -112,11 +112,12 @@ def _change(name: str, found: ServiceFacts, wanted: WantedService) -> str:
 
 
 def notes_on(owner: Owner, wanted: Wanted, observed: SwarmObserved) -> Iterator[str]:
-    """Services of others that have a name which is needed: they are never changed."""
+    """Services of others that have a name which is needed: they are never changed. Nodes that take no task."""
     for service in wanted:
         name = service_name(owner, service)
         if service not in observed.services and name in observed.foreign:
             yield f"the name {name} is taken by a service that shipit did not create here: the deploy will refuse it"
+    yield from observed.troubles
 
 
 def short_image(image: str) -> str:

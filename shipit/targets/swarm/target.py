@@ -27,6 +27,7 @@ from shipit.release import (
     Step,
     Verdict,
 )
+from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts, engine_addresses
 from shipit.targets.engine.exec import execute
 from shipit.targets.engine.lock import read_lock, swap_lock
@@ -95,6 +96,11 @@ def _of_stack(
 _LOG_S = 15.0
 
 
+def _unread(trouble: str, query: Mapping[str, str]) -> bytes:
+    """In place of the log of a task: Swarm waits for a node that does not answer, without an end."""
+    return f"{trouble}: the log of its tasks can't be read\n".encode()
+
+
 class SwarmRecalled(NamedTuple):
     """An earlier release, whose specs the swarm keeps."""
 
@@ -119,6 +125,7 @@ class SwarmTarget:
         self.project = project
         self.services = services
         self.owner = self.services.owner
+        self.environment = environment
         self.hosts = Hosts(engine_addresses([config.host] if config.host else [], environment))
         self.place = Place("swarm", f"{self.owner.prefix} in the swarm of {self.hosts.names[0]}")
 
@@ -260,12 +267,22 @@ class SwarmTarget:
         client = self._client(session)
         found = self._reader(client, session).service(workload)
         tasks = sorted((one for one in found.tasks if one.container), key=lambda one: one.since) if found else []
+        down = {one.name: one.trouble for one in client.nodes().values() if one.is_lost}
         for task in [one for one in tasks if one.state == "running"] or tasks[-1:]:
-            yield Instance(task.id, f"{task.name}.{task.id[:8]}", partial(client.task_log, task.id))
+            read = partial(_unread, down[task.node]) if task.node in down else partial(client.task_log, task.id)
+            yield Instance(task.id, f"{task.name}.{task.id[:8]}", read)
 
     def execute(self, workload: str, command: Command, session: Session) -> Remote:
-        """In a task that runs on the engine at hand. Raises: RemoteError that says where the tasks run otherwise."""
-        return execute(find_running(self._reader(self._client(session), session), workload), command)
+        """In a task on the node of the manager, or on one of `nodes`. Raises: RemoteError that says where the tasks run otherwise."""
+        reader = self._reader(self._client(session), session)
+        return execute(find_running(reader, workload, partial(self._node, session)), command)
+
+    def _node(self, session: Session, name: str) -> HostClient | None:
+        """The engine of another node, where deploy.yml says how to reach it."""
+        if name not in self.config.nodes:
+            return None
+        hosts = Hosts(engine_addresses([self.config.nodes[name]], self.environment))
+        return hosts.client(hosts.names[0], session)
 
     def inventory(self, session: Session) -> Inventory:
         client = self._client(session)
@@ -294,8 +311,10 @@ class SwarmTarget:
         info = self._client(session).check_manager()
         nodes, managers = info["Swarm"]["Nodes"].whole(), info["Swarm"]["Managers"].whole()
         what = f"{self.hosts.names[0]} answers: Docker {info['ServerVersion'].text()}, a manager of {nodes} nodes"
+        troubles = [one.trouble for one in self._client(session).nodes().values() if one.trouble]
         return [
             Finding("ok", "", f"{what}, {managers} of them managers"),
+            *(Finding("warning", "", f"{trouble}: it takes no task", "docker node ls") for trouble in troubles),
             Finding("ok", "", "the lock and the history are configs of the swarm"),
         ]
 
