@@ -12,8 +12,8 @@ from shipit.cli.runs import workload_run
 from shipit.errors import Interrupted, UsageError
 
 HELP = """Runs a command once, beside what runs: with the image, the variables, the secrets and the volumes that the
-workload has there now. On Kubernetes it is a Job, on Heroku a one-off dyno, on Docker hosts and for Compose a container; they are removed
-when the command has ended. Terminal, input, output and exit code are those of `shipit exec`."""
+workload has there now. On Kubernetes it is a Job, on Heroku a one-off dyno, on Docker hosts and for Compose a container, in a swarm a job without input; they are
+removed when the command has ended. Terminal, input, output and exit code are those of `shipit exec`."""
 EXAMPLES = (
     "shipit run heroku -- rails console",
     "shipit run k8s/web -- npm run seed < seeds.json",
