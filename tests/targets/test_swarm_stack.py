@@ -267,3 +267,14 @@ def test_mistakes_of_a_stack_file_and_its_keys(tmp_path: Path, stack: str, targe
     with pytest.raises(ConfigErrors) as raised:
         load(tmp_path, stack, target)
     assert what in raised.value.render(), raised.value.render()
+
+
+def test_what_is_rendered_has_the_networks_of_the_stack_and_no_value(tmp_path: Path) -> None:
+    files(tmp_path)
+    target = load(tmp_path, STACK)
+    release = Release("shop", "production", release_images(target), {"TOKEN": "mark"})
+    parts = target.render(release, SwarmObserved(given={"file.key": "mark"})).parts
+    names = [part.body["Name"] for part in parts]
+    assert names[:2] == ["shop-production_default", "shop-production_front"]
+    env = parts[2].body["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert "API_TOKEN=<secret API_TOKEN>" in env and "TOKEN=<secret TOKEN>" in env

@@ -9,7 +9,7 @@ from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.observed import GONE, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.plan import Wanted
 from shipit.targets.swarm.render import service_body
-from shipit.targets.swarm.spec import network_name, secret_name
+from shipit.targets.swarm.spec import network_name, secret_name, source_of
 
 
 def describe(target: str, place: Place, observed: SwarmObserved, urls: tuple[str, ...]) -> Status:
@@ -33,14 +33,16 @@ def rendered_parts(
     owner: Owner, wanted: Wanted, secrets: Collection[str], env: Mapping[str, str]
 ) -> tuple[RenderedPart, ...]:
     """The requests of a first deploy, without the values of secrets."""
-    network = {"Name": network_name(owner), "Driver": "overlay", "Attachable": True}
-    parts = [RenderedPart("POST /networks/create", network)]
+    own = {"Name": network_name(owner), "Driver": "overlay", "Attachable": True}
+    stacks = [service.spec.stack for service in wanted.values() if service.spec.stack]
+    made = {one.name: {**one.body, "Name": one.name} for stack in stacks for one in stack.networks}
+    parts = [RenderedPart("POST /networks/create", body) for body in (made.values() if stacks else [own])]
     for service in wanted.values():
         files = service.spec.secret_files
         names = [name for name in sorted(service.marks) if name not in files]
         left_out = tuple(name for name in names if name in secrets or name not in env)
         values = {name: f"<secret {name}>" if name in left_out else env[name] for name in names}
-        kept = {name: secret_name(owner, name, "CONTENT") for name in files}
+        kept = {name: secret_name(owner, source_of(service.spec, name), "CONTENT") for name in files}
         body = service_body(owner, service.spec, values, kept, service.replicas or 1)
         parts.append(RenderedPart("POST /services/create", body, left_out))
     return tuple(parts)

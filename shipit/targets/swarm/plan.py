@@ -20,7 +20,7 @@ PAUSED = ("paused", "rollback_paused")
 def check_stack(stack: str, observed: SwarmObserved) -> None:
     """Raises: DeployFailed for a first deploy of a stack that docker made already: both would run."""
     if (others := observed.stacks.get(stack)) and not observed.services:
-        what = f"the stack {stack} was made by docker stack deploy, and runs {', '.join(sorted(others))}"
+        what = f"the stack {stack} was made by docker stack deploy, and runs {', '.join(sorted(others)[:5])}"
         hint = (
             f"docker stack rm {stack} removes it, and its volumes stay for this deploy; or choose another name: stack:"
         )
