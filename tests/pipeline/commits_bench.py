@@ -45,7 +45,8 @@ environments:
 
 @dataclass
 class CommitsBench:
-    """`places`: environment -> its place. `dies_at` is the number of the event after which the next run dies, the first is 1.
+    """`places`: environment -> its place. `dies_at` is the number of the event after which the next run dies, the first is 1; it is
+    interrupted there, as by Ctrl-C, unless it `dies`.
 
     `events` are those of the last run, until it died. `broken` are the images of commits that never get healthy.
     """
@@ -58,6 +59,7 @@ class CommitsBench:
     events: list[Event] = field(default_factory=list)
     clock: runs.FakeClock = field(default_factory=runs.FakeClock)
     dies_at: int = -1
+    dies: bool = True
     is_broken: bool = False
     broken: set[str] = field(default_factory=set)
     _commits: int = 0
@@ -188,9 +190,11 @@ class _Death:
         for tell in self._reporters:
             tell(envelope)
         self._count += 1
-        if self._count == self._bench.dies_at:
+        if self._count != self._bench.dies_at:
+            return
+        if self._bench.dies:
             self._kept = copy.deepcopy((self._bench.places, self._bench.registry.tags))
-            raise Interrupted
+        raise Interrupted
 
     def restore(self) -> None:
         if self._kept is None:
