@@ -309,10 +309,14 @@ class Leftover(NamedTuple):
 
 
 class Destruction(NamedTuple):
-    """What a user wants to be removed: `named` are the names of leftovers; with `keep_data` no volume is removed with its owner."""
+    """What a user wants to be removed: `named` are the names of leftovers; with `keep_data` no volume is removed with its owner.
+
+    `images` is whether images that nothing else needs are removed from engines, too.
+    """
 
     named: tuple[Name, ...] = ()
     keep_data: bool = False
+    images: bool = False
 
 
 class StoredImage(NamedTuple):

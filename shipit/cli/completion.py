@@ -36,6 +36,11 @@ def complete_images(incomplete: str) -> list[str]:
     return _starting(incomplete, file.get("images") or ({str(file["app"]): None} if file.get("app") else {}))
 
 
+def complete_stock(incomplete: str) -> list[str]:
+    """What `shipit prune` takes: targets and images."""
+    return list(dict.fromkeys([*complete_targets(incomplete), *complete_images(incomplete)]))
+
+
 def complete_runs(incomplete: str) -> list[str]:
     """The runs that this machine keeps, the newest first."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.drafts.files import FileFacts, ProjectFacts
@@ -34,7 +34,8 @@ class Detection(NamedTuple):
 
     `files`: what the files of this kind say; `repositories`: repositories that its files run images from; `places`: label
     -> place that is configured here, such as a context of the kubeconfig; `current`: the place that is used by default;
-    `is_expected`: whether a file of the project is there for this kind; `owner`: the account of a registry login.
+    `is_expected`: whether a file of the project is there for this kind; `owner`: the account of a registry login; `own`: what
+    only the kind itself reads.
     """
 
     files: tuple[FileFacts, ...] = ()
@@ -43,6 +44,7 @@ class Detection(NamedTuple):
     current: str = ""
     is_expected: bool = False
     owner: str = ""
+    own: Any = None
 
 
 class Choice(NamedTuple):
@@ -67,12 +69,17 @@ class TargetDraft(NamedTuple):
     overlays: Mapping[str, str] = {}
 
 
+def whole_project(project: ProjectFacts, found: Detection) -> ProjectFacts:
+    return project
+
+
 class KindDraft(NamedTuple):
     """The functions of one kind. `target` is the name of the drafted target, which is a kind or an alias.
 
     `choose` gives the place without asking, None when the project does not go there; `question` is None when there is
     nothing to ask. `runs_app` is False for a kind that only stores images, which is drafted when no other kind is chosen.
-    `needs_repository`: its place pulls images from a repository.
+    `needs_repository`: its place pulls images from a repository. `is_alone`: it is drafted only where no other kind that runs the app
+    is: a Compose file is often for development. `narrow` gives the project as this kind takes it where it is drafted alone.
     """
 
     target: str
@@ -82,3 +89,5 @@ class KindDraft(NamedTuple):
     render: Callable[[ProjectFacts, Detection, Choice], TargetDraft]
     runs_app: bool = True
     needs_repository: bool = True
+    is_alone: bool = False
+    narrow: Callable[[ProjectFacts, Detection], ProjectFacts] = whole_project

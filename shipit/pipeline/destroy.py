@@ -16,7 +16,7 @@ from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import verdict_of
 from shipit.release import Destruction, Leftover, Plan, State, TargetPlan, Verdict
-from shipit.targets.verbs import Destroys, destroys
+from shipit.targets.verbs import Destroys, destroys, prunes
 
 
 def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
@@ -27,7 +27,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     """
     run.announce("destroy")
     await_turn(run)
-    targets = _targets(run, is_selected=is_selected)
+    targets = _targets(run, wanted, is_selected=is_selected)
     found = together(
         {name: partial(target.inventory, run.session(target)) for name, target in targets.items()}, run.clock
     )
@@ -45,13 +45,16 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     approve_plan(run, plan)
     begin_changes(run, plan)
     failed = sum(not _remove(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
+    if wanted.images and not failed:
+        # An image that several of the targets used is not needed when the last one of them is gone.
+        failed = sum(not _remove_images(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
     total = sum(bool(own.steps) for own in plan.targets)
     if failed:
         return _end(run, 1, f"{failed} of {total} targets failed")
     return _end(run, 0, f"{total} of {total} targets removed")
 
 
-def _targets(run: Run, *, is_selected: bool) -> dict[str, Destroys]:
+def _targets(run: Run, wanted: Destruction, *, is_selected: bool) -> dict[str, Destroys]:
     """The targets by name, in the order in which they are removed: what needs others first."""
     found: dict[str, Destroys] = {}
     by_name = {target.name: target for target in run.targets}
@@ -62,6 +65,8 @@ def _targets(run: Run, *, is_selected: bool) -> dict[str, Destroys]:
         target = by_name[name]
         if destroys(target):
             found[name] = target
+            if wanted.images and not prunes(target):
+                run.emit(Warned(name, f"a {target.kind.name} removes images itself: --rmi is for Docker engines"))
         elif is_selected:
             hint = "remove it with the tools of that place"
             raise UsageError(f"{name} is a {target.kind.name}, which shipit can't destroy", hint=hint)
@@ -97,7 +102,7 @@ def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -
     try:
         apply_steps(target, plan.steps, plan.place, session, {})
         after = target.inventory(session)
-        if left := target.plan_destroy(after, wanted):
+        if left := target.plan_destroy(after, wanted._replace(images=False)):
             reason = f"{len(left)} steps are left, the first: {left[0].summary}"
             raise DeployFailed(reason, where=target.name, hint="run it again")
     except Interrupted:
@@ -107,6 +112,21 @@ def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -
         return False
     verdict = Verdict(State.HEALTHY, _said(target.leftovers(after, wanted)))
     run.emit(TargetFinished(target.name, "removed", run.clock.now() - started, verdict))
+    return True
+
+
+def _remove_images(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -> bool:
+    """Remove the images that nothing needs now, and look again; whether all of them are gone."""
+    started, session = run.clock.now(), run.session(target)
+    try:
+        apply_steps(target, target.plan_destroy(target.inventory(session), wanted), plan.place, session, {})
+        if left := target.plan_destroy(target.inventory(session), wanted):
+            raise DeployFailed(f"{left[0].summary}: it is still there", where=target.name, hint="run it again")
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
+        return False
     return True
 
 

@@ -40,6 +40,7 @@ _STYLES = {
     "healthy": "bold green",
     "unchanged": "bold green",
     "removed": "bold green",
+    "pruned": "bold green",
     "failed": "bold red",
     "skipped": "yellow",
 }

@@ -36,7 +36,14 @@ SHOWN_PAUSE_S = 1.0
 LEAST_WIDTH = 20
 _BEFORE_VERSION = {"rolled_back": "to", "released": "as"}
 _WORD = re.compile(r"\s*\S+\s*")
-SIGNS = {"healthy": "ok", "unchanged": "ok", "failed": "FAILED", "skipped": "skipped", "removed": "removed"}
+SIGNS = {
+    "healthy": "ok",
+    "unchanged": "ok",
+    "failed": "FAILED",
+    "skipped": "skipped",
+    "removed": "removed",
+    "pruned": "pruned",
+}
 
 
 def progress_lines(event: Event, *, color: bool = False) -> list[str]:

@@ -40,7 +40,8 @@ class _Chosen(NamedTuple):
 
 def render_draft(found: Found, answers: Answers) -> str:
     """The file. Its images are those found, or one from ./Dockerfile when there is none yet."""
-    project, chosen = found.project, _chosen(found, answers)
+    chosen = _chosen(found, answers)
+    project = _narrowed(found.project, chosen)
     runs_app = any(kind.draft.runs_app for kind in chosen)
     targets = {kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen}
     todo = (*project.todo, *(() if runs_app else _unused(found)))
@@ -56,6 +57,11 @@ def render_draft(found: Found, answers: Answers) -> str:
         *_todo(todo),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _narrowed(project: ProjectFacts, chosen: list[_Chosen]) -> ProjectFacts:
+    """The project as the only kind that runs it takes it."""
+    return chosen[0].draft.narrow(project, chosen[0].detection) if len(chosen) == 1 else project
 
 
 def _chosen(found: Found, answers: Answers) -> list[_Chosen]:

@@ -148,6 +148,22 @@ class Destroys(Target, Protocol):
         ...
 
 
+class Prunes(Target, Protocol):
+    """Removes what shipit left at a place, and what neither what runs nor a rollback needs."""
+
+    def stock(self, session: Session) -> Any:
+        """What is there of this target, and who needs it: others at the same place, too. Raises: ShipitError."""
+        ...
+
+    def plan_prune(self, stock: Any) -> tuple[Step, ...]:
+        """Pure: the steps that remove what nothing needs; empty where everything is needed. `apply` applies them, and looks again before."""
+        ...
+
+    def prune_notes(self, stock: Any) -> Sequence[str]:
+        """Pure: what stays, and why."""
+        ...
+
+
 class Renders(Target, Protocol):
     """Shows what it would send."""
 
@@ -202,6 +218,10 @@ def forwards(target: Target) -> TypeGuard[Forwards]:
 
 def destroys(target: Target) -> TypeGuard[Destroys]:
     return "destroys" in target.kind.capabilities
+
+
+def prunes(target: Target) -> TypeGuard[Prunes]:
+    return "prunes" in target.kind.capabilities
 
 
 def renders(target: Target) -> TypeGuard[Renders]:

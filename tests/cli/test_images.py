@@ -274,11 +274,15 @@ def test_a_folder_that_is_no_cache_is_left_alone(shipit: Shipit, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["prune"], "how many images stay is missing"),
-        (["prune", "--cache", "--keep", "3"], "--cache takes neither --keep nor images"),
+        (["prune"], "no target is on a Docker engine, and how many images stay is missing"),
+        (["prune", "shop"], "how many images of shop stay is missing"),
+        (["prune", "hub"], "hub is a registry, which keeps nothing to prune"),
+        (["prune", "hub", "--keep", "3"], "its keep: in deploy.yml"),
+        (["prune", "--cache", "--keep", "3"], "--cache takes neither --keep nor names"),
         (["gc"], "use shipit prune"),
     ],
 )
 def test_prune_says_what_is_missing(shipit: Shipit, words: list[str], error: str) -> None:
+    shipit.write(deploy__yml="app: shop\nimage: registry.example/shop\ntargets: {hub: {}}\n")
     done = shipit.run(*words)
     assert done.returncode == 2 and error in done.stderr

@@ -359,15 +359,80 @@ def test_a_stage_that_is_not_the_last_is_named(new: Shipit) -> None:
     assert "port: 1" in text
 
 
-def test_a_file_for_a_registry_alone_asks_for_no_secret(new: Shipit) -> None:
+def test_a_file_for_a_registry_alone_has_no_variables_and_processes(new: Shipit) -> None:
     Path(new.env["KUBECONFIG"]).unlink()
-    files = {"compose.yaml": COMPOSE, "docker/Dockerfile": NODE, ".env": "SECRET_A=1\n"}
-    text = draft(new, files)
-    assert "\nsecrets:" not in text and "\nenv:" not in text and "targets:\n  hub:" in text
-    with_target = "add with a target that runs the app, such as heroku, k8s or docker"
+    toml = '[env]\nRATE = "1"\nMAILER = "none"\n[processes]\napp = "node server.js"\nworker = "node worker.js"\n'
+    text = draft(new, {"fly.toml": toml, "Dockerfile": NODE})
+    assert "\nenv:" not in text and "targets:\n  hub:" in text
+    with_target = "add with a target that runs the app, such as heroku, k8s, docker, compose or swarm"
     assert f"# TODO processes: web and worker: {with_target}\n" in text
-    assert f"# TODO secrets: SECRET_A, DATABASE_URL and APIKEY: {with_target}\n" in text
     assert f"# TODO env: RATE and MAILER: {with_target}\n" in text
+
+
+def test_a_compose_file_alone_is_a_target_that_takes_only_images_and_missing_variables_from_deploy_yml(
+    new: Shipit,
+) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    files = {
+        "compose.yaml": COMPOSE,
+        "docker/Dockerfile": NODE,
+        ".env": "SECRET_A=1\n",
+        "fly.toml": "[deploy]\nrelease_command = 'migrate'\n",
+    }
+    text = draft(new, files)
+    image = "image: {repository: ghcr.io/acme/shop, build: {dockerfile: docker/Dockerfile, stage: prod"
+    assert text.startswith(f"app: project\n{image}") and "release:" not in text
+    assert "\nenv:" not in text and "dotenv:" not in text
+    assert text[text.index("secrets:") :].split("\n\n")[0].splitlines()[1:] == [
+        "  KEY: {env: KEY}",
+        "targets:",
+        "  compose:    # runs compose.yaml on the engine of the docker command; host: names another one",
+    ]
+    assert [line for line in text.splitlines() if line.startswith("# TODO compose.yaml")] == [
+        "# TODO compose.yaml: debug runs only with the profile debug"
+    ]
+    assert "# TODO the release command is not run by Compose: make it a service of the file" in text
+
+
+def test_a_compose_file_of_another_name_and_engine(new: Shipit) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    files = {"docker-compose.prod.yml": "services: {web: {build: ., environment: {A: , B: x}}}\n", "Dockerfile": NODE}
+    text = draft(new, files)
+    assert "secrets:" in text and "  A: {env: A}\n" in text and "  B:" not in text
+    assert "  compose: {file: docker-compose.prod.yml}    # runs docker-compose.prod.yml" in text
+
+
+SWARM = """\
+services:
+  web:
+    build: .
+    image: ghcr.io/acme/shop
+    ports: ["80:3000", "127.0.0.1:81:81", "53:53/udp"]
+    networks: [back]
+    deploy:
+      replicas: 3
+      labels: [a=b]
+      update_config: {parallelism: 2, delay: 10s, order: start-first, failure_action: explode}
+      placement: {constraints: ["node.role == worker", "?"]}
+  agent: {build: ., command: agent, deploy: {mode: global, endpoint_mode: dnsrr}}
+"""
+
+
+def test_a_compose_file_with_keys_of_a_swarm_is_a_target_of_the_kind_swarm(new: Shipit) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    assert draft(new, {"compose.yaml": SWARM, "Dockerfile": NODE}) == (
+        "app: project\n"
+        "image: ghcr.io/acme/shop    # built from ./Dockerfile\n"
+        "targets:\n"
+        "  swarm:    # its manager is the engine of the docker command; host: names another one\n"
+        "    services:\n"
+        '      web: {port: 3000, replicas: 3, publish: ["80:3000", "53:53/udp"], update: {parallelism: 2, delay: 10s, order: start-first}, '
+        'placement: {constraints: ["node.role == worker"]}}\n'
+        "      agent: {command: [agent], mode: global, endpoint_mode: dnsrr}\n"
+        f"{TODO}"
+        "# TODO compose.yaml: services.web: networks\n"
+        "# TODO compose.yaml: services.web: deploy.labels\n"
+    )
 
 
 def test_a_dockerignore_is_written_for_each_context_without_one(new: Shipit) -> None:

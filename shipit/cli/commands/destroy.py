@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 HELP = """Lists what shipit made in each target, by what the place says of its owner and not by deploy.yml, removes it, and looks
 again. At a terminal the name of the environment has to be typed; elsewhere it needs -e ENVIRONMENT and --yes. Volumes, namespaces and
-apps stay unless --include names them."""
+apps stay unless --include names them. --rmi also removes images from Docker engines, if nothing else there needs them."""
 EXAMPLES = (
     "shipit destroy -e staging",
     "shipit destroy k8s -e staging --yes --keep-data",
     "shipit destroy k8s --include PersistentVolumeClaim/data",
     "shipit destroy heroku --include app/shop-staging",
+    "shipit destroy hosts -e staging --rmi",
 )
 
 Include = Annotated[
@@ -41,13 +42,27 @@ KeepData = Annotated[
 ]
 
 
-def run(options: ChangeOptions, include: Include = None, keep_data: KeepData = False, wait: WaitOption = None) -> None:
+RemoveImages = Annotated[
+    bool,
+    typer.Option(
+        "--rmi", help="Also remove images of deploy.yml from Docker engines, if nothing else there needs them."
+    ),
+]
+
+
+def run(
+    options: ChangeOptions,
+    include: Include = None,
+    keep_data: KeepData = False,
+    rmi: RemoveImages = False,
+    wait: WaitOption = None,
+) -> None:
     with exit_on_error(options.verbose, options.output):
         wait_s = wait_of(wait)
         from shipit.pipeline.destroy import destroy
         from shipit.release import Destruction
 
-        wanted = Destruction(tuple(include or ()), keep_data)
+        wanted = Destruction(tuple(include or ()), keep_data, rmi)
         if options.yes and options.environment is None:
             hint = "name it: shipit destroy -e production --yes"
             raise UsageError("--yes needs the environment that is to be destroyed", hint=hint)

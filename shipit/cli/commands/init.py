@@ -118,8 +118,10 @@ def _answers(found: Found, asks: bool) -> Answers:
     project = found.project
     if asks:
         return _asked_answers(found)
-    chosen = {draft.target: draft.choose(project, seen) for draft, seen in found.kinds}
-    places = {target: place for target, place in chosen.items() if place is not None}
+    places: dict[str, Choice] = {}
+    for draft, seen in found.kinds:
+        if not (draft.is_alone and places) and (place := draft.choose(project, seen)) is not None:
+            places[draft.target] = place
     if places and not any(draft.needs_repository for draft, _ in found.kinds if draft.target in places):
         return Answers(project.app, "", places)
     guess = project.owner_guess if project.owner else f"{PLACEHOLDER_OWNER} stands for your name on Docker Hub"
@@ -131,8 +133,10 @@ def _asked_answers(found: Found) -> Answers:
     app = slug(prompt("Name of the app", default=project.app))
     suggested = project.repositories.get(project.app) or f"docker.io/{project.owner or 'USER'}/{app}"
     repository = _asked("Repository to push to", suggested, _repository_problem)
-    places = {}
+    places: dict[str, Choice] = {}
     for draft, seen in found.kinds:
+        if draft.is_alone and places:
+            continue
         question = draft.question(project._replace(app=app), seen)
         if question is not None and (place := _asked_place(question)) != NONE:
             places[draft.target] = Choice(place)

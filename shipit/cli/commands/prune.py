@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shipit.cli.completion import complete_images
+from shipit.cli.completion import complete_stock
 from shipit.cli.exits import can_ask, confirm, exit_on_error
-from shipit.cli.options import ProjectOptions, YesOption
+from shipit.cli.options import ProjectOptions, WaitOption, YesOption, target_options, wait_of
 from shipit.cli.printing import check_written, result, result_lines
-from shipit.cli.runs import load, running
+from shipit.cli.runs import load, running, targets_run
 from shipit.config.find import find_file
 from shipit.errors import UsageError
 
@@ -23,12 +23,20 @@ if TYPE_CHECKING:
     from shipit.release import Plan, Pruning
     from shipit.targets.base import Target
 
-HELP = """Deletes images from the repositories of deploy.yml, beyond the newest N. Kept is also what runs in any target of any environment,
-what the next deploy's tags name, what an index names, what has a tag that is not the name of a commit, and what has no known time. Shows
-what would be deleted, asks, and looks again before it deletes. Nothing is deleted unless every target could be read. What runs in places
+HELP = """Deletes what nobody needs. It shows what that is, asks, and looks again before it deletes. Without --keep: on the engines of Docker, Compose and
+Swarm targets, stopped containers, images and networks that shipit made for them, and that neither a container of anybody nor a rollback (keep: of the
+target) needs. With --keep N: images from the repositories of deploy.yml, beyond the newest N. Kept is also what runs in any target of any environment,
+what the next deploy's tags name, what an index names, what has a tag that is not the name of a commit, and what has no known time.
+Nothing is deleted unless every target could be read. What runs in places
 that deploy.yml does not have is not known: choose N so that they, and rollbacks, find their images. --cache
 empties the local cache, which keeps itself within a bound anyway."""
-EXAMPLES = ("shipit prune --keep 20", "shipit prune web --keep 5 --yes", "shipit prune --cache")
+EXAMPLES = (
+    "shipit prune",
+    "shipit prune hosts -e staging --yes",
+    "shipit prune --keep 20",
+    "shipit prune web --keep 5 --yes",
+    "shipit prune --cache",
+)
 
 
 def run(
@@ -36,46 +44,70 @@ def run(
     keep: Annotated[
         int | None, typer.Option("--keep", metavar="N", min=1, help="How many of the newest images stay.")
     ] = None,
-    images: Annotated[
+    names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE",
-            help="Images of deploy.yml. Default: all that are built and have a repository.",
+            metavar="NAME",
+            help="Targets; with --keep, images that are built and have a repository. Default: all.",
             show_default=False,
-            autocompletion=complete_images,
+            autocompletion=complete_stock,
         ),
     ] = None,
     cache: Annotated[bool, typer.Option("--cache", help="Empty the local cache instead.")] = False,
     yes: YesOption = False,
+    wait: WaitOption = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
+        wait_s = wait_of(wait)
         if cache:
-            if keep is not None or images:
-                raise UsageError("--cache takes neither --keep nor images")
+            if keep is not None or names:
+                raise UsageError("--cache takes neither --keep nor names")
             from shipit.cli.cache import empty_cache
 
             empty_cache(options, is_sure=yes)
             return
-        if keep is None:
-            raise UsageError("how many images stay is missing", hint="shipit prune --keep 20, or shipit prune --cache")
-        from shipit.pipeline.prune import prune
+        if keep is not None:
+            _prune_repositories(options, names or (), keep, is_sure=yes)
+            return
+        raise typer.Exit(_prune_places(options, names or (), wait_s, is_sure=yes))
 
-        project, environ = load(options, for_deploy=False)
-        names = images or [name for name, config in project.images.items() if config.repository]
-        for name in names:
-            if name not in project.images or project.images[name].repository is None:
-                raise UsageError(f"there is no image {name!r} with a repository")
-        if not names:
-            raise UsageError("no image has a repository", where=str(project.file), hint="add repository: to an image")
-        with running(project, environ, options, list(project.targets), is_live=False) as run:
-            run.read_near_secrets()
-            run.confirm = _asking(run, options.output, is_sure=yes)
-            show = partial(_show, run, options.output)
-            count = prune(run, names, _all_targets(run, options, environ), keep, show)
-        if options.output == "json":
-            check_written()
-        elif not count:
-            result("nothing to delete")
+
+def _prune_places(options: ProjectOptions, names: Sequence[str], wait_s: float, *, is_sure: bool) -> int:
+    from shipit.pipeline.prune_places import prune_places
+
+    project, _ = load(options, for_deploy=False)
+    places = {*project.targets, *project.groups, *project.left_out}
+    if own := [name for name in names if name in project.images and name not in places]:
+        raise UsageError(f"how many images of {own[0]} stay is missing", hint=f"shipit prune {own[0]} --keep 20")
+    with targets_run(
+        target_options(options, names), for_deploy=False, keeps_journal=True, yes=is_sure, verb="Prune"
+    ) as run:
+        run.wait_s = wait_s
+        return prune_places(run, is_selected=bool(names))
+
+
+def _prune_repositories(options: ProjectOptions, images: Sequence[str], keep: int, *, is_sure: bool) -> None:
+    from shipit.pipeline.prune import prune
+
+    project, environ = load(options, for_deploy=False)
+    names = list(images) or [name for name, config in project.images.items() if config.repository]
+    for name in names:
+        if name not in project.images or project.images[name].repository is None:
+            hint = (
+                "the number of kept releases of a target is its keep: in deploy.yml" if name in project.targets else ""
+            )
+            raise UsageError(f"there is no image {name!r} with a repository", hint=hint)
+    if not names:
+        raise UsageError("no image has a repository", where=str(project.file), hint="add repository: to an image")
+    with running(project, environ, options, list(project.targets), is_live=False) as run:
+        run.read_near_secrets()
+        run.confirm = _asking(run, options.output, is_sure=is_sure)
+        show = partial(_show, run, options.output)
+        count = prune(run, names, _all_targets(run, options, environ), keep, show)
+    if options.output == "json":
+        check_written()
+    elif not count:
+        result("nothing to delete")
 
 
 def _show(run: Run, output: str, planned: Sequence[Pruning]) -> None:

@@ -6,7 +6,7 @@ KIND = Kind(
     names=("compose",),
     config="shipit.targets.compose.config:ComposeConfig",
     target="shipit.targets.compose.target:create",
-    steps=("shipit.targets.compose.steps",),
+    steps=("shipit.targets.compose.steps", "shipit.targets.engine.prune_step"),
     capabilities=frozenset(
         [
             "destroys",
@@ -20,6 +20,7 @@ KIND = Kind(
             "locks",
             "notes",
             "previews",
+            "prunes",
             "records_releases",
             "renders",
             "restarts",
@@ -32,6 +33,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
+    draft="shipit.targets.compose.draft:DRAFT",
     guide="compose-projects",
     parts={"`services.NAME` of a Compose target": "shipit.targets.compose.config:ComposeServiceConfig"},
 )

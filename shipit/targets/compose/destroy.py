@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Destruction, Leftover, Step
 from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.steps import RemoveProject
+from shipit.targets.engine.stock import StockImage, plan_image_removal
 
 
 class Inventory(NamedTuple):
-    """The project as observed; the networks and volumes that Compose made for it; the number of recorded releases and kept files."""
+    """The project as observed; the networks and volumes that Compose made for it; the number of recorded releases and kept files.
+
+    `images`: engine -> those that nothing needs without the target.
+    """
 
     observed: ComposeObserved
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     records: int = 0
+    images: Mapping[str, tuple[StockImage, ...]] = {}
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
+    """One step for the project, and one for its images; none where nothing is left."""
+    return (*_steps(inventory, wanted), *(plan_image_removal(inventory.images) if wanted.images else ()))
+
+
+def _steps(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
     containers = tuple(one.name for one in inventory.observed.containers if one.is_own)
     volumes = tuple(name for name in inventory.volumes if _name(name) in wanted.named)
     if not containers and not volumes and not inventory.records:

@@ -50,12 +50,16 @@ def keep_image(store: LabelStore, owner: Owner, image: str) -> None:
     store.put(f"{owner.prefix}-compose-{owner.target}-sent-{name}", {**owner.labels, IMAGES: image})
 
 
+def old_files(store: LabelStore, owner: Owner, kept: Collection[str]) -> tuple[Labelled, ...]:
+    """The files of this target that are not in `kept`, by their ids, and what else names images for them."""
+    found = (one for one in store.list_labelled(owner.filters) if FILE in one.labels or IMAGES in one.labels)
+    return tuple(one for one in found if one.labels.get(FILE_ID, "") not in kept)
+
+
 def forget_files(store: LabelStore, owner: Owner, kept: Collection[str]) -> tuple[str, ...]:
     """Remove the files of this target that are not in `kept`; the images that no other kept file of the app and environment names."""
     images: set[str] = set()
-    for volume in store.list_labelled(owner.filters):
-        is_ours = FILE in volume.labels or IMAGES in volume.labels
-        if is_ours and volume.labels.get(FILE_ID, "") not in kept:
-            images |= set(volume.labels.get(IMAGES, "").split())
-            store.drop(volume.name)
+    for volume in old_files(store, owner, kept):
+        images |= set(volume.labels.get(IMAGES, "").split())
+        store.drop(volume.name)
     return tuple(sorted(images - kept_images(store, owner)))

@@ -50,6 +50,7 @@ from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.compose.rollout import check_rollouts, rollout_notes
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import RollService
+from shipit.targets.compose.stock import images_after, read_stock
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts, engine_addresses
@@ -59,8 +60,11 @@ from shipit.targets.engine.log import ServiceLog
 from shipit.targets.engine.one_off import check_no_size, run_once, start_once
 from shipit.targets.engine.owner import IMAGES, RECORD, Owner
 from shipit.targets.engine.ports import ContainerPorts
+from shipit.targets.engine.prune import own_repositories, remove_stock
+from shipit.targets.engine.prune_step import PruneEngine
 from shipit.targets.engine.records import find_record, read_records, write_record
 from shipit.targets.engine.running import RunningContainer, find_running
+from shipit.targets.engine.stock import Stocks, plan_prune, prune_notes
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
@@ -134,6 +138,11 @@ class ComposeTarget:
         return Rendered(self.name, self.place, "requests", (part,))
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        if isinstance(step, PruneEngine):
+            client = self._client(session)
+            remove_stock(step, client, self.stock(session)[self.host], client.drop)
+            return
+
         def program(variables: Mapping[str, str]) -> ComposeProgram:
             return self.source.program(session, variables)
 
@@ -265,13 +274,25 @@ class ComposeTarget:
         volumes = tuple(sorted(volume.name for volume in client.list_labelled(filters)))
         observed = self._observe_kept(session)
         records = sum(RECORD in one.labels or IMAGES in one.labels for one in client.list_labelled(self.owner.filters))
-        return Inventory(observed, client.network_names(filters), volumes, records)
+        images = images_after(client, self.compose_project, self.owner, own_repositories(self.project))
+        return Inventory(observed, client.network_names(filters), volumes, records, images)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(inventory, wanted)
 
     def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
         return tuple(leftovers(inventory, wanted))
+
+    def stock(self, session: Session) -> Stocks:
+        client, observed, now_s = self._client(session), self._observe_kept(session), session.clock.wall_s()
+        repositories = own_repositories(self.project)
+        return read_stock(client, self.compose_project, self.owner, repositories, self.config.keep, observed, now_s)
+
+    def plan_prune(self, stock: Stocks) -> tuple[Step, ...]:
+        return plan_prune(stock)
+
+    def prune_notes(self, stock: Stocks) -> Sequence[str]:
+        return prune_notes(stock)
 
     def images_in_use(self, observed: ComposeObserved) -> Collection[str]:
         """Those of kept files, too: a rollback starts them."""

@@ -6,7 +6,7 @@ KIND = Kind(
     names=("docker",),
     config="shipit.targets.docker.config:DockerConfig",
     target="shipit.targets.docker.target:create",
-    steps=("shipit.targets.docker.steps", "shipit.targets.docker.proxy.steps"),
+    steps=("shipit.targets.docker.steps", "shipit.targets.docker.proxy.steps", "shipit.targets.engine.prune_step"),
     capabilities=frozenset(
         [
             "applies_in_waves",
@@ -23,6 +23,7 @@ KIND = Kind(
             "notes",
             "previews",
             "probes",
+            "prunes",
             "records_releases",
             "renders",
             "restarts",

@@ -8,19 +8,25 @@ from typing import NamedTuple
 from shipit.release import Destruction, Leftover, Step
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.steps import RemoveAll
+from shipit.targets.engine.stock import StockImage, plan_image_removal
 
 
 class Inventory(NamedTuple):
-    """The hosts with all containers of the target; host -> volumes of its services; host -> number of recorded releases."""
+    """The hosts with all containers of the target; host -> volumes of its services; host -> number of recorded releases.
+
+    `images`: host -> those that nothing needs without the target.
+    """
 
     observed: DockerObserved
     volumes: Mapping[str, tuple[str, ...]] = {}
     records: Mapping[str, int] = {}
+    images: Mapping[str, tuple[StockImage, ...]] = {}
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
-    """One step for each host that has something of the target."""
-    return tuple(step for host in inventory.observed.hosts for step in _steps(host, inventory, wanted))
+    """One step for each host that has something of the target, then one for each that has images to remove."""
+    steps = tuple(step for host in inventory.observed.hosts for step in _steps(host, inventory, wanted))
+    return (*steps, *plan_image_removal(inventory.images)) if wanted.images else steps
 
 
 def _steps(host: str, inventory: Inventory, wanted: Destruction) -> Iterator[RemoveAll]:

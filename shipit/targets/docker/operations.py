@@ -20,6 +20,7 @@ from shipit.targets.docker.host_place import HostPlace
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan_back import Record
 from shipit.targets.docker.reach import check_reached
+from shipit.targets.docker.stock import images_after, read_stock
 from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.engine.container_values import Publish
 from shipit.targets.engine.exec import execute
@@ -28,8 +29,10 @@ from shipit.targets.engine.log import ServiceLog
 from shipit.targets.engine.one_off import check_no_size, run_once, start_once
 from shipit.targets.engine.owner import SERVICE
 from shipit.targets.engine.ports import ContainerPorts
+from shipit.targets.engine.prune import own_repositories
 from shipit.targets.engine.records import data_volumes, read_records
 from shipit.targets.engine.running import find_running
+from shipit.targets.engine.stock import Stocks, plan_prune, prune_notes
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
@@ -111,13 +114,23 @@ class Operations(HostPlace):
             client = self.hosts.client(host, session)
             volumes[host] = data_volumes(client, self.owner)
             records[host] = len(read_records(client, self.owner, Record))
-        return Inventory(observed, volumes, records)
+        images = images_after(self.hosts, self.owner, own_repositories(self.project), session)
+        return Inventory(observed, volumes, records, images)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(inventory, wanted)
 
     def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
         return tuple(leftovers(inventory, wanted))
+
+    def stock(self, session: Session) -> Stocks:
+        return read_stock(self.hosts, self.owner, own_repositories(self.project), self.config.keep, session)
+
+    def plan_prune(self, stock: Stocks) -> tuple[Step, ...]:
+        return plan_prune(stock)
+
+    def prune_notes(self, stock: Stocks) -> Sequence[str]:
+        return prune_notes(stock)
 
     def images_in_use(self, observed: DockerObserved) -> Collection[str]:
         """Those of kept containers, too: a rollback starts them."""

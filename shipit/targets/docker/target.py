@@ -41,6 +41,8 @@ from shipit.targets.docker.reach import Aim, aim_at_names, aim_at_release, check
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.waves import waves_of
+from shipit.targets.engine.prune import remove_stock
+from shipit.targets.engine.prune_step import PruneEngine
 from shipit.targets.engine.records import cannot_return, find_record, read_records, write_record
 from shipit.targets.session import Session
 
@@ -105,6 +107,10 @@ class DockerTarget(Operations):
         return Rendered(self.name, self.place, "requests", parts)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        if isinstance(step, PruneEngine):
+            client = self.hosts.client(step.host, session)
+            remove_stock(step, client, self.stock(session)[step.host], client.drop)
+            return
         connect = partial(self.hosts.client, host_of(step, self.name), session)
         steady_s = min(_STEADY_S, self.config.settle)
         setting = Setting(

@@ -21,7 +21,7 @@ from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.targets.engine.archive import only_file
 from shipit.targets.engine.frames import frames
-from shipit.targets.engine.label_store import Labelled, age_s
+from shipit.targets.engine.label_store import Labelled, age_s, config_labels
 from shipit.targets.log_times import unix_time
 from shipit.targets.remote import Command, Size
 
@@ -185,10 +185,14 @@ class HostClient:
         answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))
         return answer.status_code == 200
 
+    def network_ids(self, filters: str) -> dict[str, str]:
+        """Id -> name of networks."""
+        rows = self._json("GET", "/networks", {"filters": filters}).rows()
+        return {row["Id"].required(): row["Name"].required() for row in rows}
+
     def network_names(self, filters: str) -> tuple[str, ...]:
         """The names of networks."""
-        rows = self._json("GET", "/networks", {"filters": filters}).rows()
-        return tuple(sorted(row["Name"].required() for row in rows))
+        return tuple(sorted(self.network_ids(filters).values()))
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": dict(labels)}
@@ -235,6 +239,34 @@ class HostClient:
 
     def info(self) -> Field:
         return self._json("GET", "/info", {})
+
+    def swarm_rows(self, path: str, filters: str = "") -> list[Field]:
+        """What GET `path` lists of the swarm; empty on an engine that manages none. Raises: RemoteError, also for a locked swarm."""
+        answer = self._swarm_answer(path, filters)
+        return list(self._parsed(answer, f"GET {path}").rows()) if answer else []
+
+    def labelled_configs(self, filters: str) -> list[Labelled]:
+        """The configs of the swarm that a filter selects; empty on an engine that manages none."""
+        answer = self._swarm_answer("/configs", filters)
+        return config_labels(self._parsed(answer, "GET /configs"), answer.headers.get("Date", "")) if answer else []
+
+    def _swarm_answer(self, path: str, filters: str) -> WholeAnswer | None:
+        query = {"filters": filters} if filters else {}
+        answer = self._answer("GET", path, query, accepted=(200, 404, 503))
+        if answer.status_code == 200:
+            return answer
+        state = self.info()["Swarm"]["LocalNodeState"].text() if answer.status_code == 503 else ""
+        if state in ("locked", "error"):
+            hint = f"docker --host {self.host} swarm unlock"
+            raise RemoteError(f"the swarm is {state}: what it needs is not known", where=self.host, hint=hint)
+        return None
+
+    def build_cache_bytes(self) -> int:
+        """The size of what the engine keeps for its own builds; 0 where it does not tell it."""
+        answer = self._answer("GET", "/system/df", {"type": "build-cache"}, accepted=(200, 400, 404, 500, 501))
+        if answer.status_code != 200:
+            return 0
+        return sum(row["Size"].whole() for row in self._parsed(answer, "GET /system/df")["BuildCache"].rows())
 
     def _json(self, method: str, path: str, query: Mapping[str, str]) -> Field:
         return self._parsed(self._answer(method, path, query), f"{method} {path}")

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
+from shipit.http.fields import Field
+
 # The longest name of a config in a swarm.
 _LONGEST = 64
 
@@ -48,6 +50,14 @@ def short_name(name: str, longest: int = _LONGEST) -> str:
     if len(name) <= longest:
         return name
     return f"{hashlib.sha256(name.encode()).hexdigest()[:12]}-{name[-40:].lstrip('-_.')}"
+
+
+def config_labels(answer: Field, date: str) -> list[Labelled]:
+    """The objects in the answer of GET /configs, which has this Date."""
+    return [
+        Labelled(row["Spec"]["Name"].required(), row["Spec"]["Labels"].texts(), age_s(row["CreatedAt"].text(), date))
+        for row in answer.rows()
+    ]
 
 
 def age_s(created: str, date: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.errors import ShipitError
@@ -16,7 +16,7 @@ from shipit.json_text import parse_json
 from shipit.record import from_json, to_json
 from shipit.targets.engine.label_store import Labelled, LabelStore, short_name
 from shipit.targets.engine.owner import LABEL, LOCK, Owner
-from shipit.targets.locks import Holder, LockState
+from shipit.targets.locks import LEASE_S, Holder, LockState
 
 _TOKEN, _HOLDER = f"{LABEL}.lock-token", f"{LABEL}.lock-holder"
 
@@ -58,6 +58,24 @@ def swap_lock(
     for found in others:
         store.drop(found.found.name)
     return LockState(holder, str(wanted))
+
+
+def changed_now(found: Sequence[Labelled], owner: Owner) -> str:
+    """The other target that a run changes now, as APP/ENVIRONMENT/TARGET; empty where none is, or only targets of the run that holds the lock of the owner.
+
+    `found` are the locks of all targets on an engine.
+    """
+    own, locks = owner.labels, [one for one in found if LOCK in one.labels]
+    runs = {_run(one.labels) for one in locks if own.items() <= one.labels.items()}
+    for lock in locks:
+        if not own.items() <= lock.labels.items() and lock.age_s <= LEASE_S and _run(lock.labels) not in runs:
+            return "/".join(lock.labels.get(name, "") for name in own)
+    return ""
+
+
+def _run(labels: Mapping[str, str]) -> str:
+    holder = _holder(labels)
+    return holder.run if holder else ""
 
 
 def _locks(store: LabelStore, owner: Owner) -> list[_Lock]:

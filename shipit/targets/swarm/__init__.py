@@ -6,7 +6,7 @@ KIND = Kind(
     names=("swarm",),
     config="shipit.targets.swarm.config:SwarmConfig",
     target="shipit.targets.swarm.target:create",
-    steps=("shipit.targets.swarm.steps",),
+    steps=("shipit.targets.swarm.steps", "shipit.targets.engine.prune_step"),
     capabilities=frozenset(
         [
             "checks_access",
@@ -20,6 +20,7 @@ KIND = Kind(
             "has_workloads",
             "locks",
             "notes",
+            "prunes",
             "records_releases",
             "renders",
             "restarts",
@@ -32,6 +33,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
+    draft="shipit.targets.swarm.draft:DRAFT",
     guide="swarm",
     workloads_key="services",
     parts={

@@ -16,7 +16,7 @@ from shipit.http.fields import Field
 from shipit.printable import printable_line
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.frames import frames
-from shipit.targets.engine.label_store import Labelled, age_s
+from shipit.targets.engine.label_store import Labelled, config_labels
 from shipit.targets.swarm.observed import NodeFacts
 
 _TAIL = 20
@@ -119,10 +119,7 @@ class SwarmClient(HostClient):
 
     def networks(self, filters: str = _SWARM_SCOPE) -> dict[str, str]:
         """Id -> name of networks: those of the swarm, unless other filters are given."""
-        return {
-            row["Id"].required(): row["Name"].text()
-            for row in self._json("GET", "/networks", {"filters": filters}).rows()
-        }
+        return self.network_ids(filters)
 
     def create_overlay(self, name: str, labels: Mapping[str, str]) -> None:
         self.create_any_network({"Name": name, "Driver": "overlay", "Attachable": True, "Labels": dict(labels)})
@@ -186,13 +183,7 @@ class SwarmClient(HostClient):
 
     def list_labelled(self, filters: str) -> Sequence[Labelled]:
         answer = self._answer("GET", "/configs", {"filters": filters})
-        date = answer.headers.get("Date", "")
-        return [
-            Labelled(
-                row["Spec"]["Name"].required(), row["Spec"]["Labels"].texts(), age_s(row["CreatedAt"].text(), date)
-            )
-            for row in self._parsed(answer, "GET /configs").rows()
-        ]
+        return config_labels(self._parsed(answer, "GET /configs"), answer.headers.get("Date", ""))
 
     def drop(self, name: str) -> bool:
         return self.remove_config(name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Destruction, Leftover, Step
+from shipit.targets.engine.stock import StockImage, plan_image_removal
 from shipit.targets.swarm.observed import SwarmObserved
 from shipit.targets.swarm.steps import RemoveAll
 
@@ -13,17 +14,22 @@ from shipit.targets.swarm.steps import RemoveAll
 class Inventory(NamedTuple):
     """The swarm with all services of the target; the volumes of its services on the manager; the number of recorded releases.
 
-    `others` counts configs and secrets.
+    `others` counts configs and secrets. `images`: manager -> those that nothing needs without the target.
     """
 
     observed: SwarmObserved
     volumes: tuple[str, ...] = ()
     records: int = 0
     others: int = 0
+    images: Mapping[str, tuple[StockImage, ...]] = {}
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
-    """One step; none where nothing is left."""
+    """One step for the swarm, and one for the images on the manager; none where nothing is left."""
+    return (*_steps(inventory, wanted), *(plan_image_removal(inventory.images) if wanted.images else ()))
+
+
+def _steps(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
     services = tuple(found.name for found in inventory.observed.services.values())
     volumes = tuple(name for name in inventory.volumes if _name(name) in wanted.named)
     if not services and not volumes and not inventory.records and not inventory.others:

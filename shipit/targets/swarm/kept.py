@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.errors import DeployFailed
 from shipit.targets.engine.owner import LOCK, Owner
 from shipit.targets.engine.records import kept_records, read_records
 from shipit.targets.session import Session
-from shipit.targets.swarm.client import SwarmClient
+from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.compare import fingerprint_of, portable, settings_of
 from shipit.targets.swarm.contents import LARGEST
 from shipit.targets.swarm.observed import SwarmObserved
@@ -62,19 +62,32 @@ def _store(client: SwarmClient, owner: Owner, service: str, name: str, body: Map
     return name
 
 
-def expire(client: SwarmClient, owner: Owner, keep: int, observed: SwarmObserved) -> None:
-    """Remove the specs that neither a service nor a kept release has, and the secrets and configs that only they used."""
+class Expired(NamedTuple):
+    """The configs and secrets that neither a service nor a kept release has."""
+
+    configs: tuple[Stored, ...]
+    secrets: tuple[Stored, ...]
+
+
+def find_expired(client: SwarmClient, owner: Owner, keep: int, observed: SwarmObserved) -> Expired:
     records = kept_records(read_records(client, owner, Record), keep)
     names = {name for record in records for name in record.services.values()}
     names |= {found.kept for found in observed.services.values()}
     configs = client.configs(owner.filters)
     uses = {use for one in configs if one.name in names and (kept := parse_kept(one.labels)) for use in kept.uses}
-    for one in configs:
-        if (KEEPS in one.labels and one.name not in names) or (CONTENT in one.labels and one.name not in uses):
-            client.remove_config(one.id)
-    for secret in client.secrets(owner.filters):
-        if SECRET in secret.labels and secret.name not in uses:
-            client.remove_secret(secret.id)
+    old = [one for one in configs if KEEPS in one.labels and one.name not in names]
+    old += [one for one in configs if CONTENT in one.labels and one.name not in uses]
+    secrets = (one for one in client.secrets(owner.filters) if SECRET in one.labels and one.name not in uses)
+    return Expired(tuple(old), tuple(secrets))
+
+
+def expire(client: SwarmClient, owner: Owner, keep: int, observed: SwarmObserved) -> None:
+    """Remove the specs that neither a service nor a kept release has, and the secrets and configs that only they used."""
+    found = find_expired(client, owner, keep, observed)
+    for one in found.configs:
+        client.remove_config(one.id)
+    for secret in found.secrets:
+        client.remove_secret(secret.id)
 
 
 def remove_all_kept(client: SwarmClient, owner: Owner) -> None:

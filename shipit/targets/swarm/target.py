@@ -34,7 +34,10 @@ from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.log import Instance, InstanceLog
 from shipit.targets.engine.one_off import check_no_size
 from shipit.targets.engine.owner import LOCK, RECORD, Owner
+from shipit.targets.engine.prune import own_repositories, remove_stock
+from shipit.targets.engine.prune_step import PruneEngine
 from shipit.targets.engine.records import cannot_return, data_volumes, find_record, read_records, write_record
+from shipit.targets.engine.stock import Stocks, plan_prune, prune_notes
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
@@ -60,6 +63,7 @@ from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.setting import Setting
 from shipit.targets.swarm.stack_file import read_stack
 from shipit.targets.swarm.stack_wanted import StackServices, problems_in_stack, stack_name
+from shipit.targets.swarm.stock import await_removed, drop_kept, images_after, read_stock
 from shipit.targets.swarm.wanted import Services, WantedService
 from shipit.targets.verbs import LogQuery
 
@@ -156,6 +160,13 @@ class SwarmTarget:
         return Rendered(self.name, self.place, "requests", parts)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        if isinstance(step, PruneEngine):
+            client = self._client(session)
+            await_removed(client, session)
+            remove_stock(
+                step, client, self.stock(session)[client.host], partial(drop_kept, client=client, owner=self.owner)
+            )
+            return
         yield from apply_step(step, self._setting(session))
 
     def judge(self, release: Release, observed: SwarmObserved, seen: Seen) -> Verdict:
@@ -290,13 +301,30 @@ class SwarmTarget:
         records = sum(RECORD in one.labels for one in configs)
         others = sum(RECORD not in one.labels and LOCK not in one.labels for one in configs)
         others += len(client.secrets(self.owner.filters))
-        return Inventory(self.observe(session), data_volumes(client, self.owner), records, others)
+        images = images_after(client, self.owner, own_repositories(self.project))
+        return Inventory(self.observe(session), data_volumes(client, self.owner), records, others, images)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(inventory, wanted)
 
     def leftovers(self, inventory: Inventory, wanted: Destruction) -> Sequence[Leftover]:
         return tuple(leftovers(inventory, wanted))
+
+    def stock(self, session: Session) -> Stocks:
+        client = self._client(session)
+        return read_stock(
+            client,
+            self.owner,
+            own_repositories(self.project),
+            self.config.keep,
+            self._reader(client, session).observe(),
+        )
+
+    def plan_prune(self, stock: Stocks) -> tuple[Step, ...]:
+        return plan_prune(stock)
+
+    def prune_notes(self, stock: Stocks) -> Sequence[str]:
+        return prune_notes(stock)
 
     def images_in_use(self, observed: SwarmObserved) -> Collection[str]:
         """Those of kept specs, too: a rollback starts them."""

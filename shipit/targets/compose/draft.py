@@ -1,0 +1,69 @@
+"""The Compose project of a new deploy.yml: the Compose file of the project, on the engine of the docker command or another one."""
+
+from __future__ import annotations
+
+import re
+
+from shipit.docker.address import find_engine
+from shipit.drafts.compose_file import ComposeFacts, other_todo, read_compose_facts
+from shipit.drafts.files import ProjectFacts
+from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
+from shipit.drafts.text import yaml_text
+from shipit.targets.compose.config import DEFAULT_FILES
+
+_HERE = "here"
+_HOST = re.compile(r"(unix|tcp|ssh)://[^\s,]+|context:[^\s,]+")
+
+
+def detect(folder: Folder) -> Detection:
+    """The Compose file, and the engine of another machine that DOCKER_HOST names."""
+    facts = read_compose_facts(folder)
+    address = find_engine(folder.environ.variables, folder.environ.home, lambda text: None)
+    is_remote = address.host.startswith(("ssh://", "tcp://")) and address.origin == "DOCKER_HOST"
+    return Detection(current=address.host if is_remote else "", own=facts)
+
+
+def choose(project: ProjectFacts, found: Detection) -> Choice | None:
+    """A file whose services only a swarm runs as they are written is not for Compose."""
+    facts = _facts(found)
+    return Choice(found.current) if facts.file and not facts.is_for_a_swarm else None
+
+
+def question(project: ProjectFacts, found: Detection) -> Question | None:
+    facts = _facts(found)
+    if not facts.file:
+        return None
+    text = f"Engine for {facts.file}: {_HERE}, or such as ssh://deploy@web1 ({NONE}: not with Compose)"
+    return Question(text, NONE if facts.is_for_a_swarm else found.current or _HERE, _check)
+
+
+def _check(text: str) -> str:
+    return "" if text == _HERE or _HOST.fullmatch(text) else f"should be {_HERE}, ssh://USER@HOST or context:NAME"
+
+
+def narrow(project: ProjectFacts, found: Detection) -> ProjectFacts:
+    """The services keep what the file says of them: deploy.yml has the images, and the variables that the file lacks."""
+    facts = _facts(found)
+    todo = list(other_todo(project.todo, facts))
+    if project.release:
+        what = "the release command is not run by Compose: make it a service of the file that others wait for"
+        todo.append(f"{what} (condition: service_completed_successfully)")
+    return project._replace(env=(), dotenv=(), secrets=facts.variables, release="", todo=tuple(todo))
+
+
+def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDraft:
+    """The target; the file is named where Compose would not use it by itself."""
+    facts = _facts(found)
+    is_here = choice.place in ("", _HERE)
+    parts = [f"file: {yaml_text(facts.file)}"] if facts.file not in DEFAULT_FILES else []
+    parts += [] if is_here else [f"host: {yaml_text(choice.place)}"]
+    note = f"    # runs {facts.file} on the engine of the docker command; host: names another one" if is_here else ""
+    keys = f" {{{', '.join(parts)}}}" if parts else ""
+    return TargetDraft((f"  compose:{keys}{note}",))
+
+
+def _facts(found: Detection) -> ComposeFacts:
+    return found.own if isinstance(found.own, ComposeFacts) else ComposeFacts()
+
+
+DRAFT = KindDraft("compose", detect, choose, question, render, needs_repository=False, is_alone=True, narrow=narrow)

@@ -1,0 +1,79 @@
+"""What the hosts of a target have that neither what runs nor a rollback needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+from shipit.parallel import together
+from shipit.targets.docker.plan_back import Record, names_in
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.connection import Hosts
+from shipit.targets.engine.facts import has_ended, name_of
+from shipit.targets.engine.one_off import has_expired
+from shipit.targets.engine.owner import SERVICE, Owner
+from shipit.targets.engine.prune import app_networks, find_stock, is_own
+from shipit.targets.engine.records import has_unknown_record, kept_records, read_records
+from shipit.targets.engine.stock import Stock, StockImage
+from shipit.targets.session import Session
+
+
+def read_stock(
+    hosts: Hosts, owner: Owner, repositories: Collection[str], keep: int, session: Session
+) -> dict[str, Stock]:
+    """Host -> its stock. Raises: RemoteError where one can't be read."""
+    first = hosts.client(hosts.names[0], session)
+    records = read_records(first, owner, Record)
+    kept: dict[str, set[str]] = {}
+    for record in kept_records(records, keep):
+        for host, names in names_in(record).items():
+            kept.setdefault(host, set()).update(names)
+    is_known = not has_unknown_record(first, owner, len(records))
+    now_s = session.clock.wall_s()
+    reads = {
+        host: partial(
+            _read, hosts.client(host, session), owner, repositories, kept.get(host, ()), now_s, is_known=is_known
+        )
+        for host in hosts.names
+    }
+    return together(reads, session.clock)
+
+
+def images_after(
+    hosts: Hosts, owner: Owner, repositories: Collection[str], session: Session
+) -> dict[str, tuple[StockImage, ...]]:
+    """Host -> the images that nothing needs when every container of the target is gone. Raises: RemoteError."""
+    found = {}
+    for host in hosts.names:
+        client = hosts.client(host, session)
+        rows = client.containers()
+        gone = [row for row in rows if is_own(row, owner)]
+        found[host] = find_stock(client, owner, repositories, rows, gone, app_networks(owner, "local")).images
+    return found
+
+
+def _read(
+    client: HostClient,
+    owner: Owner,
+    repositories: Collection[str],
+    kept: Collection[str],
+    now_s: float,
+    *,
+    is_known: bool,
+) -> Stock:
+    rows = client.containers()
+    own = [row for row in rows if is_own(row, owner)]
+    running = {row["Labels"].texts().get(SERVICE, "") for row in own if not has_ended(row)}
+    gone = []
+    for row in own:
+        # `shipit start` starts the containers of a service that was stopped, also those that no release has.
+        is_old = row["Labels"].texts().get(SERVICE, "") in running and has_ended(row) and name_of(row) not in kept
+        if has_expired(row, now_s) or (is_known and is_old):
+            gone.append(row)
+    stock = find_stock(client, owner, repositories, rows, gone, app_networks(owner, "local"))
+    if is_known:
+        return stock
+    note = (
+        f"the stopped containers on {client.host} stay: a record of a release can't be read by this version of shipit"
+    )
+    return stock._replace(notes=(note, *stock.notes))

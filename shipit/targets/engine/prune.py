@@ -1,0 +1,147 @@
+"""Reads what an engine has of a target that nothing needs, and removes it.
+
+What others need is read from the engine, whoever they are: images and networks of all containers, running or not, of the
+services of a swarm, and of the files and specs that other targets of shipit keep for rollback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from shipit.config.project import Project
+from shipit.errors import RemoteError
+from shipit.http.fields import Field
+from shipit.printable import human_bytes
+from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.facts import has_ended, name_of
+from shipit.targets.engine.lock import changed_now
+from shipit.targets.engine.owner import IMAGE, IMAGES, LOCK, TARGET, Owner
+from shipit.targets.engine.prune_step import PruneEngine
+from shipit.targets.engine.stock import Stock, own_images, unneeded
+
+
+def own_repositories(project: Project) -> frozenset[str]:
+    """The repositories that deploy.yml pushes to."""
+    return frozenset(image.repository for image in project.images.values() if image.repository)
+
+
+def find_stock(
+    client: HostClient,
+    owner: Owner,
+    repositories: Collection[str],
+    rows: Sequence[Field],
+    gone: Sequence[Field],
+    networks: Mapping[str, Sequence[str]],
+    kept: Collection[str] = (),
+    gone_services: Collection[str] = (),
+) -> Stock:
+    """What nothing needs. `rows` are the containers of the engine, and `gone` those of the target that nothing needs.
+
+    `networks` are the filters for the networks of the target. `kept` are the names of objects that the target keeps for
+    releases that are too old to return to. `gone_services` are the ids of services of the swarm that need nothing.
+
+    Raises: RemoteError.
+    """
+    ids = {row["Id"].required() for row in gone}
+    left = [row for row in rows if row["Id"].required() not in ids]
+    own = [row for row in left if is_own(row, owner) and has_ended(row)]
+    containers = tuple(sorted(name_of(row) for row in gone))
+    found = list(own_images(client.images(), owner, repositories))
+    services = [row for row in client.swarm_rows("/services") if row["ID"].text() not in gone_services]
+    if busy := _deploying(client, owner):
+        notes = (
+            f"images and networks on {client.host} stay: {busy} changes something there now; run it again",
+            *_cache(client),
+        )
+        return Stock(
+            containers, kept=tuple(sorted(kept)), spared=(len({one for one, _ in found}), len(own)), notes=notes
+        )
+    images = unneeded(found, {*_images_of(left), *_service_images(services), *_kept_images(client, kept)})
+    used = {*_networks_of(left), *_service_networks(services)}
+    free = tuple(
+        sorted(name for one, name in client.network_ids(json.dumps(networks)).items() if not {one, name} & used)
+    )
+    names = {image.name for image in images}
+    spared = {identity for identity, image in found if image.name not in names}
+    return Stock(containers, images, free, tuple(sorted(kept)), (len(spared), len(own)), tuple(_cache(client)))
+
+
+def remove_stock(step: PruneEngine, client: HostClient, found: Stock, drop: Callable[[str], object]) -> None:
+    """Remove what a step names and what still nothing needs, as `found` now. `drop` removes an object of a release."""
+    for name in _still(step.containers, found.containers):
+        client.remove(name)
+    for name in _still(step.kept, found.kept):
+        drop(name)
+    for name in _still(step.images, [image.name for image in found.images]):
+        client.remove_image(name)
+    for name in _still(step.networks, found.networks):
+        client.remove_network(name)
+
+
+def is_own(row: Field, owner: Owner) -> bool:
+    """True for a container with the labels of a target, in a row of GET /containers/json."""
+    labels = row["Labels"].texts()
+    return all(labels.get(name) == value for name, value in owner.labels.items())
+
+
+def _still(names: Sequence[str], found: Collection[str]) -> Iterator[str]:
+    return (name for name in names if name in found)
+
+
+def _images_of(rows: Sequence[Field]) -> Iterator[str]:
+    for row in rows:
+        yield from (row["ImageID"].text(), row["Image"].text())
+
+
+def _networks_of(rows: Sequence[Field]) -> Iterator[str]:
+    return (name for row in rows for name, _ in row["NetworkSettings"]["Networks"].items())
+
+
+def _service_images(services: Sequence[Field]) -> Iterator[str]:
+    for row in services:
+        # The spec of before is what `docker service rollback` starts.
+        for spec in (row["Spec"], row["PreviousSpec"]):
+            yield spec["TaskTemplate"]["ContainerSpec"]["Image"].text()
+
+
+def _service_networks(services: Sequence[Field]) -> Iterator[str]:
+    for row in services:
+        for spec in (row["Spec"], row["PreviousSpec"]):
+            yield from (one["Target"].text() for one in spec["TaskTemplate"]["Networks"].rows())
+            yield from (one["Target"].text() for one in spec["Networks"].rows())
+
+
+def _kept_images(client: HostClient, without: Collection[str]) -> Iterator[str]:
+    """The images of kept files and specs of every target of shipit."""
+    for volume in client.volumes(_labelled(IMAGES)):
+        if volume.name not in without:
+            yield from volume.labels.get(IMAGES, "").split()
+    for config in client.labelled_configs(_labelled(IMAGE)):
+        if config.name not in without:
+            yield config.labels.get(IMAGE, "")
+
+
+def _deploying(client: HostClient, owner: Owner) -> str:
+    filters = _labelled(LOCK)
+    return changed_now([*client.volumes(filters), *client.labelled_configs(filters)], owner)
+
+
+def _cache(client: HostClient) -> Iterator[str]:
+    """The build cache of an engine does not say whose it is."""
+    try:
+        size = client.build_cache_bytes()
+    except RemoteError:
+        return
+    if size:
+        yield f"{human_bytes(size)} of build cache on {client.host} stay: the engine does not say whose they are; docker --host {client.host} builder prune"
+
+
+def app_networks(owner: Owner, scope: str) -> dict[str, list[str]]:
+    """The filters for the networks that shipit made for an app and environment. `scope` is `local`, or `swarm` for those of a swarm."""
+    labels = [f"{name}={value}" for name, value in owner.labels.items() if name != TARGET]
+    return {"label": labels, "scope": [scope]}
+
+
+def _labelled(label: str) -> str:
+    return json.dumps({"label": [label]})

@@ -1,0 +1,70 @@
+"""What the manager of a swarm has of a target that neither what runs nor a rollback needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.prune import app_networks, find_stock
+from shipit.targets.engine.records import has_unknown_record, read_records
+from shipit.targets.engine.stock import Stock, StockImage
+from shipit.targets.session import Session
+from shipit.targets.swarm.client import SwarmClient
+from shipit.targets.swarm.kept import find_expired
+from shipit.targets.swarm.look import is_own
+from shipit.targets.swarm.observed import SwarmObserved
+from shipit.targets.swarm.plan_back import Record
+from shipit.targets.swarm.spec import KEEPS, network_name
+
+# The label of a task's container, and how long removing one may take.
+_SERVICE_ID = "com.docker.swarm.service.id"
+_REMOVAL_S, _RETRY_S = 60.0, 0.3
+
+
+def read_stock(
+    client: SwarmClient, owner: Owner, repositories: Collection[str], keep: int, observed: SwarmObserved
+) -> dict[str, Stock]:
+    """The stock of the manager: Swarm itself removes the containers of tasks. Raises: RemoteError."""
+    notes, names = list[str](), tuple[str, ...]()
+    if has_unknown_record(client, owner, len(read_records(client, owner, Record))):
+        notes = ["the specs of releases stay: a record can't be read by this version of shipit"]
+    else:
+        expired = find_expired(client, owner, keep, observed)
+        names = tuple(one.name for one in (*expired.configs, *expired.secrets))
+    if (others := len(client.nodes()) - 1) > 0:
+        notes.append(f"images on the {others} other nodes are not looked at: run docker image prune there")
+    rows = client.containers()
+    stock = find_stock(client, owner, repositories, rows, (), app_networks(owner, "swarm"), names)
+    # A rollback makes no other network again: those of a stack file stay.
+    networks = tuple(name for name in stock.networks if name == network_name(owner))
+    return {client.host: stock._replace(networks=networks, notes=(*notes, *stock.notes))}
+
+
+def await_removed(client: SwarmClient, session: Session) -> None:
+    """Wait until the engine has removed the containers of services that are gone: it does so after their answer."""
+    deadline = session.deadline.within(_REMOVAL_S)
+    while deadline.remaining_s():
+        services = {"", *(row["ID"].required() for row in client.services())}
+        if all(row["Labels"].texts().get(_SERVICE_ID, "") in services for row in client.containers()):
+            return
+        session.clock.sleep(_RETRY_S)
+
+
+def drop_kept(name: str, client: SwarmClient, owner: Owner) -> None:
+    """Remove a config or a secret of a target; one that a service uses stays."""
+    for one in client.configs(owner.filters):
+        if one.name == name:
+            client.remove_config(one.id)
+    for one in client.secrets(owner.filters):
+        if one.name == name:
+            client.remove_secret(one.id)
+
+
+def images_after(client: SwarmClient, owner: Owner, repositories: Collection[str]) -> dict[str, tuple[StockImage, ...]]:
+    """The images on the manager that nothing needs when the services of the target are gone. Raises: RemoteError."""
+    services = {row["ID"].required() for row in client.services() if is_own(row, owner)}
+    rows = client.containers()
+    gone = [row for row in rows if row["Labels"].texts().get(_SERVICE_ID, "") in services]
+    kept = [one.name for one in client.configs(owner.filters) if KEEPS in one.labels]
+    found = find_stock(client, owner, repositories, rows, gone, app_networks(owner, "swarm"), kept, services)
+    return {client.host: found.images}
