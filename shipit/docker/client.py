@@ -138,6 +138,11 @@ class Engine:
         """Product and version, such as `Engine 20.10.24`; shown to people and used as a cache key."""
         return self._version.title
 
+    @property
+    def is_podman(self) -> bool:
+        """True for Podman, which serves the API of Docker without swarms."""
+        return self._version.is_podman
+
     def has_api(self, major: int, minor: int) -> bool:
         """True when the engine's API has this version or a newer one."""
         return self._version.has_api(major, minor)

@@ -27,9 +27,13 @@ class EngineVersion(NamedTuple):
         return tuple(int(part) for part in self.api.split(".")) >= (major, minor)
 
     @property
+    def is_podman(self) -> bool:
+        return "podman" in self.title.lower()
+
+    @property
     def has_buildkit(self) -> bool:
         """Whether POST /build?version=2 should work, by product and API version."""
-        return self.has_api(*_BUILDKIT_SINCE) and "podman" not in self.title.lower()
+        return self.has_api(*_BUILDKIT_SINCE) and not self.is_podman
 
 
 def parse_version(answer: Any, where: str) -> EngineVersion:

@@ -42,6 +42,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "python3.11": "python3.11-minimal",
     "kubectl": "kubernetes-client",
+    "podman": "podman",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "nginx": "nginx-light",

@@ -12,7 +12,7 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.record import to_json
 from shipit.targets.engine.owner import IMAGE, IMAGES, LOCK, Owner
-from shipit.targets.engine.prune import app_networks, find_stock, remove_stock
+from shipit.targets.engine.prune import Networks, find_stock, remove_stock
 from shipit.targets.engine.prune_step import PruneEngine
 from shipit.targets.engine.stock import Stock, StockImage, own_images, plan_prune, prune_notes, unneeded
 from shipit.targets.locks import Holder
@@ -84,7 +84,12 @@ def answers(**more: Any) -> dict[str, Any]:
         "GET /volumes": {"Volumes": [{"Name": "f", "Labels": {IMAGES: f"{digests['b']} x"}}]},
         "GET /services": [{"ID": "s", "Spec": spec, "PreviousSpec": before}],
         "GET /configs": [kept],
-        "GET /networks": [{"Id": "n1", "Name": "one"}, {"Id": "n2", "Name": "two"}, {"Id": "n3", "Name": "three"}],
+        "GET /networks": [
+            {"Id": "n1", "Name": "one"},
+            {"Id": "n2", "Name": "two"},
+            {"Id": "n3", "Name": "three"},
+            {"Id": "n4", "Name": "four", "Scope": "swarm"},
+        ],
         "GET /system/df": {"BuildCache": [{"Size": 1024}, {"Size": 1024}]},
         **more,
     }
@@ -98,7 +103,7 @@ ROWS = [
 
 def read(client: Any, **more: Any) -> Stock:
     rows = [Field(row, "GET /containers/json") for row in ROWS]
-    return find_stock(client, OWNER, REPOSITORIES, rows, rows[1:], app_networks(OWNER, "local"), **more)
+    return find_stock(client, OWNER, REPOSITORIES, rows, rows[1:], Networks(OWNER.app_filters, "local"), **more)
 
 
 def test_images_and_networks_that_anybody_needs_stay(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 from shipit.targets.compose.history import Record
 from shipit.targets.compose.kept import old_files
+from shipit.targets.compose.look import project_filters
 from shipit.targets.compose.observed import ComposeObserved
-from shipit.targets.compose.parse import PROJECT
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.one_off import has_expired
 from shipit.targets.engine.owner import Owner
-from shipit.targets.engine.prune import find_stock, is_own
+from shipit.targets.engine.prune import Networks, find_stock, is_own
 from shipit.targets.engine.records import has_unknown_record, kept_records, read_records
 from shipit.targets.engine.stock import Stock, StockImage
 
@@ -31,13 +31,13 @@ def read_stock(
     records = read_records(client, owner, Record)
     if has_unknown_record(client, owner, len(records)):
         note = f"the compose files of releases stay on {client.host}: a record can't be read by this version of shipit"
-        stock = find_stock(client, owner, repositories, rows, gone, {"label": [f"{PROJECT}={project}"]})
+        stock = find_stock(client, owner, repositories, rows, gone, Networks(project_filters(project)))
         return {client.host: stock._replace(notes=(note, *stock.notes))}
     kept = {record.file for record in kept_records(records, keep)}
     # After a failure the containers may be of files that no kept release has.
     kept |= {file.file for file in (observed.current, observed.made) if file}
     old = [volume.name for volume in old_files(client, owner, kept)]
-    return {client.host: find_stock(client, owner, repositories, rows, gone, {"label": [f"{PROJECT}={project}"]}, old)}
+    return {client.host: find_stock(client, owner, repositories, rows, gone, Networks(project_filters(project)), old)}
 
 
 def images_after(
@@ -47,5 +47,5 @@ def images_after(
     rows = client.containers()
     gone = [row for row in rows if is_own(row, owner)]
     old = [volume.name for volume in old_files(client, owner, ())]
-    found = find_stock(client, owner, repositories, rows, gone, {"label": [f"{PROJECT}={project}"]}, old)
+    found = find_stock(client, owner, repositories, rows, gone, Networks(project_filters(project)), old)
     return {client.host: found.images}

@@ -302,7 +302,7 @@ class ComposeTarget:
     def examine(self, session: Session) -> Sequence[Finding]:
         """The engine, Compose, and whether the compose file can be read."""
         info = self._client(session).info()
-        what = f"{self.host} answers: Docker {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
+        what = f"{self.host} answers: {self._client(session).product} {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
         services = ", ".join(self._plain_file().services)
         return (
             Finding("ok", "", what),

@@ -47,14 +47,24 @@ def check_ports(hosts: Hosts, owner: Owner, ports: Collection[Publish], session:
 def _examine(hosts: Hosts, host: str, owner: Owner, ports: Collection[Publish], session: Session) -> list[Finding]:
     client = hosts.client(host, session)
     info = client.info()
-    what = f"{host} answers: Docker {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
+    what = f"{host} answers: {client.product} {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
     taken = _taken(client, owner, ports)
     hint = "publish another port, or stop that container"
     return [
         Finding("ok", "", what),
+        *_podman(client),
         *_disk(client),
         *(Finding("failure", "", line, hint) for line in taken),
     ]
+
+
+def _podman(client: HostClient) -> Iterator[Finding]:
+    """What Podman leaves to others that Docker does itself."""
+    if client.engine.is_podman:
+        what = f"Podman on {client.host} starts no container again after the machine has started, by itself"
+        yield Finding("warning", "", what, "on the host: systemctl enable --now podman-restart.service")
+        what = f"services on {client.host} find each other by name only with Podman's packages netavark and aardvark-dns, or golang-github-containernetworking-plugin-dnsname"
+        yield Finding("warning", "", what, "on the host: install them, before the first deploy makes the network")
 
 
 def _taken(client: HostClient, owner: Owner, ports: Collection[Publish]) -> list[str]:

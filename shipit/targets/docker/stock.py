@@ -12,7 +12,7 @@ from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.facts import has_ended, name_of
 from shipit.targets.engine.one_off import has_expired
 from shipit.targets.engine.owner import SERVICE, Owner
-from shipit.targets.engine.prune import app_networks, find_stock, is_own
+from shipit.targets.engine.prune import Networks, find_stock, is_own
 from shipit.targets.engine.records import has_unknown_record, kept_records, read_records
 from shipit.targets.engine.stock import Stock, StockImage
 from shipit.targets.session import Session
@@ -48,7 +48,7 @@ def images_after(
         client = hosts.client(host, session)
         rows = client.containers()
         gone = [row for row in rows if is_own(row, owner)]
-        found[host] = find_stock(client, owner, repositories, rows, gone, app_networks(owner, "local")).images
+        found[host] = find_stock(client, owner, repositories, rows, gone, Networks(owner.app_filters, "local")).images
     return found
 
 
@@ -70,7 +70,7 @@ def _read(
         is_old = row["Labels"].texts().get(SERVICE, "") in running and has_ended(row) and name_of(row) not in kept
         if has_expired(row, now_s) or (is_known and is_old):
             gone.append(row)
-    stock = find_stock(client, owner, repositories, rows, gone, app_networks(owner, "local"))
+    stock = find_stock(client, owner, repositories, rows, gone, Networks(owner.app_filters, "local"))
     if is_known:
         return stock
     note = (

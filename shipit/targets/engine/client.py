@@ -44,6 +44,11 @@ class HostClient:
         clock = Clock()
         return HostClient(self.engine, self.host, Deadline(clock, clock.now() + seconds))
 
+    @property
+    def product(self) -> str:
+        """`Docker` or `Podman`."""
+        return "Podman" if self.engine.is_podman else "Docker"
+
     def containers(self, filters: str = "") -> list[Field]:
         query = {"all": "true", **({"filters": filters} if filters else {})}
         return list(self._json("GET", "/containers/json", query).rows())
@@ -185,10 +190,11 @@ class HostClient:
         answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))
         return answer.status_code == 200
 
-    def network_ids(self, filters: str) -> dict[str, str]:
-        """Id -> name of networks."""
+    def network_ids(self, filters: str, scope: str = "") -> dict[str, str]:
+        """Id -> name of networks. `scope` is `local` or `swarm`; empty for any: Podman has no filter for it."""
         rows = self._json("GET", "/networks", {"filters": filters}).rows()
-        return {row["Id"].required(): row["Name"].required() for row in rows}
+        own = (row for row in rows if not scope or row["Scope"].text(scope) == scope)
+        return {row["Id"].required(): row["Name"].required() for row in own}
 
     def network_names(self, filters: str) -> tuple[str, ...]:
         """The names of networks."""

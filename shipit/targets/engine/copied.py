@@ -40,9 +40,17 @@ def copied_body(like: Field, number: int) -> dict[str, Any]:
     return {
         **body,
         "Labels": labels,
-        "HostConfig": dict(like["HostConfig"].map()),
+        "HostConfig": _host_config(like["HostConfig"]),
         "NetworkingConfig": {"EndpointsConfig": networks},
     }
+
+
+def _host_config(found: Field) -> dict[str, Any]:
+    """Podman tells limits by the names of the kernel, and takes those of `ulimit`."""
+    limits = [
+        {**row.map(), "Name": row["Name"].text().removeprefix("RLIMIT_").lower()} for row in found["Ulimits"].rows()
+    ]
+    return {**found.map(), **({"Ulimits": limits} if limits else {})}
 
 
 def one_off_body(like: Field, owner: Owner, service: str, command: Command, *, is_detached: bool) -> dict[str, Any]:

@@ -7,7 +7,8 @@ services of a swarm, and of the files and specs that other targets of shipit kee
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from shipit.config.project import Project
 from shipit.errors import RemoteError
@@ -16,9 +17,16 @@ from shipit.printable import human_bytes
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.facts import has_ended, name_of
 from shipit.targets.engine.lock import changed_now
-from shipit.targets.engine.owner import IMAGE, IMAGES, LOCK, TARGET, Owner
+from shipit.targets.engine.owner import IMAGE, IMAGES, LOCK, Owner
 from shipit.targets.engine.prune_step import PruneEngine
 from shipit.targets.engine.stock import Stock, own_images, unneeded
+
+
+class Networks(NamedTuple):
+    """The networks of a target: the filters of the engine's list, and `local` or `swarm`; empty for any."""
+
+    filters: str
+    scope: str = ""
 
 
 def own_repositories(project: Project) -> frozenset[str]:
@@ -32,13 +40,13 @@ def find_stock(
     repositories: Collection[str],
     rows: Sequence[Field],
     gone: Sequence[Field],
-    networks: Mapping[str, Sequence[str]],
+    networks: Networks,
     kept: Collection[str] = (),
     gone_services: Collection[str] = (),
 ) -> Stock:
     """What nothing needs. `rows` are the containers of the engine, and `gone` those of the target that nothing needs.
 
-    `networks` are the filters for the networks of the target. `kept` are the names of objects that the target keeps for
+    `networks` are those of the target. `kept` are the names of objects that the target keeps for
     releases that are too old to return to. `gone_services` are the ids of services of the swarm that need nothing.
 
     Raises: RemoteError.
@@ -60,7 +68,9 @@ def find_stock(
     images = unneeded(found, {*_images_of(left), *_service_images(services), *_kept_images(client, kept)})
     used = {*_networks_of(left), *_service_networks(services)}
     free = tuple(
-        sorted(name for one, name in client.network_ids(json.dumps(networks)).items() if not {one, name} & used)
+        sorted(
+            name for one, name in client.network_ids(networks.filters, networks.scope).items() if not {one, name} & used
+        )
     )
     names = {image.name for image in images}
     spared = {identity for identity, image in found if image.name not in names}
@@ -135,12 +145,6 @@ def _cache(client: HostClient) -> Iterator[str]:
         return
     if size:
         yield f"{human_bytes(size)} of build cache on {client.host} stay: the engine does not say whose they are; docker --host {client.host} builder prune"
-
-
-def app_networks(owner: Owner, scope: str) -> dict[str, list[str]]:
-    """The filters for the networks that shipit made for an app and environment. `scope` is `local`, or `swarm` for those of a swarm."""
-    labels = [f"{name}={value}" for name, value in owner.labels.items() if name != TARGET]
-    return {"label": labels, "scope": [scope]}
 
 
 def _labelled(label: str) -> str:

@@ -63,6 +63,9 @@ class SwarmClient(HostClient):
         swarm = info["Swarm"]
         if swarm["ControlAvailable"].flag():
             return info
+        if self.engine.is_podman:
+            hint = "use a target of kind: docker for it, or name a manager of Docker in host:"
+            raise RemoteError("is Podman, which has no swarm", where=self.host, hint=hint)
         state = swarm["LocalNodeState"].text()
         if state == "active":
             raise RemoteError(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from shipit.http.fields import Field
 from shipit.targets.engine.owner import Owner
-from shipit.targets.engine.prune import app_networks, find_stock
+from shipit.targets.engine.prune import Networks, find_stock
 from shipit.targets.engine.records import has_unknown_record, read_records
 from shipit.targets.engine.stock import Stock, StockImage
 from shipit.targets.session import Session
@@ -33,19 +34,24 @@ def read_stock(
         names = tuple(one.name for one in (*expired.configs, *expired.secrets))
     if (others := len(client.nodes()) - 1) > 0:
         notes.append(f"images on the {others} other nodes are not looked at: run docker image prune there")
-    rows = client.containers()
-    stock = find_stock(client, owner, repositories, rows, (), app_networks(owner, "swarm"), names)
+    rows = _rows(client)
+    stock = find_stock(client, owner, repositories, rows, (), Networks(owner.app_filters, "swarm"), names)
     # A rollback makes no other network again: those of a stack file stay.
     networks = tuple(name for name in stock.networks if name == network_name(owner))
     return {client.host: stock._replace(networks=networks, notes=(*notes, *stock.notes))}
+
+
+def _rows(client: SwarmClient) -> list[Field]:
+    """The containers of the engine, without those of services that are gone: Swarm is about to remove them."""
+    services = {"", *(row["ID"].required() for row in client.services())}
+    return [row for row in client.containers() if row["Labels"].texts().get(_SERVICE_ID, "") in services]
 
 
 def await_removed(client: SwarmClient, session: Session) -> None:
     """Wait until the engine has removed the containers of services that are gone: it does so after their answer."""
     deadline = session.deadline.within(_REMOVAL_S)
     while deadline.remaining_s():
-        services = {"", *(row["ID"].required() for row in client.services())}
-        if all(row["Labels"].texts().get(_SERVICE_ID, "") in services for row in client.containers()):
+        if len(_rows(client)) == len(client.containers()):
             return
         session.clock.sleep(_RETRY_S)
 
@@ -63,8 +69,8 @@ def drop_kept(name: str, client: SwarmClient, owner: Owner) -> None:
 def images_after(client: SwarmClient, owner: Owner, repositories: Collection[str]) -> dict[str, tuple[StockImage, ...]]:
     """The images on the manager that nothing needs when the services of the target are gone. Raises: RemoteError."""
     services = {row["ID"].required() for row in client.services() if is_own(row, owner)}
-    rows = client.containers()
+    rows = _rows(client)
     gone = [row for row in rows if row["Labels"].texts().get(_SERVICE_ID, "") in services]
     kept = [one.name for one in client.configs(owner.filters) if KEEPS in one.labels]
-    found = find_stock(client, owner, repositories, rows, gone, app_networks(owner, "swarm"), kept, services)
+    found = find_stock(client, owner, repositories, rows, gone, Networks(owner.app_filters, "swarm"), kept, services)
     return {client.host: found.images}

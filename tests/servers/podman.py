@@ -1,0 +1,74 @@
+"""Podman's service, which serves the API of Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.servers.install import find
+from tests.servers.process import Background, Unavailable
+
+# Without a cgroup manager of systemd, and with limits that a machine without CAP_SYS_RESOURCE allows.
+SETTINGS = """[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_config_dir = "{folder}/networks"
+"""
+
+
+class Podman:
+    """The service on a unix socket, with images and containers of its own. `host` is its DOCKER_HOST."""
+
+    def __init__(self, folder: Path) -> None:
+        if os.geteuid() != 0:
+            raise Unavailable("Podman needs root here")
+        # A unix socket's path has to be short.
+        self._run = Path(tempfile.mkdtemp(prefix="sdp-", dir="/tmp"))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "networks").mkdir(exist_ok=True)
+        (folder / "containers.conf").write_text(SETTINGS.format(folder=folder))
+        self._variables = {"CONTAINERS_CONF": str(folder / "containers.conf")}
+        self._command = [find("podman"), "--root", str(folder / "root"), "--runroot", str(self._run / "run")]
+        self.host = f"unix://{self._run}/podman.sock"
+        words = [*self._command, "system", "service", "--time", "0", self.host]
+        self._process = Background("podman", words, folder, self._variables)
+        self._process.wait_until(self._answers, 120)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(5)
+            probe.connect(self.host.removeprefix("unix://"))
+            probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b"200 OK" in probe.recv(100)
+
+    def podman(self, *words: str) -> str:
+        """The output of a podman command."""
+        done = subprocess.run(
+            [*self._command, *words],
+            env={**os.environ, **self._variables},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=120,
+        )
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        """End the service, what runs in it, and its networks."""
+        self.podman("rm", "--all", "--force", "--time", "0")
+        names = self.podman("network", "ls", "--quiet").split()
+        found = json.loads(self.podman("network", "inspect", *names))
+        self.podman("network", "prune", "--force")
+        for network in found:
+            # A bridge outlives its network; one that was never used is not there.
+            subprocess.run([find("ip"), "link", "delete", network["network_interface"]], check=False, capture_output=True)
+        self._process.stop(20)
+        shutil.rmtree(self._run, ignore_errors=True)
