@@ -1,4 +1,4 @@
-"""Failed requests at 200 a second through ten deploys behind the proxy, beside ten times `docker rm -f` and `docker run`.
+"""Failed requests at 200 a second through ten deploys behind the proxy, beside ten times `docker rm -f` and `docker run`, and ten times `docker compose up -d`.
 
     python -m benchmarks.downtime [DEPLOYS]
 
@@ -25,7 +25,7 @@ from typing import Any
 
 from tests.e2e.test_docker_hosts import Host
 from tests.e2e.test_docker_proxy import SERVER, Line, Load, Proxied, Upload
-from tests.servers.engine import DockerEngine
+from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.hub import DockerHub
 from tests.servers.registry import RegistryServer
 
@@ -106,14 +106,36 @@ def behind_the_proxy(proxied: Proxied, app: Host, deploys: int) -> dict[str, Any
 
 def stop_and_start(proxied: Proxied, app: Host, deploys: int) -> dict[str, Any]:
     """The same images, as `docker run` publishes them."""
-    images = [app.inspect(name)["Config"]["Image"] for name in app.names()]
-    port = app.port
 
-    def run(image: str) -> None:
-        words = ["run", "--detach", "--name", "plain", "--publish", f"127.0.0.1:{port}:3000", "--env", "PORT=3000"]
+    def replace(image: str) -> None:
+        if "plain" in app.docker("ps", "--all", "--format", "{{.Names}}").split():
+            app.docker("rm", "--force", "plain")
+        words = ["run", "--detach", "--name", "plain", "--publish", f"127.0.0.1:{app.port}:3000", "--env", "PORT=3000"]
         app.docker(*words, image)
 
-    run(images[0])
+    return _replaced(proxied, app, deploys, replace, lambda: app.docker("rm", "--force", "plain"))
+
+
+def compose_up(proxied: Proxied, app: Host, deploys: int, folder: Path) -> dict[str, Any]:
+    """The same images, as a service of a compose file with a published port."""
+    install_compose(folder)
+    file = folder / "compose.yaml"
+    words = ["--config", str(folder), "compose", "--file", str(file), "--project-name", "plain"]
+
+    def replace(image: str) -> None:
+        keys = f"image: '{image}', ports: ['127.0.0.1:{app.port}:3000'], environment: {{PORT: '3000'}}"
+        file.write_text(f"services: {{web: {{{keys}}}}}\n")
+        app.docker(*words, "up", "--detach")
+
+    return _replaced(proxied, app, deploys, replace, lambda: app.docker(*words, "down", "--timeout", "0"))
+
+
+def _replaced(
+    proxied: Proxied, app: Host, deploys: int, replace: Callable[[str], object], remove: Callable[[], object]
+) -> dict[str, Any]:
+    images = [app.inspect(name)["Config"]["Image"] for name in app.names()]
+    port = app.port
+    replace(images[0])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not _answers(proxied, port):
         time.sleep(0.1)
@@ -122,12 +144,11 @@ def stop_and_start(proxied: Proxied, app: Host, deploys: int) -> dict[str, Any]:
     try:
         for number in range(deploys):
             time.sleep(1.0)
-            app.docker("rm", "--force", "plain")
-            run(images[(number + 1) % len(images)])
+            replace(images[(number + 1) % len(images)])
         time.sleep(1.0)
     finally:
         found = traffic.stop()
-        app.docker("rm", "--force", "plain")
+        remove()
     return {**found, "seconds": round(time.perf_counter() - began, 1)}
 
 
@@ -157,6 +178,7 @@ def main(deploys: int = 10) -> None:
         assert app.shipit.run("deploy").returncode == 0
         figures["behind the proxy"] = behind_the_proxy(proxied, app, deploys)
         figures["docker rm and run"] = stop_and_start(proxied, app, deploys)
+        figures["docker compose up"] = compose_up(proxied, app, deploys, folder / "docker-config")
         proxied.clean()
     finally:
         registry.stop()
