@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,9 @@ def stock(
     found.clean()
 
 
-def test_what_nothing_needs_goes_and_what_a_rollback_of_either_environment_needs_stays(stock: Stock) -> None:
+def test_what_nothing_needs_goes_and_what_a_rollback_of_either_environment_needs_stays(
+    stock: Stock, tmp_path: Path
+) -> None:
     docker = stock.docker
     stock.run("deploy", "-e", "staging")
     stock.run("deploy")
@@ -100,8 +103,8 @@ def test_what_nothing_needs_goes_and_what_a_rollback_of_either_environment_needs
     of_target = ["--label", "dev.shipit.target=hosts", "--label", "dev.shipit.service=web"]
     docker("create", "--name", "stock-production-web-old", *own, *of_target, image)
     docker("network", "create", *own, "stock-production-old")
-    base = docker("image", "ls", "--quiet", "--no-trunc").split()[0]
-    docker("tag", base, "foreign:kept")
+    tarfile.open(tmp_path / "foreign.tar", "w").close()
+    docker("import", str(tmp_path / "foreign.tar"), "foreign:kept")
     docker("create", "--name", "foreign-stopped", "foreign:kept", "true")
     docker("network", "create", "foreign-net")
     others = set(docker("ps", "--all", "--quiet").split()) - {

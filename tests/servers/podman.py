@@ -37,6 +37,7 @@ class Podman:
         (folder / "containers.conf").write_text(SETTINGS.format(folder=folder))
         self._variables = {"CONTAINERS_CONF": str(folder / "containers.conf")}
         self._command = [find("podman"), "--root", str(folder / "root"), "--runroot", str(self._run / "run")]
+        self._layers = folder / "root/overlay"
         self.host = f"unix://{self._run}/podman.sock"
         words = [*self._command, "system", "service", "--time", "0", self.host]
         self._process = Background("podman", words, folder, self._variables)
@@ -69,6 +70,10 @@ class Podman:
         self.podman("network", "prune", "--force")
         for network in found:
             # A bridge outlives its network; one that was never used is not there.
-            subprocess.run([find("ip"), "link", "delete", network["network_interface"]], check=False, capture_output=True)
+            subprocess.run(
+                [find("ip"), "link", "delete", network["network_interface"]], check=False, capture_output=True
+            )
         self._process.stop(20)
+        # Podman mounts the folder of its layers on itself.
+        subprocess.run(["umount", str(self._layers)], check=False, capture_output=True)
         shutil.rmtree(self._run, ignore_errors=True)
