@@ -66,7 +66,12 @@ def verdict(*found: ContainerFacts, wanted: Wanted | None = WANTED, **seen: Any)
 
 
 def test_a_rendered_file_has_pinned_images_labels_and_no_build() -> None:
-    row = {"build": {"context": "/a"}, "profiles": ["x"], "pull_policy": "always", "labels": {"own": "a$$b"}}
+    row = {
+        "build": {"context": "/a"},
+        "profiles": ["x"],
+        "pull_policy": "always",
+        "labels": {"own": "a$$b", "dev.shipit.run": "x"},
+    }
     file = parse_file(json.dumps({"name": "shop", "services": {"web": row, "db": None}}).encode())
     text = render_file(OWNER, file, {"web": PINNED})
     found = json.loads(text)["services"]

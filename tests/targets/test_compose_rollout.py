@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
+from shipit.clock import Clock, Deadline
 from shipit.errors import ConfigErrors, DeployFailed
 from shipit.http.fields import Field
+from shipit.record import from_json, to_json
 from shipit.release import Step
 from shipit.targets.compose.config import Rollout
 from shipit.targets.compose.file import parse_file
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
 from shipit.targets.compose.parse import parse_container
-from shipit.targets.compose.plan import plan_compose
+from shipit.targets.compose.plan import notes_on, plan_compose
+from shipit.targets.compose.program import ComposeProgram, unset_variables
 from shipit.targets.compose.rollout import check_rollouts, rollout_notes
-from shipit.targets.compose.steps import ComposeUp, RollService
+from shipit.targets.compose.steps import ComposeUp, RemoveFirst, RollService
 from tests.targets.test_compose_apply import OWNER, inspected, row
-from tests.targets.test_compose_config import load, services
+from tests.targets.test_compose_config import answering, load, services
 
 ROLLED = {"web": Rollout(5.0, ("touch", "/drain"))}
 COMPLETED, HEALTHY, STARTED = "service_completed_successfully", "service_healthy", "service_started"
@@ -148,6 +151,7 @@ def test_the_step_of_a_rolled_service() -> None:
         "web  start-first: image web:1 -> web:2",
         "web  when the new containers are ready, the old ones run on for 5 s, and are removed",
     )
+    assert from_json(Step, json.loads(json.dumps(to_json(step)))) == step
     assert (step.quantity, step.drain_s, step.before_stop, step.known) == (1, 5.0, ("touch", "/drain"), ("web-1",))
 
 
@@ -230,3 +234,52 @@ def test_what_old_and_new_containers_share_is_told() -> None:
         "the old and the new containers of web write to data at the same time",
         "new containers of web start with an empty /cache: its volume has no name in the compose file",
     ]
+
+
+def test_a_renamed_service_gives_its_port_to_the_new_one() -> None:
+    old = container("web", ports=(8080,), is_own=True)
+    wanted = {"app": service("app", claims=("the port 8080",)), "db": service("db", "1")}
+    steps = plan(wanted, old, container("left"), container("db"), rolled=())
+    assert [step.id for step in steps] == ["remove web", "up", "remove left"]
+    first, _, last = steps
+    assert isinstance(first, RemoveFirst) and not first.after_healthy and last.after_healthy
+    assert first.detail == ("web-1", "app needs the port 8080")
+    assert from_json(Step, to_json(first)) == first
+    # Another one that has ended does not have its ports any more; a container keeps its name.
+    [up, after] = plan(wanted, old._replace(state="exited"), container("db"), rolled=())
+    assert (up.id, after.after_healthy) == ("up", True)
+    named = {"app": service("app", claims=("the name web-1",)), "db": service("db", "1")}
+    assert plan(named, old._replace(state="exited"), container("db"), rolled=())[0].id == "remove web"
+
+
+def test_what_only_one_container_can_have() -> None:
+    ports = [
+        {"target": 80, "published": "8080", "protocol": "tcp"},
+        {"target": 53, "published": "53", "protocol": "udp"},
+        {"target": 81, "published": "9000-9009"},
+    ]
+    text = {"services": {"web": {"image": "a", "container_name": "shop", "ports": ports}}}
+    found = parse_file(json.dumps(text).encode()).services["web"]
+    assert found.claims == ("the name shop", "the port 8080")
+
+
+def test_variables_without_a_value_are_told(tmp_path: Path) -> None:
+    warning = r'time="now" level=warning msg="The \"NOPE\" variable is not set. Defaulting to a blank string."'
+    errors = f'{warning}\n{warning}\nWARN[0000] The "OLD" variable is not set. Defaulting\nother'.encode()
+    assert unset_variables(errors) == ("NOPE", "OLD")
+    wanted = Wanted("f", {})
+    assert list(notes_on("shop", wanted, ComposeObserved(unset=("NOPE", "OLD")))) == [
+        "empty in the compose file, as they are not set: NOPE, OLD"
+    ]
+
+
+def test_a_rendered_file_is_started_without_the_env_file_of_the_folder(tmp_path: Path) -> None:
+    answering(tmp_path, 'echo "$*" >> "$PWD/said"; echo web 12')
+    clock = Clock()
+    variables = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    program = ComposeProgram(variables, "shop", tmp_path, clock, Deadline(clock, clock.now() + 60))
+    program.config(["compose.yaml"], ())
+    program.hashes(b"{}")
+    program.up(b"{}", [])
+    read, *rendered = (tmp_path / "said").read_text().splitlines()
+    assert "--env-file" not in read and all("--env-file /dev/null --file -" in line for line in rendered)

@@ -52,6 +52,7 @@ def wanted_of(content: Content, mark: Callable[[str], str]) -> Wanted:
             service.awaits,
             service.alone,
             service.volumes,
+            service.claims,
         )
         for name, service in parse_file(content.text.encode()).services.items()
     }

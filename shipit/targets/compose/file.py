@@ -25,7 +25,8 @@ class ServiceFacts(NamedTuple):
     `restart` is empty where the file does not say it. `is_awaited` is whether another service starts when it has ended with 0.
     `needs` are the services that start before it, and `follows` those of them with which it is restarted. `awaits`: service that
     it can't do without -> the condition in which that has to be. `alone` is why there can be one container of it only; empty where
-    there can be several. `volumes` are those, and folders of the host, that it writes to.
+    there can be several. `volumes` are those, and folders of the host, that it writes to. `claims` are
+    the name and the TCP ports of the host that only one container can have, as phrases of a message.
     `given` are the secrets and configs that it gets: `secrets` or `configs`, and a name.
     """
 
@@ -42,6 +43,7 @@ class ServiceFacts(NamedTuple):
     awaits: Mapping[str, str] = {}
     alone: str = ""
     volumes: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
 
     @property
     def may_end(self) -> bool:
@@ -50,10 +52,11 @@ class ServiceFacts(NamedTuple):
 
 
 class ComposeFile(NamedTuple):
-    """`text` is the JSON as a value. It may hold secrets."""
+    """`text` is the JSON as a value. It may hold secrets. `unset` are variables that the file names, and that have no value."""
 
     text: Mapping[str, Any]
     services: Mapping[str, ServiceFacts]
+    unset: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
         """Name -> row of `secrets` or `configs`."""
@@ -104,13 +107,25 @@ def _alone(row: Field) -> str:
         return f"it has container_name: {name}"
     if row["network_mode"].text() == "host":
         return "it has network_mode: host"
-    for port in row["ports"].rows():
-        if (published := _text_or_whole(port["published"])) and "-" not in published:
-            return f"it publishes the port {published} of the host"
+    if ports := list(_fixed_ports(row)):
+        return f"it publishes the port {ports[0][0]} of the host"
     for name, network in row["networks"].items():
         if address := network["ipv4_address"].text() or network["ipv6_address"].text():
             return f"it has the address {address} in the network {name}"
     return ""
+
+
+def _fixed_ports(row: Field) -> Iterator[tuple[str, str]]:
+    """Port of the host, and protocol, where it is not one of a range."""
+    for port in row["ports"].rows():
+        if (published := _text_or_whole(port["published"])) and "-" not in published:
+            yield published, port["protocol"].text("tcp")
+
+
+def _claims(row: Field) -> Iterator[str]:
+    if name := row["container_name"].text():
+        yield f"the name {name}"
+    yield from (f"the port {port}" for port, protocol in _fixed_ports(row) if protocol == "tcp")
 
 
 def _text_or_whole(value: Field) -> str:
@@ -143,8 +158,9 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
     found = row["depends_on"].items()
     awaits = {other: wanted["condition"].text("service_started") for other, wanted in found if _is_required(wanted)}
     volumes = tuple(sorted(set(_written_to(row))))
+    alone, claims = _alone(row), tuple(_claims(row))
     return ServiceFacts(
-        name, image, build, quantity, restart, env, is_awaited, needs, follows, given, awaits, _alone(row), volumes
+        name, image, build, quantity, restart, env, is_awaited, needs, follows, given, awaits, alone, volumes, claims
     )
 
 

@@ -46,6 +46,12 @@ class ContainerFacts(NamedTuple):
         return self.state in SERVED
 
     @property
+    def claims(self) -> frozenset[str]:
+        """What no other container can have while it is there, or while it runs."""
+        ports = self.ports if self.is_running else ()
+        return frozenset([f"the name {self.name}", *(f"the port {port}" for port in ports)])
+
+    @property
     def has_ended_well(self) -> bool:
         return self.state == "exited" and self.exit_code == 0 and not self.error and not self.is_out_of_memory
 
@@ -65,8 +71,8 @@ class WantedService(NamedTuple):
     """A service of a rendered file. `quantity` is None where the file does not say it.
 
     `may_end` is whether a container that ended with 0 is fine, `must_end` whether others wait for its end.
-    `needs` are the services that start before it, and `follows` those of them with which it is restarted. `awaits`, `alone`
-    and `volumes` are those of the compose file.
+    `needs` are the services that start before it, and `follows` those of them with which it is restarted. `awaits`, `alone`,
+    `volumes` and `claims` are those of the compose file.
     """
 
     image: Name
@@ -80,6 +86,7 @@ class WantedService(NamedTuple):
     awaits: Mapping[str, str] = {}
     alone: Name = ""
     volumes: tuple[Name, ...] = ()
+    claims: tuple[Name, ...] = ()
 
     def is_met_by(self, found: ContainerFacts) -> bool:
         """True when a container has the wanted image, settings and values, whatever its state."""
@@ -113,13 +120,15 @@ class Wanted(NamedTuple):
 
 class ComposeObserved(NamedTuple):
     """`containers` are those of the services of the project; `files` the rendered files that the engine keeps, the newest
-    first; `images` the pinned images that it has. `wanted` is what the run wants; None where that is not known yet.
+    first; `images` the pinned images that it has. `wanted` is what the run wants; None where that is not known yet. `unset` are
+    variables of its compose file that have no value.
     """
 
     containers: tuple[ContainerFacts, ...] = ()
     files: tuple[Wanted, ...] = ()
     images: frozenset[str] = frozenset()
     wanted: Wanted | None = None
+    unset: tuple[Name, ...] = ()
 
     def of(self, service: str) -> tuple[ContainerFacts, ...]:
         return tuple(one for one in self.containers if one.service == service)

@@ -10,7 +10,7 @@ from shipit.targets.compose.change import ServiceChange, runs_again, service_cha
 from shipit.targets.compose.config import Rollout
 from shipit.targets.compose.observed import ComposeObserved, Wanted
 from shipit.targets.compose.rollout import Batch, awaited, batches, needed
-from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, RollService, SendImage
+from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveFirst, RemoveService, RollService, SendImage
 
 
 def plan_compose(
@@ -42,7 +42,13 @@ def plan_compose(
             steps.append(_roll(rolled, wanted, observed, rollouts[rolled.service]))
         else:
             steps.append(_up(project, wanted, observed, batch, quantities, is_back=is_back))
-    return (*(_images(wanted, observed, sent) if changes else ()), *_numbered(steps), *_removals(wanted, observed))
+    removals = tuple(_removals(wanted, observed))
+    return (
+        *(_images(wanted, observed, sent) if changes else ()),
+        *(step for step in removals if isinstance(step, RemoveFirst)),
+        *_numbered(steps),
+        *(step for step in removals if not isinstance(step, RemoveFirst)),
+    )
 
 
 def _numbered(steps: list[Step]) -> Iterator[Step]:
@@ -142,18 +148,27 @@ def _up(
     )
 
 
-def _removals(wanted: Wanted, observed: ComposeObserved) -> Iterator[Step]:
+def _removals(wanted: Wanted, observed: ComposeObserved) -> Iterator[RemoveService]:
+    """The services that left the file: those that have what another one needs are removed before it starts, the others at the end."""
+    needed_by = {claim: name for name, service in wanted.services.items() for claim in service.claims}
     for service in observed.services:
-        names = tuple(one.name for one in observed.of(service) if one.is_own)
-        if service not in wanted.services and names:
-            yield RemoveService(
-                f"remove {service}", f"remove {service}, which left the compose file", names, "delete",
-                undo="add it to the file again", names=names,
-            )  # fmt: skip
+        own = [one for one in observed.of(service) if one.is_own]
+        if service in wanted.services or not own:
+            continue
+        taken = sorted(claim for one in own for claim in one.claims if claim in needed_by)
+        kind = RemoveFirst if taken else RemoveService
+        detail = tuple(f"{needed_by[claim]} needs {claim}" for claim in dict.fromkeys(taken))
+        names = tuple(one.name for one in own)
+        yield kind(
+            f"remove {service}", f"remove {service}, which left the compose file", (*names, *detail), "delete",
+            undo="add it to the file again", names=names,
+        )  # fmt: skip
 
 
 def notes_on(project: str, wanted: Wanted, observed: ComposeObserved) -> Iterator[str]:
     """The objects that a plan takes over, and those that it leaves alone."""
+    if observed.unset:
+        yield f"empty in the compose file, as they are not set: {', '.join(observed.unset)}"
     others = [one for one in observed.containers if not one.is_own]
     if taken := [one.name for one in others if one.service in wanted.services]:
         yield f"takes over the project {project}, which runs already: {', '.join(taken)}; this deploy can't be rolled back"

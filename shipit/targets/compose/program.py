@@ -5,6 +5,8 @@ Values of secrets reach it by its environment and, in a rendered file, by its st
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ _LAST_LINES, _LONGEST_LINE = 20, 500
 _INSTALL = (
     "install it: the package docker-compose-plugin of docker.com, or docker-compose of Debian 13 and Ubuntu 24.04"
 )
+# A warning of `docker compose config`, as its log escapes it.
+_UNSET, _MOST_NAMES = re.compile(r'The \\?"(\w{1,100})\\?" variable is not set'), 50
 # The beginnings of version numbers that are too old.
 _OLD = ("0.", "1.")
 # Variables by which the docker command finds its engine, and those of its connection.
@@ -39,18 +43,18 @@ class ComposeProgram(NamedTuple):
     clock: Clock
     deadline: Deadline
 
-    def config(self, files: Sequence[str], profiles: Sequence[str], *words: str, given: bytes = b"") -> bytes:
-        """The output of `docker compose config`, which asks no engine. Raises: DeployFailed, RemoteError."""
+    def config(self, files: Sequence[str], profiles: Sequence[str], *words: str, given: bytes = b"") -> Finished:
+        """`docker compose config`, which asks no engine. Raises: DeployFailed, RemoteError."""
         named = [word for file in files for word in ("--file", file)]
         named += [word for profile in profiles for word in ("--profile", profile)]
         done = self._run([*named, "config", *words], _READ_S, given)
         if done.code:
             raise self._refused("the compose file can't be used", done)
-        return done.output
+        return done
 
     def hashes(self, text: bytes) -> dict[str, str]:
         """Service of a rendered file -> the hash by which Compose knows what a container was created from."""
-        lines = self.config(["-"], (), "--hash", "*", given=text).decode("utf-8", "replace").splitlines()
+        lines = self.config(["-"], (), "--hash", "*", given=text).output.decode("utf-8", "replace").splitlines()
         pairs = (line.split() for line in lines if line.strip())
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
@@ -64,7 +68,10 @@ class ComposeProgram(NamedTuple):
         if docker is None:
             raise RemoteError("the docker command is not installed", where="docker compose", hint=_INSTALL)
         command = [docker, "compose", "--ansi", "never", "--project-name", self.project]
-        command += ["--project-directory", str(self.folder), *words]
+        command += ["--project-directory", str(self.folder)]
+        # A rendered file has every value; `.env` of the folder may have settings of Compose itself.
+        command += ["--env-file", os.devnull] if given else []
+        command += words
         limit_s = max(0.1, min(limit_s, self.deadline.remaining_s()))
         try:
             done = run_program(
@@ -104,6 +111,12 @@ class ComposeProgram(NamedTuple):
 
 def _verb(words: Sequence[str]) -> str:
     return next((word for word in words if word in ("config", "up")), "")
+
+
+def unset_variables(errors: bytes) -> tuple[str, ...]:
+    """The variables of the file that have no value, by the warnings of Compose: they are empty there."""
+    found = _UNSET.findall(errors.decode("utf-8", "replace"))
+    return tuple(dict.fromkeys(found))[:_MOST_NAMES]
 
 
 def last_lines(errors: bytes) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from shipit.release import Image, ImageUse, Release
 from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
 from shipit.targets.compose.content import Content, starting_variables
 from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
-from shipit.targets.compose.program import ComposeProgram, compose_variables
+from shipit.targets.compose.program import ComposeProgram, compose_variables, unset_variables
 from shipit.targets.compose.render import render_file
 from shipit.targets.engine.own_images import own_images
 from shipit.targets.engine.owner import Owner
@@ -58,6 +58,10 @@ class ComposeSource(NamedTuple):
         images = {image.use: image for image in release.images}
         key = ("compose file", self.name, tuple(sorted(image.pinned for image in release.images)))
         return session.clients.once(key, partial(self._rendered, session, lambda use: images[use]))
+
+    def unset(self, session: Session) -> tuple[str, ...]:
+        """The variables of the file that have no value."""
+        return self._read_with(session).unset
 
     def rendered_again(self, session: Session, images: Mapping[str, str], platforms: Mapping[str, str]) -> Content:
         """The rendered file with the images of a step: service -> pinned image."""
@@ -106,7 +110,8 @@ class ComposeSource(NamedTuple):
         if self.environment.is_untrusted:
             what = "the compose file of an untrusted project is not read: it may name any file of this machine"
             raise DeployFailed(what, where=self.name, hint="deploy it from a trusted checkout")
-        return parse_file(program.config(self._files(), self.config.profiles, "--format", "json"))
+        done = program.config(self._files(), self.config.profiles, "--format", "json")
+        return parse_file(done.output)._replace(unset=unset_variables(done.errors))
 
     def _files(self) -> list[str]:
         found = self.config.file or [name for name in DEFAULT_FILES if self.project.folder.file(name).is_file()][:1]

@@ -38,7 +38,8 @@ def _service(owner: Owner, row: dict[str, Any], image: str) -> dict[str, Any]:
         row = {key: value for key, value in row.items() if key not in _BUILD_KEYS}
         row["image"] = written(image)
     row.pop("profiles", None)
-    labels = row.get("labels") or {}
+    # Labels by which shipit knows containers are its own.
+    labels = {key: value for key, value in (row.get("labels") or {}).items() if not key.startswith(f"{LABEL}.")}
     own = {key: written(value) for key, value in owner.labels.items()}
     return {**row, "labels": {**labels, **own}}
 

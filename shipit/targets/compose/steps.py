@@ -126,6 +126,14 @@ class RemoveService(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoveFirst(RemoveService):
+    """Removes the containers of a service that left the compose file, and has a name or port that another one needs."""
+
+    type: ClassVar[str] = "compose.remove_first"
+    after_healthy: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemoveProject(Step):
     """Removes the containers and networks of the project, and the records of releases; volumes that the user named, too."""
 

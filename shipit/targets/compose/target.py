@@ -114,7 +114,8 @@ class ComposeTarget:
         self, release: Release, observed: ComposeObserved, session: Session, *, is_deploy: bool
     ) -> ComposeObserved:
         """The rendered file of the release, with the hashes that Compose gives its services."""
-        return observed._replace(wanted=wanted_of(self.source.rendered(session, release), session.mark))
+        wanted = wanted_of(self.source.rendered(session, release), session.mark)
+        return observed._replace(wanted=wanted, unset=self.source.unset(session))
 
     def plan(self, release: Release, observed: ComposeObserved) -> tuple[Step, ...]:
         sent = {self.source.image_name(image): image.pinned for image in release.images if not image.repository}
