@@ -246,6 +246,22 @@ def test_conditions_of_compose(tmp_path: Path, condition: str, states: list[dict
         roll(engine, tmp_path, awaits={"gone": condition})
 
 
+def test_a_container_that_somebody_else_creates_in_the_drain_time_is_not_removed(tmp_path: Path) -> None:
+    engine = FakeEngine(web_1=[{}])
+    engine.made = {"web-2": [HEALTHY], "web-3": [HEALTHY]}
+    other = engine.up
+
+    def up(text: bytes, words: Sequence[str]) -> Finished:
+        done = other(text, words)
+        engine.add("web-3", [HEALTHY], "h9")
+        return done
+
+    engine.up = up  # type: ignore[method-assign]
+    with pytest.raises(DeployFailed, match="superseded by someone else: web-3 was created .* web-1, web-3 serve on"):
+        roll(engine, tmp_path)
+    assert set(engine.rows) == {"web-1", "web-3"}
+
+
 def test_a_container_that_somebody_else_created_since_the_plan_ends_the_run(tmp_path: Path) -> None:
     engine = FakeEngine(web_1=[{}])
     with pytest.raises(ShipitError, match="superseded by someone else: web-1 was created since the plan was made"):

@@ -41,11 +41,12 @@ class Roll:
         try:
             yield from self._start(content)
             yield from self._drain(content)
+            check_known(self.step, content, self.client, self.setting)
         except ShipitError as error:
             self._undo(content, error)
             raise
         old, new = self._divided(content, self.client)
-        self._remove([*old, *new[self.step.quantity :]])
+        self._remove([*(one for one in old if one.id in self.step.known), *new[self.step.quantity :]])
 
     def _containers(self, client: HostClient) -> list[ContainerFacts]:
         found = containers_of(client, self.setting, self.step.service)
@@ -94,12 +95,12 @@ class Roll:
             said = f": {line}" if line else ""
             yield Log(self.setting.target, self.step.service, f"before_stop ended with {code} in {one.name}{said}")
 
-    def _remove(self, containers: Iterable[ContainerFacts], client: HostClient | None = None) -> None:
+    def _remove(self, containers: Iterable[ContainerFacts]) -> None:
         """Anonymous volumes may have data: they stay, as with `docker compose down`."""
         for one in containers:
             self.setting.session.fence()
-            (client or self.client).stop(one.id)
-            (client or self.client).remove(one.id, keeps_volumes=True)
+            self.client.stop(one.id)
+            self.client.remove(one.id, keeps_volumes=True)
 
     def _undo(self, content: Content, error: ShipitError) -> None:
         """Remove the new containers, if old ones serve; the error says what was read after that."""
