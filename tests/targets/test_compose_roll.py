@@ -257,7 +257,7 @@ def test_a_container_that_somebody_else_creates_in_the_drain_time_is_not_removed
         return done
 
     engine.up = up  # type: ignore[method-assign]
-    with pytest.raises(DeployFailed, match="superseded by someone else: web-3 was created .* web-1, web-3 serve on"):
+    with pytest.raises(DeployFailed, match=r"superseded by someone else: web-3 was created .* web-1, web-3 serve on"):
         roll(engine, tmp_path)
     assert set(engine.rows) == {"web-1", "web-3"}
 
