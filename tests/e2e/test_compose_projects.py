@@ -227,15 +227,6 @@ def test_a_killed_rollout_is_completed_by_the_next_deploy(rolled: tuple[Project,
     said = f"web can't have rollout: start-first: it publishes the port {port} of the host"
     assert refused.returncode == 1 and said in refused.stdout + refused.stderr, refused.stdout + refused.stderr
 
-    # A service that is renamed gives its port to the new one.
-    text = (shipit.folder / "deploy.yml").read_text()
-    shipit.write(deploy__yml=text.replace("rollout: start-first, drain: 0s, before_stop", "x-before_stop"))
-    assert shipit.run("deploy", "--yes").returncode == 0
-    shipit.write(compose__yaml=published.replace("web:", "app:"))
-    renamed = shipit.run("deploy", "--yes")
-    assert renamed.returncode == 0, renamed.stdout + renamed.stderr
-    assert set(project.ids("--all")) == {"rolled-production-app-1"}
-
 
 def test_a_killed_deploy_to_a_host_behind_ssh_is_completed_by_the_next_one(behind_ssh: Project) -> None:
     project, shipit = behind_ssh, behind_ssh.shipit
