@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from shipit.docker.image_store import NO_SPACE
-from shipit.errors import Interrupted, ShipitError
+from shipit.docker.image_store import NO_SPACE, LoadRefused
+from shipit.errors import BuildError, Interrupted, ShipitError
 from shipit.printable import human_bytes
 from shipit.targets.docker.free_space import free_space
 from shipit.targets.engine.client import HostClient
@@ -23,8 +23,10 @@ def explained(target: str, connect: Callable[[], HostClient], lines: Callable[[]
     except Interrupted:
         raise
     except ShipitError as error:
+        # Other BuildErrors are of this machine, whose disk may be full as well.
+        is_remote = isinstance(error, LoadRefused) or not isinstance(error, BuildError)
         with suppress(ShipitError):
-            if NO_SPACE in error.what:
+            if is_remote and NO_SPACE in error.what:
                 _add_space(error, target, connect())
         with suppress(ShipitError):
             error.detail = (*error.detail, *lines())
@@ -32,10 +34,9 @@ def explained(target: str, connect: Callable[[], HostClient], lines: Callable[[]
 
 
 def _add_space(error: ShipitError, target: str, client: HostClient) -> None:
-    """The host, the space that is left there, and what to do."""
-    found = None
+    """The space that is left on the host, and what to do."""
+    host, found = client.host, None
     with suppress(ShipitError):
         found = free_space(client.within(_READ_S))
-    left = f": {human_bytes(found[1])} are free in {found[0]}" if found else ""
-    error.what += f"; the disk of {client.host} is full{left}"
-    error.hint = f"shipit prune {target} removes what no kept release needs there; or give {client.host} a bigger disk"
+    error.what += f"; {human_bytes(found[1])} are free in {found[0]} of {host}" if found else f" on {host}"
+    error.hint = f"if that is too little: shipit prune {target} removes what no kept release needs there; or give {host} a bigger disk"
