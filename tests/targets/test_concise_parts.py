@@ -18,6 +18,7 @@ from shipit.targets.kubernetes.concise.volumes import volume_name
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.object_problems import problem_of
 from tests import runs
 
 SERVICE: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"a": [1, 2]}}
@@ -187,5 +188,5 @@ def test_a_refusal_is_at_the_workload_that_makes_the_object(tmp_path: Path, key:
     project = runs.project(tmp_path, text, runs.environment(tmp_path))
     config = project.targets["k8s"]
     assert isinstance(config, KubernetesConfig)
-    found = Desired("k8s", config, project, "prod", (), ()).problem(key, "", "is refused", "")
+    found = problem_of(Desired("k8s", config, project, "prod", (), ()), key, "", "is refused", "")
     assert found.where.startswith(f"deploy.yml:{line}:"), found.where

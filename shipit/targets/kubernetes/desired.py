@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from shipit.config.position import Position
 from shipit.config.project import Project
-from shipit.errors import ConfigError, ConfigErrors
+from shipit.errors import ConfigErrors
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.image_uses import image_use
-from shipit.targets.kubernetes.applyset import PART_OF_LABEL, group_kind, labelled, set_id, set_name
+from shipit.targets.kubernetes.applyset import group_kind, labelled, set_id, set_name
 from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed
 from shipit.targets.kubernetes.concise.render.security import container_security, pod_security
@@ -278,29 +278,6 @@ class Desired:
         """Key of a Secret -> name of the copy that it is restored from; empty for what deploy.yml wants."""
         return {}
 
-    def check_labels(self) -> None:
-        """Check that no manifest says which set it belongs to. Raises: ConfigErrors."""
-        for manifest in self.raw:
-            labels = manifest["metadata"].get("labels")
-            if isinstance(labels, Mapping) and labels.get(PART_OF_LABEL, self.set_id) != self.set_id:
-                key = key_of(manifest, self.namespace)
-                what, hint = (
-                    f"{key} has the label {PART_OF_LABEL}, which shipit sets",
-                    f"remove the label from {self.files.get(key, 'the manifest')}",
-                )
-                raise ConfigErrors([self.project.problem(("targets", self.target, "manifests"), what, hint)])
-
-    def check_unique(self) -> None:
-        """Check that no two manifests are of the same object. Raises: ConfigErrors."""
-        seen: set[str] = set()
-        for key in (key_of(manifest, self.namespace) for manifest in self.identities()):
-            if key in seen:
-                first = f", first at {self.places[key].where}" if key in self.places else ""
-                hint = "keep one of them, under workloads: or in the manifests"
-                what = f"{key} is defined twice{first}"
-                raise ConfigErrors([self.project.problem(("targets", self.target, "manifests"), what, hint)])
-            seen.add(key)
-
     def released(self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]) -> Released:
         """What a release wants, to judge a namespace against. `known` is that of `Released`."""
         from shipit.targets.kubernetes.superseded import Released
@@ -357,25 +334,6 @@ class Desired:
         if observed.secret_name != self.secret_key:
             secret = versioned(secret, observed.secret_mark)
         return labelled(secret, self.set_id)
-
-    def problem(self, key: str, field: str, what: str, hint: str) -> ConfigError:
-        """An error about an object: at a field of its manifest, or at its workload in deploy.yml."""
-        from shipit.targets.kubernetes.manifests import problem_at
-
-        place = self.places.get(key)
-        if place is not None:
-            return problem_at(self.project.folder, place, field, what, hint, self.sources)
-        if self.config.namespace.create and key == f"Namespace/{self.namespace}":
-            return self.project.problem(("targets", self.target, "namespace"), what, hint)
-        maker = self._maker(key)
-        keys = ("targets", self.target, *(("workloads", maker) if maker is not None else ()))
-        return self.project.problem(keys, what, hint)
-
-    def _maker(self, key: str) -> str | None:
-        """The workload that makes an object, by the beginning of its name: claims and the headless Service have more behind it."""
-        name = "" if key.startswith("Secret/") else key.rpartition("/")[2]
-        makers = [own for own in self.config.workloads if own != ONLY and f"{name}-".startswith(f"{own}-")]
-        return max(makers, key=len, default=None)
 
     def health(self) -> dict[str, tuple[int, str]]:
         """Name of a Service -> port and path of its health check."""

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shipit.clock import Clock
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.parallel import settle
-from shipit.targets.kubernetes.applyset import PART_OF_LABEL, ObservedSet
-from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, selectors
-from shipit.targets.kubernetes.definitions import is_defined
+from shipit.targets.kubernetes.applyset import ObservedSet
+from shipit.targets.kubernetes.client import KubernetesClient, selectors
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.env_secret import EnvSecret
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
+from shipit.targets.kubernetes.object_reader import ObjectReader, is_listed
 from shipit.targets.kubernetes.objects import HAVE_PODS, is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
+from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest
-from shipit.targets.kubernetes.server import Query
 from shipit.targets.kubernetes.versions import mark_versions
 from shipit.targets.session import Session
 
@@ -34,8 +33,6 @@ T = TypeVar("T")
 
 # apiVersion, kind, namespace.
 _Group = tuple[str, str, str]
-# A single object of a kind is read by name, others of the kind are then not read.
-_LISTED_FROM = 2
 _NO_SECRET = EnvSecret("", "")
 # Events of these reasons explain nothing that is not ready, and are most of all events.
 _GOOD = ("Scheduled", "Pulled", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet")
@@ -91,7 +88,7 @@ class Look:
         calls: dict[Any, Callable[[], Any]] = {}
         if self.watches is None:
             calls["namespace"] = self._check_namespace
-        calls |= {("objects", group): partial(self._read, manifests) for group, manifests in groups.items()}
+        calls |= {("objects", group): partial(self._objects.read, manifests) for group, manifests in groups.items()}
         # Pods of manifests may have any labels.
         has_own = any(not is_namespace(manifest, desired.namespace) for manifest in desired.raw)
         selector = "" if has_own else self._part_of
@@ -123,6 +120,10 @@ class Look:
         return calls
 
     @property
+    def _objects(self) -> ObjectReader:
+        return ObjectReader(self.desired, self.client, self.mark, self.watches)
+
+    @property
     def _part_of(self) -> str:
         """The label selector of what shipit renders for the app."""
         return f"app.kubernetes.io/part-of={self.desired.project.app}"
@@ -143,7 +144,7 @@ class Look:
 
         desired = self.desired
         reader = SetReader(self.client, desired.set_name, desired.namespace, self.session.clock)
-        known = [group for group, manifests in self._groups().items() if _is_listed(manifests)]
+        known = [group for group, manifests in self._groups().items() if is_listed(manifests)]
         return reader.read(desired.members(), known, desired.is_member())
 
     def _with_listed(self, found: ObservedSet, reads: Mapping[Any, Any]) -> ObservedSet:
@@ -152,7 +153,7 @@ class Look:
 
         members, unlisted, is_wanted = list(found.members), set(found.unlisted), self.desired.is_member()
         for key, read in reads.items():
-            if isinstance(key, tuple) and key[0] == "objects" and _is_listed(read.manifests):
+            if isinstance(key, tuple) and key[0] == "objects" and is_listed(read.manifests):
                 version, kind, namespace = key[1]
                 listed = [member_of(version, kind, live.meta) for live in read.others or ()]
                 members += [one for one in listed if not is_wanted(one.group_kind, one.meta.namespace, one.meta.name)]
@@ -206,85 +207,13 @@ class Look:
         others = {place for _, kind, place in self._groups() if kind in HAVE_PODS}
         return (own, *sorted(others - {own}))
 
-    def _read(self, manifests: Sequence[Manifest]) -> _Read:
-        """The objects of a kind. Of Secrets only the members of the set are listed: the values of others are not ours to read."""
-        try:
-            return self._found(manifests, self._listed(manifests) if _is_listed(manifests) else None)
-        except UnknownKind:
-            if not is_defined(manifests[0], self.desired.raw):
-                raise
-            # This deploy creates the kind.
-            missing: dict[str, Live | None] = {key_of(item, self.desired.namespace): None for item in manifests}
-            return _Read(manifests, missing, None)
-
-    def _found(self, manifests: Sequence[Manifest], listed: dict[str, Live] | None) -> _Read:
-        from shipit.targets.kubernetes.sealed import is_secret
-
-        found = {}
-        for manifest in manifests:
-            live = None if listed is None else listed.pop(manifest["metadata"]["name"], None)
-            if listed is None or (live is None and is_secret(manifest)):
-                live = self._one(manifest)
-            found[key_of(manifest, self.desired.namespace)] = live
-        return _Read(manifests, found, None if listed is None else tuple(listed.values()))
-
-    def _listed(self, manifests: Sequence[Manifest]) -> dict[str, Live] | None:
-        """Name -> object, also of other members of the set; None where this user may read the objects by name only."""
-        from shipit.targets.kubernetes.sealed import is_secret
-
-        names = {manifest["metadata"]["name"] for manifest in manifests}
-        labels = f"{PART_OF_LABEL}={self.desired.set_id}" if is_secret(manifests[0]) else ""
-        found = self._list_of(manifests[0], selectors(labels), names)
-        return None if found is None else {live.meta.name: live for live in found if live}
-
-    def _list_of(self, manifest: Manifest, query: Query, names: Collection[str]) -> Sequence[Live | None] | None:
-        """The objects of the kind and namespace of a manifest; None in place of one that has neither one of the names nor is
-        a member of the set. None where this user may read the objects by name only.
-        """
-        from shipit.targets.kubernetes.sealed import sealed_live
-
-        path = self.client.path(manifest, self.desired.namespace).rpartition("/")[0]
-        # The items of a list lack their kind.
-        head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
-
-        set_id = self.desired.set_id
-
-        def parse(item: Field) -> Live | None:
-            metadata = item["metadata"]
-            is_wanted = metadata["name"].text() in names
-            is_member = metadata["labels"].map().get(PART_OF_LABEL) == set_id
-            return sealed_live(parse_live(item.within(head)), self.mark) if is_wanted or is_member else None
-
-        try:
-            return self._list(path, query, parse)
-        except RemoteError as error:
-            if error.status in (403, 405):
-                return None
-            raise
-
-    def _list(self, path: str, query: Query, parse: Callable[[Field], T]) -> Sequence[T]:
-        if self.watches is None:
-            return self.client.read_list(path, query, parse).items
-        return self.watches.read(self.client, path, query, parse)
-
-    def _one(self, manifest: Manifest) -> Live | None:
-        from shipit.targets.kubernetes.sealed import sealed_live
-
-        if self.watches is not None:
-            name = manifest["metadata"]["name"]
-            found = self._list_of(manifest, selectors(fields=f"metadata.name={name}"), {name})
-            if found is not None:
-                return next((live for live in found if live and live.meta.name == name), None)
-        live = self.client.read(manifest, self.desired.namespace)
-        return sealed_live(live, self.mark) if live else None
-
     def _pods(self, namespace: str, selector: str) -> Sequence[Pod]:
         path = f"/api/v1/namespaces/{namespace}/pods"
-        return self._of(namespace, lambda: self._list(path, selectors(selector), parse_pod))
+        return self._of(namespace, lambda: self._objects.items(path, selectors(selector), parse_pod))
 
     def _replica_sets(self, namespace: str, selector: str) -> Sequence[Meta]:
         path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
-        return self._of(namespace, lambda: self._list(path, selectors(selector), _meta))
+        return self._of(namespace, lambda: self._objects.items(path, selectors(selector), _meta))
 
     def _has_events(self) -> bool:
         """Whether events are watched already: then they tell of a container that is being killed before its status does."""
@@ -294,7 +223,9 @@ class Look:
     def _events(self) -> tuple[Happening, ...] | None:
         """The events of the namespaces, without those of what goes well; None where this user may not read them."""
         query = selectors(fields=TELLING)
-        calls = {place: partial(self._list, _events_of(place), query, parse_event) for place in self._namespaces()}
+        calls = {
+            place: partial(self._objects.items, _events_of(place), query, parse_event) for place in self._namespaces()
+        }
         try:
             return tuple(event for found in _side_by_side(calls, self.session.clock).values() for event in found)
         except RemoteError as error:
@@ -312,7 +243,7 @@ class Look:
             raise
 
     def _secret(self, name: str) -> Live | None:
-        return self._one({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
+        return self._objects.one({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
 
     def _used_secret(self, objects: Mapping[str, Live | None]) -> EnvSecret:
         """The env's Secret that the pods use, where its values are not known."""
@@ -348,19 +279,6 @@ class Look:
                 mark = live.meta.annotations.get(CONTENT_ANNOTATION, "") if live else ""
                 found[key] = mark if is_current else desired.content_mark(key, values)
         return found
-
-
-class _Read(NamedTuple):
-    """The wanted objects of a kind and namespace by key. `others` are members of the set beside them; None where they were not listed."""
-
-    manifests: Sequence[Manifest]
-    objects: Mapping[str, Live | None]
-    others: tuple[Live, ...] | None
-
-
-def _is_listed(manifests: Sequence[Manifest]) -> bool:
-    """Whether the objects of a kind are read with one list."""
-    return len(manifests) >= _LISTED_FROM
 
 
 def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[Any, Any]:

@@ -9,6 +9,7 @@ from shipit.errors import ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.images import image_names
 from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.object_problems import problem_of
 from shipit.targets.kubernetes.objects import annotations_of
 from shipit.targets.kubernetes.refusal import FORBIDDEN, NOT_FOUND, Cause, Refusal
 from shipit.targets.kubernetes.render import Manifest
@@ -58,14 +59,18 @@ def _mistakes(desired: Desired, wanted: Wanted, refusal: Refusal) -> Iterator[Co
         field = f"{cause.field}: " if is_field else ""
         what = f"{wanted.key} is refused by the API server: {field}{_said(wanted, cause)}"
         # What is written for a Secret is not looked up: the line may have a value.
-        yield desired.problem(
-            wanted.key, "" if is_secret(wanted.manifest) else cause.field, what, _hint(desired, wanted, refusal)
+        yield problem_of(
+            desired,
+            wanted.key,
+            "" if is_secret(wanted.manifest) else cause.field,
+            what,
+            _hint(desired, wanted, refusal),
         )
 
 
 def _denied(desired: Desired, wanted: Wanted, refusal: Refusal) -> RemoteError:
     """The error for what is not about the manifest itself: a quota, a policy, a namespace that does not exist."""
-    error, place = refusal.error, desired.problem(wanted.key, "", "", "")
+    error, place = refusal.error, problem_of(desired, wanted.key, "", "", "")
     said = f"answered {error.status}" if is_secret(wanted.manifest) else error.what
     what = f"{wanted.key} is refused by the API server: {said}"
     return RemoteError(what, where=place.where, hint=_hint(desired, wanted, refusal), status=error.status)

@@ -1,0 +1,57 @@
+"""Errors about the wanted objects of a target: where each is written, and which can't be together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shipit.errors import ConfigError, ConfigErrors
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL
+from shipit.targets.kubernetes.config import ONLY
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.observed import key_of
+
+
+def check_labels(desired: Desired) -> None:
+    """Check that no manifest says which set it belongs to. Raises: ConfigErrors."""
+    for manifest in desired.raw:
+        labels = manifest["metadata"].get("labels")
+        if isinstance(labels, Mapping) and labels.get(PART_OF_LABEL, desired.set_id) != desired.set_id:
+            key = key_of(manifest, desired.namespace)
+            what, hint = (
+                f"{key} has the label {PART_OF_LABEL}, which shipit sets",
+                f"remove the label from {desired.files.get(key, 'the manifest')}",
+            )
+            raise ConfigErrors([desired.project.problem(("targets", desired.target, "manifests"), what, hint)])
+
+
+def check_unique(desired: Desired) -> None:
+    """Check that no two manifests are of the same object. Raises: ConfigErrors."""
+    seen: set[str] = set()
+    for key in (key_of(manifest, desired.namespace) for manifest in desired.identities()):
+        if key in seen:
+            first = f", first at {desired.places[key].where}" if key in desired.places else ""
+            hint = "keep one of them, under workloads: or in the manifests"
+            what = f"{key} is defined twice{first}"
+            raise ConfigErrors([desired.project.problem(("targets", desired.target, "manifests"), what, hint)])
+        seen.add(key)
+
+
+def problem_of(desired: Desired, key: str, field: str, what: str, hint: str) -> ConfigError:
+    """An error about an object: at a field of its manifest, or at its workload in deploy.yml."""
+    from shipit.targets.kubernetes.manifests import problem_at
+
+    place = desired.places.get(key)
+    if place is not None:
+        return problem_at(desired.project.folder, place, field, what, hint, desired.sources)
+    if desired.config.namespace.create and key == f"Namespace/{desired.namespace}":
+        return desired.project.problem(("targets", desired.target, "namespace"), what, hint)
+    maker = _maker(desired, key)
+    keys = ("targets", desired.target, *(("workloads", maker) if maker is not None else ()))
+    return desired.project.problem(keys, what, hint)
+
+
+def _maker(desired: Desired, key: str) -> str | None:
+    """The workload that makes an object, by the beginning of its name: claims and the headless Service have more behind it."""
+    name = "" if key.startswith("Secret/") else key.rpartition("/")[2]
+    makers = [own for own in desired.config.workloads if own != ONLY and f"{name}-".startswith(f"{own}-")]
+    return max(makers, key=len, default=None)

@@ -1,0 +1,115 @@
+"""Reading the wanted objects of a kind: by one list, or by name where there is one or the list is not allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from shipit.errors import RemoteError
+from shipit.http.fields import Field
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL
+from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, selectors
+from shipit.targets.kubernetes.definitions import is_defined
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.observed import key_of
+from shipit.targets.kubernetes.parse import parse_live
+from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.sealed import Mark, is_secret, sealed_live
+from shipit.targets.kubernetes.server import Query
+
+if TYPE_CHECKING:
+    from shipit.targets.kubernetes.watches import Watches
+
+T = TypeVar("T")
+# A single object of a kind is read by name, others of the kind are then not read.
+_LISTED_FROM = 2
+
+
+class Read(NamedTuple):
+    """The wanted objects of a kind and namespace by key. `others` are members of the set beside them; None where they were not listed."""
+
+    manifests: Sequence[Manifest]
+    objects: Mapping[str, Live | None]
+    others: tuple[Live, ...] | None
+
+
+def is_listed(manifests: Sequence[Manifest]) -> bool:
+    """Whether the objects of a kind are read with one list."""
+    return len(manifests) >= _LISTED_FROM
+
+
+@dataclass(frozen=True)
+class ObjectReader:
+    """Reads objects; from a watch where there is one. `mark` gives the keyed hash of a value of a Secret."""
+
+    desired: Desired
+    client: KubernetesClient
+    mark: Mark
+    watches: Watches | None = None
+
+    def read(self, manifests: Sequence[Manifest]) -> Read:
+        """The objects of a kind. Of Secrets only the members of the set are listed: the values of others are not ours to read."""
+        try:
+            return self._found(manifests, self._listed(manifests) if is_listed(manifests) else None)
+        except UnknownKind:
+            if not is_defined(manifests[0], self.desired.raw):
+                raise
+            # This deploy creates the kind.
+            missing: dict[str, Live | None] = {key_of(item, self.desired.namespace): None for item in manifests}
+            return Read(manifests, missing, None)
+
+    def _found(self, manifests: Sequence[Manifest], listed: dict[str, Live] | None) -> Read:
+        found = {}
+        for manifest in manifests:
+            live = None if listed is None else listed.pop(manifest["metadata"]["name"], None)
+            if listed is None or (live is None and is_secret(manifest)):
+                live = self.one(manifest)
+            found[key_of(manifest, self.desired.namespace)] = live
+        return Read(manifests, found, None if listed is None else tuple(listed.values()))
+
+    def _listed(self, manifests: Sequence[Manifest]) -> dict[str, Live] | None:
+        """Name -> object, also of other members of the set; None where this user may read the objects by name only."""
+        names = {manifest["metadata"]["name"] for manifest in manifests}
+        labels = f"{PART_OF_LABEL}={self.desired.set_id}" if is_secret(manifests[0]) else ""
+        found = self._list_of(manifests[0], selectors(labels), names)
+        return None if found is None else {live.meta.name: live for live in found if live}
+
+    def _list_of(self, manifest: Manifest, query: Query, names: Collection[str]) -> Sequence[Live | None] | None:
+        """The objects of the kind and namespace of a manifest; None in place of one that has neither one of the names nor is
+        a member of the set. None where this user may read the objects by name only.
+        """
+        path = self.client.path(manifest, self.desired.namespace).rpartition("/")[0]
+        # The items of a list lack their kind.
+        head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+        set_id = self.desired.set_id
+
+        def parse(item: Field) -> Live | None:
+            metadata = item["metadata"]
+            is_wanted = metadata["name"].text() in names
+            is_member = metadata["labels"].map().get(PART_OF_LABEL) == set_id
+            return sealed_live(parse_live(item.within(head)), self.mark) if is_wanted or is_member else None
+
+        try:
+            return self.items(path, query, parse)
+        except RemoteError as error:
+            if error.status in (403, 405):
+                return None
+            raise
+
+    def items(self, path: str, query: Query, parse: Callable[[Field], T]) -> Sequence[T]:
+        """The objects of a list."""
+        if self.watches is None:
+            return self.client.read_list(path, query, parse).items
+        return self.watches.read(self.client, path, query, parse)
+
+    def one(self, manifest: Manifest) -> Live | None:
+        """The object that a manifest names; None where there is none."""
+        if self.watches is not None:
+            name = manifest["metadata"]["name"]
+            found = self._list_of(manifest, selectors(fields=f"metadata.name={name}"), {name})
+            if found is not None:
+                return next((live for live in found if live and live.meta.name == name), None)
+        live = self.client.read(manifest, self.desired.namespace)
+        return sealed_live(live, self.mark) if live else None
