@@ -6,10 +6,12 @@ Source: OCI image-spec 1.1, config.md, User; Dockerfile reference, USER and FROM
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shipit.image.dockerfile.parse import Dockerfile, parse_dockerfile
 from shipit.targets.kubernetes.concise.security import SecurityConfig
+
+if TYPE_CHECKING:
+    from shipit.image.dockerfile.parse import Dockerfile
 
 _HINT = "end the Dockerfile with USER 1000, or write security: {user: 1000}, or {root: true} to let it run as root"
 
@@ -36,6 +38,9 @@ def check_user(security: SecurityConfig, dockerfile: bytes, stage: str | None) -
     """What the kubelet will refuse, and a hint; both empty where it refuses nothing or the Dockerfile does not tell."""
     if security.root is not False or security.user is not None:
         return "", ""
+    # Most commands read no Dockerfile.
+    from shipit.image.dockerfile.parse import parse_dockerfile
+
     user = find_user(parse_dockerfile(dockerfile), stage)
     name = (user or "").partition(":")[0]
     if user is None or "$" in name:
