@@ -269,9 +269,11 @@ def test_what_a_saved_plan_does_not_compare() -> None:
         if kind.unstable and kind.type and kind.__module__.startswith("shipit."):
             found[kind.type] = set(kind.unstable)
     assert found == {
+        "compose.roll": {"known"},
         "compose.up": {"known"},
         "docker.replace": {"known"},
         "docker.send": {"detail"},
+        "engine.prune": {"detail"},
         "kubernetes.apply": {"version"},
         "kubernetes.replace": {"version"},
         "kubernetes.restore_secret": {"version"},
