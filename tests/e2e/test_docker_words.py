@@ -1,0 +1,80 @@
+"""What people do with `docker build` and `run`, `ps` and `logs`, done with shipit and looked at with the docker command and over HTTP."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_docker_hosts import Host, serves
+from tests.servers.engine import DockerEngine
+from tests.servers.install import find
+from tests.shipit import Shipit
+
+pytestmark = pytest.mark.engine
+
+DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "httpd", "-f", "-v", "-p", "3000"]\n'
+WEB = (
+    "web: {port: 3000, publish: ['127.0.0.1:$PORT:3000'], volumes: ['FOLDER:/var/www:ro', 'words-data:/data'], workdir: /var/www, env: {MODE: tutorial},"
+    " hostname: here, memory: 64Mi, cpu: 0.5, restart: on-failure, read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
+    " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, grace: 0s}"
+)
+OTHER = "other: {command: [/bin/busybox, sleep, '9999'], grace: 0s}"
+
+# The words of docker run -> what `docker inspect` shows of them.
+FLAGS: dict[str, Callable[[Any], bool]] = {
+    "-d": lambda found: found["State"]["Running"],
+    "-v $(pwd):/var/www:ro": lambda found: {
+        (one["Destination"], one["RW"]) for one in found["Mounts"] if one["Type"] == "bind"
+    } == {("/var/www", False)},
+    "-v NAME:/data": lambda found: "words-data" in {one.get("Name") for one in found["Mounts"]},
+    "-w /var/www": lambda found: found["Config"]["WorkingDir"] == "/var/www",
+    "-e MODE=tutorial": lambda found: "MODE=tutorial" in found["Config"]["Env"],
+    "-h here": lambda found: found["Config"]["Hostname"] == "here",
+    "-p": lambda found: "3000/tcp" in found["HostConfig"]["PortBindings"],
+    "--memory 64m": lambda found: found["HostConfig"]["Memory"] == 64 * 1024 * 1024,
+    "--cpus 0.5": lambda found: found["HostConfig"]["NanoCpus"] == 500_000_000,
+    "--restart on-failure": lambda found: found["HostConfig"]["RestartPolicy"]["Name"] == "on-failure",
+    "--read-only": lambda found: found["HostConfig"]["ReadonlyRootfs"],
+    "--user 1000:1000": lambda found: found["Config"]["User"] == "1000:1000",
+    "--label team=shop": lambda found: found["Config"]["Labels"]["team"] == "shop",
+    "--tmpfs /tmp": lambda found: "/tmp" in found["HostConfig"]["Tmpfs"],
+    "--cap-drop NET_RAW": lambda found: any("NET_RAW" in name for name in found["HostConfig"]["CapDrop"]),
+    "--add-host": lambda found: found["HostConfig"]["ExtraHosts"] == ["db.example:192.0.2.7"],
+    "--init": lambda found: found["HostConfig"]["Init"],
+    "--network": lambda found: list(found["NetworkSettings"]["Networks"]) == ["words-production"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def host(shipit: Shipit, engine: DockerEngine) -> Iterator[Host]:
+    found = Host(shipit, engine, "", "words", f"services: {{{WEB.replace('FOLDER', str(shipit.folder))}, {OTHER}}}")
+    shutil.copy(find("busybox"), shipit.folder / "busybox")
+    shipit.folder.chmod(0o755)
+    shipit.env["TOKEN"] = "any"
+    shipit.write(Dockerfile=DOCKERFILE, index__html="hello from the folder")
+    yield found
+    found.clean()
+
+
+def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host) -> None:
+    def run(*words: str) -> str:
+        done = host.shipit.run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    # docker build, docker run
+    run("deploy")
+    [_, web] = host.running
+    found = host.inspect(web)
+    assert [flag for flag, holds in FLAGS.items() if not holds(found)] == []
+    assert serves(f"http://127.0.0.1:{host.port}/") == "hello from the folder"
+    # docker run --link web:web
+    assert (
+        run("exec", "docker/other", "--", "/bin/busybox", "wget", "-qO-", "http://web:3000/") == "hello from the folder"
+    )
+    # docker ps, docker logs
+    assert web in run("status")
+    assert "response:200" in run("logs", "docker/web")
