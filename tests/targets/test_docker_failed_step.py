@@ -22,14 +22,14 @@ def raised(error: ShipitError, client: HostClient) -> ShipitError:
     return caught.value
 
 
-@pytest.mark.parametrize("kind", [RemoteError, DeployFailed, LoadRefused])
+@pytest.mark.parametrize("kind", [RemoteError, DeployFailed, LoadRefused, BuildError])
 def test_a_host_without_space_is_named_with_what_is_left(kind: type[ShipitError], tmp_path: Path) -> None:
     with answering_host(tmp_path, {"GET /info": {"DockerRootDir": str(tmp_path)}}) as (client, server):
-        error = raised(kind(FULL, detail=["last line"]), client)
+        error = raised(kind(FULL, where="engine", detail=["last line"]), client)
         assert error.what.startswith(f"{FULL}; ") and error.what.endswith(f" are free in {tmp_path} of engine")
         assert "shipit prune hosts" in error.hint and error.detail == ("last line", LINE)
         server.answers["GET /info"] = (200, b'{"DockerRootDir": "/not/on/this/machine"}')
-        assert raised(kind(FULL), client).what == f"{FULL} on engine"
+        assert raised(kind(FULL, where="engine"), client).what == f"{FULL} on engine"
 
 
 def test_a_full_disk_of_this_machine_says_nothing_of_the_host(tmp_path: Path) -> None:

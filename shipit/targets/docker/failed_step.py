@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from shipit.docker.image_store import NO_SPACE, LoadRefused
+from shipit.docker.image_store import NO_SPACE
 from shipit.errors import BuildError, Interrupted, ShipitError
 from shipit.printable import human_bytes
 from shipit.targets.docker.free_space import free_space
@@ -23,14 +23,17 @@ def explained(target: str, connect: Callable[[], HostClient], lines: Callable[[]
     except Interrupted:
         raise
     except ShipitError as error:
-        # Other BuildErrors are of this machine, whose disk may be full as well.
-        is_remote = isinstance(error, LoadRefused) or not isinstance(error, BuildError)
         with suppress(ShipitError):
-            if is_remote and NO_SPACE in error.what:
-                _add_space(error, target, connect())
+            if NO_SPACE in error.what and _is_of_host(error, client := connect()):
+                _add_space(error, target, client)
         with suppress(ShipitError):
             error.detail = (*error.detail, *lines())
         raise
+
+
+def _is_of_host(error: ShipitError, client: HostClient) -> bool:
+    """False for a BuildError of this machine, whose disk may be full as well."""
+    return not isinstance(error, BuildError) or error.where in (client.host, str(client.engine.address))
 
 
 def _add_space(error: ShipitError, target: str, client: HostClient) -> None:
