@@ -32,20 +32,21 @@ def swarm_nodes(folder: Path, registry: str) -> Iterator[SwarmNodes]:
     number = os.getpid()
     net = f"10.{100 + number % 90}.{number // 90 % 250}"
     with ExitStack() as stack:
-        bridge = f"sdw{number % 1_000_000}"
-        stack.callback(_ip, "link", "delete", bridge, check=False)
-        _ip("link", "add", bridge, "type", "bridge")
-        _ip("link", "set", bridge, "up")
-        engines = []
-        for index, name in ((2, "manager1"), (3, "worker1")):
-            space = _namespace(stack, f"sd-{name}-{number}", f"{net}.{index}/24", bridge, index)
-            _forward(stack, space, registry)
-            within = (find("nsenter"), f"--net={space}", find("unshare"), "--uts", find("sh"), "-c")
-            line = f'{find("hostname")} {name}; exec "$0" "$@"'
-            engine = DockerEngine(folder / name, within=(*within, line))
-            stack.callback(engine.stop)
-            engines.append(engine)
-        manager, worker = engines
+        spaces = {name: f"sd-{name}-{number}" for name in ("manager1", "worker1")}
+        for space in spaces.values():
+            stack.callback(_ip, "netns", "delete", space, check=False)
+            _ip("netns", "add", space)
+        first, second = spaces.values()
+        # One cable between them: the firewall of this machine's engines stands in the way of a bridge.
+        _ip("-n", first, "link", "add", "node0", "type", "veth", "peer", "name", "node0", "netns", second)
+        for index, space in enumerate(spaces.values(), 2):
+            _ip("-n", space, "link", "set", "lo", "up")
+            _ip("-n", space, "address", "add", f"{net}.{index}/24", "dev", "node0")
+            _ip("-n", space, "link", "set", "node0", "up")
+            # Swarm and its overlay networks look for a default route.
+            _ip("-n", space, "route", "add", "default", "via", f"{net}.{5 - index}")
+            _forward(stack, f"/run/netns/{space}", registry)
+        manager, worker = (_engine(stack, folder / name, name, space) for name, space in spaces.items())
         manager.docker("swarm", "init", "--advertise-addr", f"{net}.2")
         token = manager.docker("swarm", "join-token", "--quiet", "worker")
         worker.docker("swarm", "join", "--token", token, "--advertise-addr", f"{net}.3", f"{net}.2:2377")
@@ -58,16 +59,12 @@ def swarm_nodes(folder: Path, registry: str) -> Iterator[SwarmNodes]:
         yield SwarmNodes(manager, worker)
 
 
-def _namespace(stack: ExitStack, name: str, address: str, bridge: str, index: int) -> str:
-    """A network namespace with an address on the bridge; the file that stands for it."""
-    stack.callback(_ip, "netns", "delete", name, check=False)
-    _ip("netns", "add", name)
-    inner, outer = f"sdv{index}i{os.getpid() % 100_000}", f"sdv{index}o{os.getpid() % 100_000}"
-    _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", name)
-    _ip("link", "set", outer, "master", bridge, "up")
-    for words in (["link", "set", "lo", "up"], ["address", "add", address, "dev", inner], ["link", "set", inner, "up"]):
-        _ip("-n", name, *words)
-    return f"/run/netns/{name}"
+def _engine(stack: ExitStack, folder: Path, name: str, space: str) -> DockerEngine:
+    """An engine in a network namespace, with a host name of its own."""
+    within = (find("nsenter"), f"--net=/run/netns/{space}", find("unshare"), "--uts", find("sh"), "-c")
+    engine = DockerEngine(folder, within=(*within, f'{find("hostname")} {name}; exec "$0" "$@"'))
+    stack.callback(engine.stop)
+    return engine
 
 
 def _ip(*words: str, check: bool = True) -> None:
@@ -92,8 +89,12 @@ def _forward(stack: ExitStack, space: str, registry: str) -> None:
     thread.start()
     thread.join()
     [server] = found
+    accepting = threading.Thread(target=_accept, args=(server, host, int(port)), daemon=True)
+    accepting.start()
     stack.callback(server.close)
-    threading.Thread(target=_accept, args=(server, host, int(port)), daemon=True).start()
+    stack.callback(accepting.join)
+    # Closing a socket alone does not end a call of accept.
+    stack.callback(server.shutdown, socket.SHUT_RDWR)
 
 
 def _accept(server: socket.socket, host: str, port: int) -> None:

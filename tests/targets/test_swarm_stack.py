@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
@@ -22,6 +25,7 @@ from shipit.targets.swarm.spec import ConfigFile, SecretFile, Update
 from shipit.targets.swarm.steps import UpdateService
 from shipit.targets.swarm.target import SwarmTarget, create
 from shipit.targets.swarm.wanted import WantedService
+from tests.sampled import sampled
 
 HEAD = "app: shop\nimage: user/shop\nsecrets: {TOKEN: {env: TOKEN}}\nenv: {LEVEL: info}\n"
 DIGEST = Digest(f"sha256:{'a' * 64}")
@@ -278,3 +282,40 @@ def test_what_is_rendered_has_the_networks_of_the_stack_and_no_value(tmp_path: P
     assert names[:2] == ["shop-production_default", "shop-production_front"]
     env = parts[2].body["TaskTemplate"]["ContainerSpec"]["Env"]
     assert "API_TOKEN=<secret API_TOKEN>" in env and "TOKEN=<secret TOKEN>" in env
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of each value of a tree."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from places(item, (*path, key))
+
+
+def with_value(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    if not path:
+        return value
+    changed = copy.deepcopy(tree)
+    at = changed
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return changed
+
+
+TREE = yaml.safe_load(STACK)
+ODD = (None, "", "x", "-1:a", 1, 10**30, True, [], [None], [[]], {}, {"a": None}, {"a": [{}]}, "$TOKEN", "a$TOKEN")
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("path", sampled(list(places(TREE)), 6))
+def test_a_value_of_another_shape_is_an_error_with_a_position_or_fine(tmp_path: Path, path: tuple[Any, ...]) -> None:
+    files(tmp_path)
+    for odd in ODD:
+        try:
+            target = load(tmp_path, yaml.safe_dump(with_value(TREE, path, odd)))
+        except ConfigErrors as error:
+            assert all(problem.position != (0, 0) for problem in error.problems), (path, odd, str(error))
+            continue
+        for name in wanted(target, key="mark"):
+            body(target, name, key="mark")
