@@ -304,7 +304,23 @@ def with_value(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 TREE = yaml.safe_load(STACK)
-ODD = (None, "", "x", "-1:a", 1, 10**30, True, [], [None], [[]], {}, {"a": None}, {"a": [{}]}, "$TOKEN", "a$TOKEN")
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "x",
+    "-1:a",
+    1,
+    10**30,
+    True,
+    [],
+    [None],
+    [[]],
+    {},
+    {"a": None},
+    {"a": [{}]},
+    "$TOKEN",
+    "a$TOKEN",
+)
 
 
 @pytest.mark.sampled
