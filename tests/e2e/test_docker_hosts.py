@@ -135,6 +135,8 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> No
     found = host.inspect(first)
     assert "@sha256:" in found["Config"]["Image"] and found["HostConfig"]["Memory"] == 64 * 1024 * 1024
     assert found["Mounts"][0]["Name"] == "hosts-data"
+    labels = found["Config"]["Labels"]
+    assert labels["dev.shipit.release"] in json.dumps(shipit.events("history")[1]) and labels["dev.shipit.by"]
 
     again = shipit.run("deploy")
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shipit.config.author import read_author
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event, Log, StepApplied
 from shipit.targets.docker.look import read_container
@@ -20,7 +21,7 @@ from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.copied import copied_body, without_networks
-from shipit.targets.engine.owner import SERVICE
+from shipit.targets.engine.owner import SERVICE, origin_labels
 from shipit.targets.engine.secret_files import copy_files, give_files
 from shipit.targets.engine.superseded import superseded_error
 
@@ -84,10 +85,13 @@ class Replacement:
             return {name: copied_body(like, number) for name, number in step.create.items()}
         values = self.setting.session.planned_values(step.marks, self.setting.target)
         image = send_image(step.spec.image, self.client, self.setting, step.id).id if step.spec.is_sent else ""
-        return {
+        session = self.setting.session
+        origin = origin_labels(session.run, session.commit, read_author(session.environment))
+        bodies = {
             name: create_body(owner, step.spec, number, values, step.marks, image)
             for name, number in step.create.items()
         }
+        return {name: {**body, "Labels": {**origin, **body["Labels"]}} for name, body in bodies.items()}
 
     def _rows(self) -> list[ContainerFacts]:
         """The containers of the service."""

@@ -17,6 +17,8 @@ SERVICE, SPEC, VARIABLES = f"{LABEL}.service", f"{LABEL}.spec", f"{LABEL}.variab
 IMAGE, IMAGE_ID = f"{LABEL}.image", f"{LABEL}.image-id"
 # The number of a container among those of its service; of one that runs a one-off command, the service that it is like.
 NUMBER, RUN = f"{LABEL}.number", f"{LABEL}.run"
+# The run that created a container, the commit of what it released, and who started it. They are no part of the hash.
+RELEASE, COMMIT, BY = f"{LABEL}.release", f"{LABEL}.commit", f"{LABEL}.by"
 # The names of the secrets that a container has as files of the folder.
 FILES, SECRETS_FOLDER = f"{LABEL}.secret-files", "/run/secrets"
 # Of a kept file that a rollback starts: the images that it names, separated by spaces.
@@ -64,6 +66,11 @@ class Owner(NamedTuple):
     def filters(self) -> str:
         """The filter of the engine's lists for what has these labels."""
         return json.dumps({"label": [f"{name}={value}" for name, value in self.labels.items()]})
+
+
+def origin_labels(run: str, commit: str, by: str) -> dict[str, str]:
+    """The labels of a container for what is known of its origin; it is the same container with others."""
+    return {name: value for name, value in ((RELEASE, run), (COMMIT, commit), (BY, by)) if value}
 
 
 def _component(text: str) -> str:
