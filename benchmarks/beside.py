@@ -20,7 +20,6 @@ import os
 import platform
 import resource
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from typing import NamedTuple
 from benchmarks.push import ROOT, SHIPIT, write_base, write_context
 from tests.servers.buildkit import BuildKit
 from tests.servers.install import buildkit_folder
+from tests.servers.install import crane as find_crane
 from tests.servers.registry import RegistryServer
 
 # case -> what shipit's wall time may be, as a part of the other program's
@@ -102,7 +102,7 @@ def buildctl(folder: Path, address: str, host: str) -> str:
 @contextmanager
 def pairs(work: Path) -> Iterator[list[Pair]]:
     """The servers and folders of a measurement."""
-    crane = shutil.which("crane") or str(Path.home() / "go/bin/crane")
+    crane = find_crane()
     registry, kit = RegistryServer(work / "registry"), None
     try:
         kit = BuildKit(work / "buildkit")

@@ -35,6 +35,7 @@ from benchmarks.push import ROOT, SHIPIT
 from shipit.rehearsal.heroku import HerokuStandIn
 from tests.servers.cluster import Cluster
 from tests.servers.dynos import ScriptedRunner
+from tests.servers.install import crane as find_crane
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 
@@ -94,7 +95,7 @@ def pairs(work: Path, kubeconfig: str, host: str, heroku: HerokuStandIn) -> list
     variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in own_variables.items())
     own = f"cd {shlex.quote(str(work / 'app'))} && {variables} {SHIPIT}"
     pushes = f"cd {shlex.quote(str(work / 'push'))} && {variables} {SHIPIT} push"
-    crane = shutil.which("crane") or str(Path.home() / "go/bin/crane")
+    crane = find_crane()
     run(f"{own} deploy", 0)
     run(pushes, 0)
     run(f"{crane} pull --insecure --format=oci {host}/pushed/r0:v1 {work}/layout", 0)
