@@ -16,12 +16,17 @@ from shipit.image.saved import NamedImage
 
 def in_same_chain(image: BuiltImage, found: EngineImage) -> frozenset[Digest]:
     """The layers, by digest of their blob, that both images begin with: the engine's own store finds these."""
-    kept = set()
+    count = 0
     for layer, diff_id in zip(image.layers, found.layers, strict=False):
         if layer.diff_id != diff_id:
             break
-        kept.add(layer.digest)
-    return frozenset(kept)
+        count += 1
+    return first_layers(image, count)
+
+
+def first_layers(image: BuiltImage, count: int) -> frozenset[Digest]:
+    """The first layers without those that come again behind them, such as empty ones: the engine's own store reads these again."""
+    return frozenset(_digests(image, count) - {layer.digest for layer in image.layers[count:]})
 
 
 def with_same_blobs(image: BuiltImage, found: EngineImage, blobs: Collection[Digest]) -> frozenset[Digest]:

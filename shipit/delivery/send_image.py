@@ -9,6 +9,7 @@ from shipit.clock import Deadline
 from shipit.delivery.kept_layers import (
     beginnings,
     cuts_of,
+    first_layers,
     in_same_chain,
     lacking_bytes,
     likely_relatives,
@@ -94,7 +95,7 @@ def _kept_layers(store: ImageStore, kind: StoreKind, named: NamedImage, blobs: L
     images, parts = store.images(), beginnings(named.image)
     # What an interrupted send has brought.
     begun = max((parts[found.id] for found in images if found.id in parts), default=0)
-    kept |= {layer.digest for layer in named.image.layers[:begun]}
+    kept |= first_layers(named.image, begun)
     for relative in likely_relatives(named, images, _MOST_COMPARED):
         if lacking_bytes(named.image, kept) < _WORTHWHILE_BYTES:
             break
@@ -132,9 +133,10 @@ class _Sending(NamedTuple):
 
     def _archives(self, kept: frozenset[Digest]) -> Iterator[Archive]:
         """An archive for each part: an image of the first layers, with those that the engine lacks then."""
-        image, there = self.named.image, set(kept)
+        image, begun = self.named.image, 0
         for count in cuts_of(image, kept, _PART_BYTES) if self.is_cut else [len(image.layers)]:
             part = self.named if count == len(image.layers) else NamedImage(image.beginning(count), ())
-            digests = [layer.digest for layer in part.image.layers if layer.digest not in there]
-            there.update(digests)
+            # One of an earlier part that comes again is sent again: the engine's own store reads it.
+            digests = {layer.digest for layer in image.layers[begun:count]} - kept
+            begun = count
             yield archive_of([part], {digest: self.blobs.store.path(digest) for digest in digests})

@@ -45,6 +45,9 @@ def found(names: str) -> EngineImage:
         ("abc", "", ""),
         ("", "abc", ""),
         ("aab", "aac", "a"),
+        # A layer that comes again behind the common ones is read again.
+        ("abac", "abd", "b"),
+        ("abab", "abab", "ab"),
     ],
 )
 def test_the_own_store_finds_the_layers_that_both_begin_with(own: str, other: str, kept: str) -> None:

@@ -253,6 +253,27 @@ def test_a_send_that_was_interrupted_goes_on_behind_the_parts_that_arrived(
 
 
 @BOTH
+def test_an_empty_layer_that_comes_again_is_sent_with_each_part_that_has_it(
+    machine: Machine, start: Start, containerd: bool
+) -> None:
+    server, engine = start(containerd=containerd)
+    empty, big, other = machine.layer(b""), machine.layer(b"1" * 9_000_000), machine.layer(b"2" * 9_000_000)
+    loaded = load(machine, engine, machine.image(empty, big, empty, other, empty))
+    assert sent(server, empty, big, other) == [{blob(empty), blob(big)}, {blob(empty), blob(other)}]
+    assert list(server.images) == [loaded.id]
+
+
+def test_a_layer_that_comes_again_behind_the_common_ones_does_not_send_the_whole_image(
+    machine: Machine, start: Start
+) -> None:
+    server, engine = start()
+    big, empty, first, second = machine.layer(BIG), machine.layer(b""), machine.layer(b"v1"), machine.layer(b"v2")
+    load(machine, engine, machine.image(big, empty, first, empty))
+    load(machine, engine, machine.image(big, empty, second, empty))
+    assert sent(server, big, empty, second)[1:] == [{blob(empty), blob(second)}]
+
+
+@BOTH
 def test_parts_whose_layers_are_gone_are_sent_again(machine: Machine, start: Start, containerd: bool) -> None:
     server, engine = start(containerd=containerd)
     layers = [machine.layer(bytes([number]) * 9_000_000) for number in range(2)]
