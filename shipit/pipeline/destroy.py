@@ -15,8 +15,10 @@ from shipit.pipeline.locks import await_turn, begin_changes
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import verdict_of
-from shipit.release import Destruction, Leftover, Plan, State, TargetPlan, Verdict
+from shipit.release import Destruction, Leftover, Plan, State, Step, TargetPlan, Verdict
 from shipit.targets.verbs import Destroys, destroys, prunes
+
+_SHARED = "images that only these targets need are removed, too, when all of the targets are"
 
 
 def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
@@ -93,6 +95,9 @@ def _plan(run: Run, targets: Mapping[str, Destroys], found: Mapping[str, Any], w
     for name, target in targets.items():
         notes = tuple(left.what for left in target.leftovers(found[name], wanted))
         plans.append(TargetPlan(name, target.place, (), target.plan_destroy(found[name], wanted), notes))
+    if wanted.images and sum(bool(own.steps) for own in plans) > 1:
+        last = max(number for number, own in enumerate(plans) if own.steps)
+        plans[last] = plans[last]._replace(notes=(*plans[last].notes, _SHARED))
     return Plan(run.project.app, run.project.environment, (), tuple(plans))
 
 
@@ -116,11 +121,15 @@ def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -
 
 
 def _remove_images(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -> bool:
-    """Remove the images that nothing needs now, and look again; whether all of them are gone."""
+    """Remove the images that nothing needs now, and nothing else; look again; whether all of them are gone."""
     started, session = run.clock.now(), run.session(target)
     try:
-        apply_steps(target, target.plan_destroy(target.inventory(session), wanted), plan.place, session, {})
-        if left := target.plan_destroy(target.inventory(session), wanted):
+        apply_steps(target, _image_steps(target, target.inventory(session), wanted), plan.place, session, {})
+        after = target.inventory(session)
+        for kept in target.leftovers(after, wanted):
+            if kept.what not in plan.notes:
+                run.emit(Warned(target.name, kept.what))
+        if left := _image_steps(target, after, wanted):
             raise DeployFailed(f"{left[0].summary}: it is still there", where=target.name, hint="run it again")
     except Interrupted:
         raise
@@ -128,6 +137,11 @@ def _remove_images(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruc
         run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
         return False
     return True
+
+
+def _image_steps(target: Destroys, inventory: Any, wanted: Destruction) -> tuple[Step, ...]:
+    others = target.plan_destroy(inventory, wanted._replace(images=False))
+    return tuple(step for step in target.plan_destroy(inventory, wanted) if step not in others)
 
 
 def _said(left: Sequence[Leftover]) -> str:

@@ -10,13 +10,13 @@ from typing import ClassVar
 import pytest
 
 from shipit.errors import RemoteError, UsageError
-from shipit.events import Event, PlanMade, RunFinished, TargetFinished
+from shipit.events import Event, PlanMade, RunFinished, TargetFinished, Warned
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.prune_places import prune_places
 from shipit.pipeline.run import Run
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
-from shipit.release import Destruction, Step
+from shipit.release import Destruction, Leftover, Step
 from shipit.targets.session import Session
 from tests.pipeline.test_destroy import finished, made
 
@@ -115,3 +115,26 @@ def test_destroy_removes_images_that_nothing_needs_once_the_targets_are_gone(
     assert destroy(run, Destruction(images=True), is_selected=False) == int(keeps_on)
     assert finished(events) == [("hosts", state) for state in states]
     assert engine.held == (["image"] if keeps_on else [])
+
+
+class Busy(Shared):
+    """An engine on which somebody deploys again, and whose images stay, when its app is gone."""
+
+    def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        yield from super().apply(step, session)
+        if step.id == "image":
+            self.held.append("app")
+
+    def leftovers(self, inventory: object, wanted: Destruction) -> Sequence[Leftover]:
+        return (Leftover("images stay"),) if wanted.images and "image" not in self.held else ()
+
+
+def test_the_look_for_images_removes_nothing_else_and_tells_what_stays(tmp_path: Path) -> None:
+    one, two = Busy("one", ["app", "image"]), Shared("two", ["app"])
+    run, events = begun(tmp_path, one, two)
+    assert destroy(run, Destruction(images=True), is_selected=False) == 0
+    assert one.held == ["app"], "nobody has seen a plan for it"
+    assert [event.message for event in events if isinstance(event, Warned)] == ["images stay"]
+    [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
+    shared = "images that only these targets need are removed, too, when all of the targets are"
+    assert [own.notes for own in plan.targets] == [(), (shared,)]

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipit.errors import RemoteError
+from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.record import to_json
+from shipit.targets.engine.label_store import Labelled
 from shipit.targets.engine.owner import IMAGE, IMAGES, LOCK, Owner
 from shipit.targets.engine.prune import Networks, find_stock, remove_stock
 from shipit.targets.engine.prune_step import PruneEngine
-from shipit.targets.engine.stock import Stock, StockImage, own_images, plan_prune, prune_notes, unneeded
+from shipit.targets.engine.stock import (
+    Stock,
+    StockImage,
+    image_leftovers,
+    only_images,
+    own_images,
+    plan_prune,
+    prune_notes,
+    unneeded,
+)
 from shipit.targets.locks import Holder
 from tests.targets.answering_host import answering_host
 
@@ -130,7 +141,10 @@ def test_images_stay_while_another_target_changes_the_engine(tmp_path: Path, tar
         found = read(client)
     is_other = target != "hosts"
     assert found.containers == ("old",) and bool(found.images) != is_other and bool(found.networks) != is_other
-    assert any("shop/production/stack changes something there now" in note for note in found.notes) == is_other
+    assert found.busy == ("shop/production/stack" if is_other else "")
+    said = "images and networks on engine stay: shop/production/stack is being changed there now"
+    assert (f"{said}; run it again when that is over" in prune_notes({"engine": found})) == is_other
+    assert [left.what for left in image_leftovers({"engine": only_images(found)})] == ([said] if is_other else [])
 
 
 def test_nothing_is_planned_where_the_swarm_can_not_be_read(tmp_path: Path) -> None:
@@ -142,6 +156,23 @@ def test_nothing_is_planned_where_the_swarm_can_not_be_read(tmp_path: Path) -> N
         server.answers["GET /info"] = (200, b'{"Swarm": {"LocalNodeState": "inactive"}}')
         server.answers["GET /configs"] = (503, b"{}")
         assert len(read(client).images) == 4
+
+
+def test_images_stay_while_another_target_with_the_lock_elsewhere_is_changed(tmp_path: Path) -> None:
+    """A target of several hosts keeps its lock on the first one, and pulls images to all."""
+    locks = [Labelled(found["Name"], found["Labels"]) for found in (lock("hosts", "own"), lock("stack", "other"))]
+    with answering_host(tmp_path, answers()) as (client, _):
+        assert read(client, locks=locks).busy == "shop/production/stack"
+        assert read(client, locks=locks[:1]).busy == ""
+
+
+def test_it_is_a_failure_when_another_target_is_changed_after_the_plan(tmp_path: Path) -> None:
+    step = PruneEngine("prune", "", host="engine", containers=("a",), images=("i",))
+    with answering_host(tmp_path, {"DELETE /containers/a": None}) as (client, server):
+        with pytest.raises(DeployFailed, match="images and networks on engine stay: shop/staging/stack is being"):
+            remove_stock(step, client, Stock(("a",), busy="shop/staging/stack"), client.drop)
+        remove_stock(replace(step, images=()), client, Stock(("a",), busy="shop/staging/stack"), client.drop)
+    assert [path for path, _ in server.requests if "/images/" in path] == []
 
 
 def test_only_what_still_nothing_needs_is_removed(tmp_path: Path) -> None:

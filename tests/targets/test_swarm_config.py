@@ -51,6 +51,17 @@ def test_keys_of_one_service_make_a_service_named_after_the_app(tmp_path: Path) 
     assert one.spec.image == f"docker.io/user/shop@{DIGEST}"
 
 
+def test_containers_and_a_service_of_a_swarm_may_have_one_name_on_one_engine(tmp_path: Path) -> None:
+    head = f"{HEAD}targets:\n  hosts: {{kind: docker, hosts: ['ssh://web1'], services: {{web: {{port: 3000}}}}}}\n"
+    own = "swarm: {host: 'ssh://web1', services: {web: {port: 3000}}}"
+    environment = ProcessEnvironment({}, tmp_path, tmp_path)
+    (tmp_path / "deploy.yml").write_text(f"{head}  {own}\n")
+    assert set(load_project(tmp_path / "deploy.yml", environment, KindModels()).targets) == {"hosts", "swarm"}
+    (tmp_path / "deploy.yml").write_text(f"{head}  {own}\n  again: {{kind: swarm, {own.removeprefix('swarm: {')}\n")
+    with pytest.raises(ConfigErrors, match="same place as swarm: swarm service web on ssh://web1"):
+        load_project(tmp_path / "deploy.yml", environment, KindModels())
+
+
 def test_all_that_a_swarm_has_beside_the_keys_of_docker_hosts(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text("events {}")
     target = load(

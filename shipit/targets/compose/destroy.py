@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shipit.release import Destruction, Leftover, Step
 from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.steps import RemoveProject
-from shipit.targets.engine.stock import StockImage, plan_image_removal
+from shipit.targets.engine.stock import Stocks, image_leftovers, plan_prune
 
 
 class Inventory(NamedTuple):
@@ -21,12 +21,12 @@ class Inventory(NamedTuple):
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     records: int = 0
-    images: Mapping[str, tuple[StockImage, ...]] = {}
+    images: Stocks = {}
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
     """One step for the project, and one for its images; none where nothing is left."""
-    return (*_steps(inventory, wanted), *(plan_image_removal(inventory.images) if wanted.images else ()))
+    return (*_steps(inventory, wanted), *(plan_prune(inventory.images) if wanted.images else ()))
 
 
 def _steps(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
@@ -52,6 +52,8 @@ def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
     for name in inventory.volumes:
         if _name(name) not in wanted.named:
             yield Leftover(f"the volume {name} stays with its data: --include {_name(name)} removes it", _name(name))
+    if wanted.images:
+        yield from image_leftovers(inventory.images)
 
 
 def _strangers(inventory: Inventory) -> tuple[str, ...]:

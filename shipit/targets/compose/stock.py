@@ -13,7 +13,7 @@ from shipit.targets.engine.one_off import has_expired
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune import Networks, find_stock, is_own
 from shipit.targets.engine.records import has_unknown_record, kept_records, read_records
-from shipit.targets.engine.stock import Stock, StockImage
+from shipit.targets.engine.stock import Stock, only_images
 
 
 def read_stock(
@@ -40,12 +40,10 @@ def read_stock(
     return {client.host: find_stock(client, owner, repositories, rows, gone, Networks(project_filters(project)), old)}
 
 
-def images_after(
-    client: HostClient, project: str, owner: Owner, repositories: Collection[str]
-) -> dict[str, tuple[StockImage, ...]]:
+def images_after(client: HostClient, project: str, owner: Owner, repositories: Collection[str]) -> dict[str, Stock]:
     """The images that nothing needs when the containers and files of the target are gone. Raises: RemoteError."""
     rows = client.containers()
     gone = [row for row in rows if is_own(row, owner)]
     old = [volume.name for volume in old_files(client, owner, ())]
     found = find_stock(client, owner, repositories, rows, gone, Networks(project_filters(project)), old)
-    return {client.host: found.images}
+    return {client.host: only_images(found)}

@@ -181,7 +181,7 @@ class DockerConfig(ServicesConfig):
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         hosts = self.hosts or ("the engine of the docker command",)
-        return tuple(f"{name or app} on {host}" for name in self.services for host in hosts)
+        return tuple(f"containers of {name or app} on {host}" for name in self.services for host in hosts)
 
 
 def problems_of(

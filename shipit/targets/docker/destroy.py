@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shipit.release import Destruction, Leftover, Step
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.steps import RemoveAll
-from shipit.targets.engine.stock import StockImage, plan_image_removal
+from shipit.targets.engine.stock import Stocks, image_leftovers, plan_prune
 
 
 class Inventory(NamedTuple):
@@ -20,13 +20,13 @@ class Inventory(NamedTuple):
     observed: DockerObserved
     volumes: Mapping[str, tuple[str, ...]] = {}
     records: Mapping[str, int] = {}
-    images: Mapping[str, tuple[StockImage, ...]] = {}
+    images: Stocks = {}
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
     """One step for each host that has something of the target, then one for each that has images to remove."""
     steps = tuple(step for host in inventory.observed.hosts for step in _steps(host, inventory, wanted))
-    return (*steps, *plan_image_removal(inventory.images)) if wanted.images else steps
+    return (*steps, *plan_prune(inventory.images)) if wanted.images else steps
 
 
 def _steps(host: str, inventory: Inventory, wanted: Destruction) -> Iterator[RemoveAll]:
@@ -53,6 +53,8 @@ def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
                 yield Leftover(
                     f"the volume {name} on {host} stays with its data: --include {_name(name)} removes it", _name(name)
                 )
+    if wanted.images:
+        yield from image_leftovers(inventory.images)
 
 
 def _name(volume: str) -> str:

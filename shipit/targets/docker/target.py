@@ -210,4 +210,4 @@ class DockerTarget(Operations):
             return ()
         look = replace(session, deadline_s=session.clock.now() + _LOOK_S, is_planning=False)
         rolls_back = self.config.on_failure == "rollback" or self.project.rolls_back_all
-        return [f"before the rollback, {line}" if rolls_back else line for line in aim.lines(self.observe(look))]
+        return [f"when it failed: {line}" if rolls_back else line for line in aim.lines(self.observe(look))]

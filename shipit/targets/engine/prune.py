@@ -11,15 +11,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from shipit.config.project import Project
-from shipit.errors import RemoteError
+from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.printable import human_bytes
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.facts import has_ended, name_of
+from shipit.targets.engine.label_store import Labelled
 from shipit.targets.engine.lock import changed_now
 from shipit.targets.engine.owner import IMAGE, IMAGES, LOCK, Owner
 from shipit.targets.engine.prune_step import PruneEngine
-from shipit.targets.engine.stock import Stock, own_images, unneeded
+from shipit.targets.engine.stock import Stock, busy_text, own_images, unneeded
 
 
 class Networks(NamedTuple):
@@ -43,11 +44,13 @@ def find_stock(
     networks: Networks,
     kept: Collection[str] = (),
     gone_services: Collection[str] = (),
+    locks: Sequence[Labelled] = (),
 ) -> Stock:
     """What nothing needs. `rows` are the containers of the engine, and `gone` those of the target that nothing needs.
 
     `networks` are those of the target. `kept` are the names of objects that the target keeps for
     releases that are too old to return to. `gone_services` are the ids of services of the swarm that need nothing.
+    `locks` are those on other engines of the target.
 
     Raises: RemoteError.
     """
@@ -57,14 +60,10 @@ def find_stock(
     containers = tuple(sorted(name_of(row) for row in gone))
     found = list(own_images(client.images(), owner, repositories))
     services = [row for row in client.swarm_rows("/services") if row["ID"].text() not in gone_services]
-    if busy := _deploying(client, owner):
-        notes = (
-            f"images and networks on {client.host} stay: {busy} changes something there now; run it again",
-            *_cache(client),
-        )
-        return Stock(
-            containers, kept=tuple(sorted(kept)), spared=(len({one for one, _ in found}), len(own)), notes=notes
-        )
+    if busy := changed_now([*locks, *engine_locks(client)], owner):
+        spared = (len({one for one, _ in found}), len(own))
+        notes = tuple(_cache(client))
+        return Stock(containers, kept=tuple(sorted(kept)), spared=spared, notes=notes, busy=busy)
     images = unneeded(found, {*_images_of(left), *_service_images(services), *_kept_images(client, kept)})
     used = {*_networks_of(left), *_service_networks(services)}
     free = tuple(
@@ -73,12 +72,15 @@ def find_stock(
         )
     )
     names = {image.name for image in images}
-    spared = {identity for identity, image in found if image.name not in names}
-    return Stock(containers, images, free, tuple(sorted(kept)), (len(spared), len(own)), tuple(_cache(client)))
+    needed = {identity for identity, image in found if image.name not in names}
+    return Stock(containers, images, free, tuple(sorted(kept)), (len(needed), len(own)), tuple(_cache(client)))
 
 
 def remove_stock(step: PruneEngine, client: HostClient, found: Stock, drop: Callable[[str], object]) -> None:
-    """Remove what a step names and what still nothing needs, as `found` now. `drop` removes an object of a release."""
+    """Remove what a step names and what still nothing needs, as `found` now. `drop` removes an object of a release.
+
+    Raises: RemoteError; DeployFailed where it could not be told what nothing needs.
+    """
     for name in _still(step.containers, found.containers):
         client.remove(name)
     for name in _still(step.kept, found.kept):
@@ -87,6 +89,8 @@ def remove_stock(step: PruneEngine, client: HostClient, found: Stock, drop: Call
         client.remove_image(name)
     for name in _still(step.networks, found.networks):
         client.remove_network(name)
+    if found.busy and (step.images or step.networks):
+        raise DeployFailed(busy_text(client.host, found.busy), hint="run it again when that is over")
 
 
 def is_own(row: Field, owner: Owner) -> bool:
@@ -132,9 +136,10 @@ def _kept_images(client: HostClient, without: Collection[str]) -> Iterator[str]:
             yield config.labels.get(IMAGE, "")
 
 
-def _deploying(client: HostClient, owner: Owner) -> str:
+def engine_locks(client: HostClient) -> list[Labelled]:
+    """The locks of all targets on an engine."""
     filters = _labelled(LOCK)
-    return changed_now([*client.volumes(filters), *client.labelled_configs(filters)], owner)
+    return [*client.volumes(filters), *client.labelled_configs(filters)]
 
 
 def _cache(client: HostClient) -> Iterator[str]:

@@ -13,7 +13,7 @@ from shipit.errors import ShipitError
 from shipit.http.fields import Field
 from shipit.printable import counted, human_bytes
 from shipit.reference import parse_reference
-from shipit.release import Step
+from shipit.release import Leftover, Step
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune_step import PruneEngine
 
@@ -29,7 +29,7 @@ class Stock(NamedTuple):
     """What an engine has of a target that nothing needs, by names, and `notes` on what stays.
 
     `kept` are the objects of releases that are too old to return to. `spared` counts its own images and stopped containers
-    that something needs.
+    that something needs. `busy` is another target that is being changed there: while it is, images and networks stay.
     """
 
     containers: tuple[str, ...] = ()
@@ -38,6 +38,7 @@ class Stock(NamedTuple):
     kept: tuple[str, ...] = ()
     spared: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
+    busy: str = ""
 
 
 Stocks = Mapping[str, Stock]
@@ -70,9 +71,19 @@ def plan_prune(stocks: Stocks) -> tuple[Step, ...]:
     return tuple(step for host, stock in stocks.items() for step in _steps(host, stock))
 
 
-def plan_image_removal(images: Mapping[str, tuple[StockImage, ...]]) -> tuple[Step, ...]:
-    """One step for each engine whose images are removed when everything else of a target is. `images` are by engine."""
-    return plan_prune({host: Stock(images=found) for host, found in images.items()})
+def only_images(stock: Stock) -> Stock:
+    """The images of a stock, and why they stay: what `destroy` removes when everything else of a target is gone."""
+    return Stock(images=stock.images, busy=stock.busy)
+
+
+def image_leftovers(images: Stocks) -> Iterator[Leftover]:
+    """The engines whose images stay."""
+    return (Leftover(busy_text(host, stock.busy)) for host, stock in images.items() if stock.busy)
+
+
+def busy_text(host: str, target: str) -> str:
+    """Why images stay, as a sentence. `target` is the one that is being changed."""
+    return f"images and networks on {host} stay: {target} is being changed there now"
 
 
 def prune_notes(stocks: Stocks) -> tuple[str, ...]:
@@ -100,6 +111,8 @@ def _notes(host: str, stock: Stock) -> Iterator[str]:
         parts = [counted(containers, "stopped container")] if containers else []
         parts += [counted(images, "image")] if images else []
         yield f"{' and '.join(parts)} on {host} stay: they run, or a rollback needs them"
+    if stock.busy:
+        yield f"{busy_text(host, stock.busy)}; run it again when that is over"
     yield from stock.notes
 
 

@@ -255,5 +255,5 @@ class SwarmConfig(ServicesConfig):
     def place_keys(self, app: str) -> tuple[str, ...]:
         host = self.host or "the swarm of the docker command"
         if self.file:
-            return (f"{self.stack or app} of {self.file} on {host}",)
-        return tuple(f"{name or app} on {host}" for name in self.services)
+            return (f"stack {self.stack or app} of {self.file} on {host}",)
+        return tuple(f"swarm service {name or app} on {host}" for name in self.services)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shipit.release import Destruction, Leftover, Step
-from shipit.targets.engine.stock import StockImage, plan_image_removal
+from shipit.targets.engine.stock import Stocks, image_leftovers, plan_prune
 from shipit.targets.swarm.observed import SwarmObserved
 from shipit.targets.swarm.steps import RemoveAll
 
@@ -21,12 +21,12 @@ class Inventory(NamedTuple):
     volumes: tuple[str, ...] = ()
     records: int = 0
     others: int = 0
-    images: Mapping[str, tuple[StockImage, ...]] = {}
+    images: Stocks = {}
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
     """One step for the swarm, and one for the images on the manager; none where nothing is left."""
-    return (*_steps(inventory, wanted), *(plan_image_removal(inventory.images) if wanted.images else ()))
+    return (*_steps(inventory, wanted), *(plan_prune(inventory.images) if wanted.images else ()))
 
 
 def _steps(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
@@ -50,6 +50,8 @@ def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
             yield Leftover(
                 f"the volume {name} on the manager stays with its data: --include {_name(name)} removes it", _name(name)
             )
+    if wanted.images:
+        yield from image_leftovers(inventory.images)
 
 
 def _name(volume: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shipit.http.fields import Field
+from shipit.printable import counted
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune import Networks, find_stock
 from shipit.targets.engine.records import has_unknown_record, read_records
-from shipit.targets.engine.stock import Stock, StockImage
+from shipit.targets.engine.stock import Stock, only_images
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.kept import find_expired
@@ -33,7 +34,7 @@ def read_stock(
         expired = find_expired(client, owner, keep, observed)
         names = tuple(one.name for one in (*expired.configs, *expired.secrets))
     if (others := len(client.nodes()) - 1) > 0:
-        notes.append(f"images on the {others} other nodes are not looked at: run docker image prune there")
+        notes.append(f"images on {counted(others, 'other node')} are not looked at: run docker image prune there")
     rows = _rows(client)
     stock = find_stock(client, owner, repositories, rows, (), Networks(owner.app_filters, "swarm"), names)
     # A rollback makes no other network again: those of a stack file stay.
@@ -66,11 +67,11 @@ def drop_kept(name: str, client: SwarmClient, owner: Owner) -> None:
             client.remove_secret(one.id)
 
 
-def images_after(client: SwarmClient, owner: Owner, repositories: Collection[str]) -> dict[str, tuple[StockImage, ...]]:
+def images_after(client: SwarmClient, owner: Owner, repositories: Collection[str]) -> dict[str, Stock]:
     """The images on the manager that nothing needs when the services of the target are gone. Raises: RemoteError."""
     services = {row["ID"].required() for row in client.services() if is_own(row, owner)}
     rows = _rows(client)
     gone = [row for row in rows if row["Labels"].texts().get(_SERVICE_ID, "") in services]
     kept = [one.name for one in client.configs(owner.filters) if KEEPS in one.labels]
     found = find_stock(client, owner, repositories, rows, gone, Networks(owner.app_filters, "swarm"), kept, services)
-    return {client.host: found.images}
+    return {client.host: only_images(found)}
