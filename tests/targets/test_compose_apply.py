@@ -125,7 +125,7 @@ def place(folder: Path, *rows: dict[str, Any], volumes: tuple[Any, ...] = (), **
         "GET /containers/json": list(rows),
         "GET /volumes": {"Volumes": list(volumes)},
         "POST /volumes/create": {},
-        "GET /networks": [{"Name": "shop-production_default"}],
+        "GET /networks": [{"Id": "n1", "Name": "shop-production_default"}],
         "GET /images/json": [],
         "DELETE /networks/shop-production_default": None,
     }
