@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shipit.errors import DeployFailed, RemoteError
+from shipit.events import Warned
 from shipit.http.fields import Field
 from shipit.record import to_json
 from shipit.targets.engine.label_store import Labelled
@@ -170,8 +171,9 @@ def test_it_is_a_failure_when_another_target_is_changed_after_the_plan(tmp_path:
     step = PruneEngine("prune", "", host="engine", containers=("a",), images=("i",))
     with answering_host(tmp_path, {"DELETE /containers/a": None}) as (client, server):
         with pytest.raises(DeployFailed, match="images and networks on engine stay: shop/staging/stack is being"):
-            remove_stock(step, client, Stock(("a",), busy="shop/staging/stack"), client.drop)
-        remove_stock(replace(step, images=()), client, Stock(("a",), busy="shop/staging/stack"), client.drop)
+            list(remove_stock(step, client, Stock(("a",), busy="shop/staging/stack"), client.drop, "hosts"))
+        busy = Stock(("a",), busy="shop/staging/stack")
+        assert list(remove_stock(replace(step, images=()), client, busy, client.drop, "hosts")) == []
     assert [path for path, _ in server.requests if "/images/" in path] == []
 
 
@@ -182,6 +184,16 @@ def test_only_what_still_nothing_needs_is_removed(tmp_path: Path) -> None:
     with answering_host(tmp_path, {}) as (client, server):
         for path in ("/containers/b", "/images/j", "/networks/o", "/volumes/l"):
             server.answers[f"DELETE {path}"] = (204 if path != "/images/j" else 200, b"")
-        remove_stock(step, client, found, client.drop)
+        assert list(remove_stock(step, client, found, client.drop, "hosts")) == []
     done = [path.partition("?")[0] for path, _ in server.requests if path.startswith("DELETE")]
     assert done == [f"DELETE /v1.41{path}" for path in ("/containers/b", "/volumes/l", "/images/j", "/networks/o")]
+
+
+def test_an_image_that_the_engine_keeps_is_a_warning_with_its_reason(tmp_path: Path) -> None:
+    step = PruneEngine("prune", "", host="engine", images=("i", "j"))
+    found = Stock(images=(StockImage("i"), StockImage("j")))
+    with answering_host(tmp_path, {}) as (client, server):
+        server.answers["DELETE /images/i"] = (409, b'{"message": "image has dependent child images"}')
+        server.answers["DELETE /images/j"] = (200, b"[]")
+        warnings = list(remove_stock(step, client, found, client.drop, "hosts"))
+    assert warnings == [Warned("hosts", "engine keeps the image i: image has dependent child images")]

@@ -141,7 +141,7 @@ class ComposeTarget:
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         if isinstance(step, PruneEngine):
             client = self._client(session)
-            remove_stock(step, client, self.stock(session)[self.host], client.drop)
+            yield from remove_stock(step, client, self.stock(session)[self.host], client.drop, self.name)
             return
 
         def program(variables: Mapping[str, str]) -> ComposeProgram:

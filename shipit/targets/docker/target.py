@@ -109,7 +109,7 @@ class DockerTarget(Operations):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         if isinstance(step, PruneEngine):
             client = self.hosts.client(step.host, session)
-            remove_stock(step, client, self.stock(session)[step.host], client.drop)
+            yield from remove_stock(step, client, self.stock(session)[step.host], client.drop, self.name)
             return
         connect = partial(self.hosts.client, host_of(step, self.name), session)
         steady_s = min(_STEADY_S, self.config.settle)

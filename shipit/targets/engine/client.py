@@ -182,9 +182,10 @@ class HostClient:
         except BuildError as error:
             raise RemoteError(error.what, where=self.host, hint=error.hint, retryable=error.retryable) from None
 
-    def remove_image(self, image: str) -> None:
-        """One that something still uses stays."""
-        self._answer("DELETE", f"/images/{image}", accepted=(200, 404, 409))
+    def remove_image(self, image: str) -> str:
+        """One that something still uses stays: what the engine says of it; empty else."""
+        answer = self._answer("DELETE", f"/images/{image}", accepted=(200, 404, 409))
+        return error_message(answer.content, answer.status_code) if answer.status_code == 409 else ""
 
     def has_network(self, name: str) -> bool:
         answer = self._answer("GET", f"/networks/{name}", accepted=(200, 404))

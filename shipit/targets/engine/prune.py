@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from shipit.config.project import Project
 from shipit.errors import DeployFailed, RemoteError
+from shipit.events import Event, Warned
 from shipit.http.fields import Field
 from shipit.printable import human_bytes
 from shipit.targets.engine.client import HostClient
@@ -76,9 +77,12 @@ def find_stock(
     return Stock(containers, images, free, tuple(sorted(kept)), (len(needed), len(own)), tuple(_cache(client)))
 
 
-def remove_stock(step: PruneEngine, client: HostClient, found: Stock, drop: Callable[[str], object]) -> None:
+def remove_stock(
+    step: PruneEngine, client: HostClient, found: Stock, drop: Callable[[str], object], target: str
+) -> Iterator[Event]:
     """Remove what a step names and what still nothing needs, as `found` now. `drop` removes an object of a release.
 
+    An image that the engine keeps is a warning with its reason.
     Raises: RemoteError; DeployFailed where it could not be told what nothing needs.
     """
     for name in _still(step.containers, found.containers):
@@ -86,7 +90,8 @@ def remove_stock(step: PruneEngine, client: HostClient, found: Stock, drop: Call
     for name in _still(step.kept, found.kept):
         drop(name)
     for name in _still(step.images, [image.name for image in found.images]):
-        client.remove_image(name)
+        if refused := client.remove_image(name):
+            yield Warned(target, f"{client.host} keeps the image {name}: {refused}")
     for name in _still(step.networks, found.networks):
         client.remove_network(name)
     if found.busy and (step.images or step.networks):

@@ -163,9 +163,8 @@ class SwarmTarget:
         if isinstance(step, PruneEngine):
             client = self._client(session)
             await_removed(client, session)
-            remove_stock(
-                step, client, self.stock(session)[client.host], partial(drop_kept, client=client, owner=self.owner)
-            )
+            drop = partial(drop_kept, client=client, owner=self.owner)
+            yield from remove_stock(step, client, self.stock(session)[client.host], drop, self.name)
             return
         yield from apply_step(step, self._setting(session))
 
