@@ -28,6 +28,8 @@ _BLOCK = 64 * 1024
 # How often cancellation is checked; how long a child may hold the output open after the program has exited; how long a
 # program has to exit after SIGTERM.
 _TICK_S, _LINGER_S, _GRACE_S = 0.05, 0.25, 0.3
+# Seconds that a thread on a busy machine has to note the program that it just started.
+_STARTED_S = 1.0
 
 _lock = threading.Lock()
 # Held while a program is started, until its group is known.
@@ -158,7 +160,7 @@ def end_programs(*, for_good: bool = False) -> None:
     With `for_good` no thread can start another one afterwards.
     """
     # Another thread may be starting one, which runs before it is known. A signal may have interrupted that very thread.
-    is_free = _starting.acquire(timeout=_GRACE_S)
+    is_free = _starting.acquire(timeout=_STARTED_S)
     with _lock:
         groups = tuple(_groups)
     for group in groups:
