@@ -75,5 +75,5 @@ class Podman:
             )
         self._process.stop(20)
         # Podman mounts the folder of its layers on itself.
-        subprocess.run(["umount", str(self._layers)], check=False, capture_output=True)
+        subprocess.run(["umount", "-l", str(self._layers)], check=False, capture_output=True)
         shutil.rmtree(self._run, ignore_errors=True)
