@@ -27,7 +27,7 @@ def check_file(
 ) -> list[ConfigError]:
     """Every check across keys. `every` holds the names of all targets, also of those that the environment does not select."""
     return [
-        *check_release(file, targets, source),
+        *check_release(file, source),
         *check_env(file, source),
         *check_tags(images_of(file), source),
         *check_secrets(file, every, source),
@@ -173,17 +173,21 @@ def check_images(images: Sequence[str], targets: Mapping[str, TargetConfig], sou
     return problems
 
 
-def check_release(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
-    """Check the image of the release command, and that every target can run it."""
+def check_release(file: ProjectFile, source: Source) -> list[ConfigError]:
+    """Check the image of the release command."""
     if file.release is None:
         return []
     problem = _image_problem(("release", "image"), file.release.image, tuple(images_of(file)), source)
-    refused = [
+    return [problem] if problem else []
+
+
+def release_without(targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
+    """A mistake at `release`, which the file has, for each of these targets whose kind runs no release command."""
+    return [
         source.problem(("release",), f"can't be run by the target {name}", config.in_place_of_release, on_key=True)
         for name, config in targets.items()
         if config.in_place_of_release
     ]
-    return [*([problem] if problem else []), *refused]
 
 
 def _image_problem(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipit.config.argument_secrets import secrets_in_arguments
-from shipit.config.check import check_file, check_format, check_targets, image_names, images_of
+from shipit.config.check import check_file, check_format, check_targets, image_names, images_of, release_without
 from shipit.config.document import Mapping_, Scalar, plain_data
 from shipit.config.dotenv import read_dotenv
 from shipit.config.find import DeployFile
@@ -194,6 +194,7 @@ def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: P
         *_without_targets(resolved.names.environment, targets, every, written.source),
         *secrets_in_arguments(model.secrets, checked.images, frozenset(held_names(resolved.tree)), source),
         *doubts,
+        *(release_without(targets, source) if model.release else ()),
         *unused,
         *placeholder_images(model, checked.images, source),
     ]

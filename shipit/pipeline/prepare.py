@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from shipit.clock import Deadline
-from shipit.errors import Interrupted, ShipitError
+from shipit.config.check import release_without
+from shipit.errors import ConfigErrors, Interrupted, ShipitError
 from shipit.events import StatusRead
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
@@ -48,6 +49,8 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
     """
     from shipit.delivery.images import build_images, prepare_uses
 
+    if is_deploy or not is_push:
+        _check_release_command(run)
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
     run.read_secrets(may_skip=not is_deploy)
     by_name = {target.name: target for target in run.targets}
@@ -81,6 +84,15 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
         plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks)))
     looked = {name: results[f"target {name}"][0] for name in targets}
     return Preparation(plan, targets, observed, releases, prepared, looked)
+
+
+def _check_release_command(run: Run) -> None:
+    """Raises: ConfigErrors for each target of the run that can't run the release command of deploy.yml."""
+    if run.project.release is None:
+        return
+    mistakes = release_without({target.name: target.config for target in run.targets}, run.project.source)
+    if mistakes:
+        raise ConfigErrors(mistakes)
 
 
 def _check_login(run: Run, target: Target) -> None:

@@ -67,3 +67,12 @@ def test_what_only_a_release_command_or_another_environment_uses_is_used(tmp_pat
 def test_one_image_of_several_that_no_target_uses(tmp_path: Path) -> None:
     text = "app: shop\nimages:\n  web: user/web\n  old: user/old\n  cache: {use: redis:8}\ntargets: {hub: {images: [web]}}\n"
     assert warnings(tmp_path, text) == ["4:3 images.old: image old is used by no target, so it is not built"]
+
+
+def test_a_release_command_beside_a_target_that_runs_none(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").touch()
+    text = "app: shop\nimage: user/shop\nrelease: migrate\ntargets: {heroku: , compose: {images: {web: shop}}}\n"
+    assert warnings(tmp_path, text) == ["3:1 release: can't be run by the target compose"]
+    assert warnings(tmp_path, f"{text}environments: {{production: {{targets: {{heroku: {{}}}}}}}}\n") == []
+    overlay = "environments: {production: {release: null, targets: {compose: {}}}}\n"
+    assert warnings(tmp_path, f"{text}{overlay}") == []

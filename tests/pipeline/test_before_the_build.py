@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from shipit.clock import Clock
-from shipit.errors import RemoteError, ShipitError
+from shipit.config.process_environment import ProcessEnvironment
+from shipit.config.project import Project
+from shipit.errors import ConfigErrors, RemoteError, ShipitError
 from shipit.events import Event, StepStarted
 from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy, plan
@@ -21,6 +23,8 @@ from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import ImageUse
+from shipit.targets.base import Target
+from shipit.targets.kinds import create_target
 from shipit.targets.session import Session
 from tests import runs
 from tests.waits import wait_until
@@ -163,3 +167,40 @@ def test_only_what_pushes_asks_whether_it_may_push(tmp_path: Path, command: Call
             command(run)
         # One of them looks for TLS.
         assert registry.log.count(("GET", "/v2/")) == (1 if command is plan else 2)
+
+
+WITH_RELEASE = "app: shop\nimage: {build: .}\nrelease: migrate\ntargets: {heroku: {app: shop-prod}, compose: {images: {web: shop}}}\n"
+
+
+def only(name: str, process_environment: ProcessEnvironment) -> Callable[[Project], Sequence[Target]]:
+    return lambda project: [create_target(name, project.targets[name], project, process_environment)]
+
+
+@pytest.mark.parametrize("command", [plan, deploy])
+def test_a_release_command_that_a_target_of_the_run_cannot_run_is_told_before_the_build(
+    tmp_path: Path, engine: Engine, command: Callable[[Run], object]
+) -> None:
+    (tmp_path / "compose.yaml").touch()
+    process_environment = runs.environment(tmp_path, DOCKER_HOST=engine.address)
+    project = runs.project(tmp_path, WITH_RELEASE, process_environment, dockerfile=WITH_RUN)
+    with (
+        runs.run(project, process_environment, [], targets=only("compose", process_environment)) as run,
+        pytest.raises(ConfigErrors) as caught,
+    ):
+        command(run)
+    [error] = caught.value.problems
+    assert (error.path, error.what) == ("release", "can't be run by the target compose")
+    assert error.where.endswith("deploy.yml:3:1") and "release: null" in error.hint
+    assert engine.calls == 0
+
+
+def test_a_target_that_runs_the_release_command_is_deployed_beside_one_that_does_not(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").touch()
+    process_environment = runs.environment(tmp_path, DOCKER_HOST="tcp://127.0.0.1:1")
+    project = runs.project(tmp_path, WITH_RELEASE, process_environment)
+    with (
+        runs.run(project, process_environment, [], targets=only("heroku", process_environment)) as run,
+        pytest.raises(RemoteError) as caught,
+    ):
+        plan(run)
+    assert caught.value.what == "not logged in to Heroku"

@@ -73,14 +73,6 @@ def test_mistakes_are_told_at_their_keys(tmp_path: Path, target: str, what: str)
     assert what in str(raised.value)
 
 
-def test_a_release_command_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigErrors) as raised:
-        load(tmp_path, head=f"{HEAD}release: {{image: web, command: migrate}}\n")
-    [error] = raised.value.problems
-    assert (error.path, error.what) == ("release", "can't be run by the target compose")
-    assert error.where.endswith("deploy.yml:3:1") and "condition: service_completed_successfully" in error.hint
-
-
 def test_a_service_runs_an_image_by_images_repository_build_or_name(tmp_path: Path) -> None:
     target = load(tmp_path, "{images: {named: web}}")
     context = {"context": f"{tmp_path}/x/../api", "dockerfile": "Dockerfile"}

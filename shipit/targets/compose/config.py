@@ -70,7 +70,8 @@ class ComposeConfig(TargetConfig):
 
     reverts: ClassVar[bool] = True
     in_place_of_release: ClassVar[str] = (
-        "make it a service of the compose file that others wait for: condition: service_completed_successfully"
+        "make it a service of the compose file that others wait for (condition: service_completed_successfully), "
+        "and write release: null in an environment that has this target"
     )
 
     file: tuple[FilePath, ...] = Field(
