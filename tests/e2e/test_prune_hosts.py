@@ -12,6 +12,7 @@ import pytest
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
+from tests.waits import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
@@ -60,6 +61,8 @@ class Stock:
             "swarm": "com.docker.swarm.service.name",
         }
         words = ["--filter", f"label={label[kind]}", "--filter", f"name=stock-{environment}"]
+        # A container that was replaced may still be ending.
+        wait_until(f"one container of {kind}", lambda: len(self.docker("ps", "--quiet", *words).split()) == 1)
         [name] = self.docker("ps", "--quiet", *words).split()
         return self.docker("exec", name, "cat", "/version")
 
