@@ -91,8 +91,15 @@ def keep_for_again(
     from shipit.shortcut.project_inputs import entry_of
     from shipit.targets.verbs import pins
 
-    before, _ = _parted(sys.argv[1:])
-    if before[:1] != (NAME,) or not pins(target) or environment.in_ci or not _is_plain(options):
+    before, command = _parted(sys.argv[1:])
+    # Words on the other side of `--` that belong to the command, or to shipit, are not in the name of the entry.
+    if (
+        before[:1] != (NAME,)
+        or command != tuple(options.command or ())
+        or not pins(target)
+        or environment.in_ci
+        or not _is_plain(options)
+    ):
         return
     if (pinned := target.pinned(workload)) is None:
         return

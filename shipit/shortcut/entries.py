@@ -38,7 +38,7 @@ def read_entry(words: Sequence[str], environment: ProcessEnvironment) -> Entry |
     """The entry of a command line, if nothing that it depends on has changed; None otherwise."""
     file = _file(words, environment)
     try:
-        if not _is_own(file):
+        if not _is_own_folder(file.parent) or not _is_own(file):
             return None
         entry = _parsed(parse_json(read_file(file)))
     except (OSError, Unreadable, ValueError, TypeError):
@@ -47,10 +47,12 @@ def read_entry(words: Sequence[str], environment: ProcessEnvironment) -> Entry |
 
 
 def write_entry(words: Sequence[str], entry: Entry, environment: ProcessEnvironment) -> None:
-    """Keep an entry, and the newest of the others. Raises: OSError."""
+    """Keep an entry, and the newest of the others; nothing in a folder that is not this user's alone. Raises: OSError."""
     file = _file(words, environment)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.parent.chmod(0o700)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Nothing is changed or removed behind a link, or in a folder that somebody else may change.
+    if not _is_own_folder(file.parent):
+        return
     write_file(file, json.dumps(entry).encode(), mode=0o600)
     files = sorted(file.parent.glob("*.json"), key=lambda own: own.stat().st_mtime_ns)
     for old in files[:-MOST]:
@@ -60,6 +62,11 @@ def write_entry(words: Sequence[str], entry: Entry, environment: ProcessEnvironm
 def _file(words: Sequence[str], environment: ProcessEnvironment) -> Path:
     name = hashlib.sha256(json.dumps([str(environment.cwd), list(words)]).encode()).hexdigest()[:32]
     return environment.cache_dir / "shortcuts" / f"{name}.json"
+
+
+def _is_own_folder(folder: Path) -> bool:
+    info = folder.lstat()
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o077
 
 
 def _is_own(file: Path) -> bool:

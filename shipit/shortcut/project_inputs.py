@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from shipit.config.held import held_names, used_names
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
@@ -9,6 +11,8 @@ from shipit.shortcut.entries import Entry
 from shipit.shortcut.inputs import Inputs, digest_of
 
 FILE_NAME = "deploy.yml"
+# Escapes of YAML, and a line that is continued, with which `${NAME}` may be written in another way.
+_ESCAPE = re.compile(r"\\(?:[xuU]|\r?\n)")
 
 
 def entry_of(
@@ -16,13 +20,23 @@ def entry_of(
 ) -> Entry | None:
     """The entry of a command line; None where its project depends on more than an entry can name.
 
-    That is the state of git, an .env file, a deploy.yml of another folder, and warnings, which are told every time.
+    That is the state of git, an .env file, names of variables behind escapes, a deploy.yml of another folder, and warnings,
+    which are told every time.
     """
     texts = {str(path): text for path, text in zip(project.files, project.source.texts.values(), strict=True)}
-    names = {name for text in texts.values() for name in used_names(text.decode("utf-8", "replace"))}
+    written = [text.decode("utf-8", "replace") for text in texts.values()]
+    names = {name for text in written for name in used_names(text)}
+    has_escapes = any(_ESCAPE.search(text) for text in written)
     is_here = bool(project.files) and project.files[0] == environment.cwd / FILE_NAME
     reads_more = "git" in names or project.variables is not environment.variables
-    if not is_here or reads_more or project.warnings or environment.is_untrusted or not all(texts.values()):
+    if (
+        not is_here
+        or reads_more
+        or has_escapes
+        or project.warnings
+        or environment.is_untrusted
+        or not all(texts.values())
+    ):
         return None
     inputs = Inputs(tuple(texts), tuple(sorted(names)))
     digest = digest_of(words, inputs, environment, texts)

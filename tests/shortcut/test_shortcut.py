@@ -6,13 +6,18 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 import shipit.shortcut.inputs as inputs_module
+from shipit.cli.exec_again import keep_for_again
+from shipit.cli.options import CommandOptions
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.shortcut.entries import MOST, Entry, read_entry, write_entry
 from shipit.shortcut.project_inputs import entry_of
+from shipit.targets.base import Target
 from tests import runs
 
 WORDS = ("exec", "k8s/web")
@@ -179,3 +184,56 @@ def test_the_newest_entries_are_kept(tmp_path: Path) -> None:
     assert len(left) == MOST
     assert {"0", "5"}.isdisjoint(left)
     assert json.loads(next(file for file in folder.iterdir() if len(file.stem) == 32).read_text())[2] == "kubernetes"
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o755])
+def test_nothing_is_read_or_kept_in_a_folder_of_more_users(tmp_path: Path, mode: int) -> None:
+    entry = kept(tmp_path)
+    folder = tmp_path / ".cache/shortcuts"
+    folder.chmod(mode)
+    assert entry is not None and read_entry(WORDS, surroundings(tmp_path)) is None
+    write_entry((*WORDS, "-e", "other"), entry, surroundings(tmp_path))
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_folder_behind_a_link_is_left_alone(tmp_path: Path) -> None:
+    entry = kept(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir(mode=0o755)
+    for number in range(MOST + 5):
+        (other / f"{number}.json").write_text("{}")
+    folder = tmp_path / ".cache/shortcuts"
+    folder.rename(tmp_path / "moved")
+    folder.symlink_to(other)
+    assert entry is not None
+    write_entry(WORDS, entry, surroundings(tmp_path))
+    assert len(list(other.iterdir())) == MOST + 5 and other.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("reference", ["\\x24{REGION}", "$\\u007bREGION}", "${\\\n  REGION}"])
+def test_nothing_is_kept_where_an_escape_hides_the_name_of_a_variable(tmp_path: Path, reference: str) -> None:
+    assert kept(tmp_path, TEXT.replace("${REGION:-eu}", reference)) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "is_kept"),
+    [
+        ("exec k8s/web -- ls -l", ["ls", "-l"], True),
+        # The same words before `--` would begin another command, or the command in another workload.
+        ("exec k8s/web ls -- -l", ["ls", "-l"], False),
+        ("exec -- k8s/web ls", ["ls"], False),
+    ],
+)
+def test_an_entry_is_kept_where_the_command_is_all_behind_the_separator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, command: list[str], is_kept: bool
+) -> None:
+    environment = surroundings(tmp_path)
+    (tmp_path / "more.yml").write_text("x-more: 1\n")
+    project = runs.project(tmp_path, TEXT, environment)
+    target = SimpleNamespace(
+        kind=SimpleNamespace(name="kubernetes", capabilities=("pins",)), pinned=lambda workload: {"name": workload}
+    )
+    monkeypatch.setattr("sys.argv", ["shipit", *line.split()])
+    options = CommandOptions(workload="k8s/web", command=command)
+    keep_for_again(options, project, environment, cast(Target, target), "web")
+    assert (tmp_path / ".cache/shortcuts").exists() == is_kept
