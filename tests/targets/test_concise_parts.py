@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipit.image.dockerfile.parse import parse_dockerfile
-from shipit.targets.kubernetes.concise.image_user import check_user, find_user
+from shipit.targets.kubernetes.concise.image_user import check_user, find_user, is_root
 from shipit.targets.kubernetes.concise.render.files import config_map_name
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed, merged, patched
+from shipit.targets.kubernetes.concise.render.security import allow_privileged
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.volumes import volume_name
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
@@ -190,3 +191,20 @@ def test_a_refusal_is_at_the_workload_that_makes_the_object(tmp_path: Path, key:
     assert isinstance(config, KubernetesConfig)
     found = problem_of(Desired("k8s", config, project, "prod", (), ()), key, "", "is refused", "")
     assert found.where.startswith(f"deploy.yml:{line}:"), found.where
+
+
+@pytest.mark.parametrize(("user", "expected"), [("0" * 5000, True), ("1" * 5000, False), ("00:7", True), ("10", False)])
+def test_a_user_of_many_digits_is_root_or_not(user: str, expected: bool) -> None:
+    assert is_root(user) == expected
+
+
+def test_a_patch_that_sets_privileged_removes_our_default_which_contradicts_it() -> None:
+    contexts = [{"privileged": True, "allowPrivilegeEscalation": False}, {"allowPrivilegeEscalation": False}]
+    rows = [{"name": str(index), "securityContext": context} for index, context in enumerate(contexts)]
+    given = {
+        "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": rows, "initContainers": rows[:1]}}}}}
+    }
+    spec = allow_privileged(given)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert [row["securityContext"] for row in spec["containers"]] == [{"privileged": True}, contexts[1]]
+    assert spec["initContainers"][0]["securityContext"] == {"privileged": True}
+    assert "allowPrivilegeEscalation" in contexts[0]

@@ -19,7 +19,7 @@ _HINT = "end the Dockerfile with USER 1000, or write security: {user: 1000}, or 
 def is_root(user: str) -> bool:
     """Whether the user of an image's config is root: `USER`, `USER:GROUP`, or empty, as names or numbers."""
     name = user.partition(":")[0]
-    return name in ("", "root") or (is_numbered(name) and int(name) == 0)
+    return name in ("", "root") or (is_numbered(name) and not name.strip("0"))
 
 
 def is_numbered(user: str) -> bool:

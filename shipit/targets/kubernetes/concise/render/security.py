@@ -6,8 +6,12 @@ SecurityContext.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import Any
+
 from shipit.targets.kubernetes.concise.image_user import is_numbered, is_root
 from shipit.targets.kubernetes.concise.security import SecurityConfig
+from shipit.targets.kubernetes.objects import containers_of
 from shipit.targets.kubernetes.render import Manifest
 
 
@@ -45,3 +49,27 @@ def runs_as_root(security: SecurityConfig, image_user: str) -> bool:
     if security.root is not None:
         return security.root
     return security.user is None and is_root(image_user)
+
+
+def allow_privileged(manifest: Manifest) -> Manifest:
+    """A patched object, without our allowPrivilegeEscalation: false where a patch sets `privileged`: the API server refuses both."""
+    if not any(_is_refused(own) for own in _all_containers(manifest)):
+        return manifest
+    # The values of a JSON Patch are those of deploy.yml.
+    out = deepcopy(manifest)
+    for own in filter(_is_refused, _all_containers(out)):
+        del own["securityContext"]["allowPrivilegeEscalation"]
+    return out
+
+
+def _all_containers(manifest: Manifest) -> list[dict[str, Any]]:
+    return [*containers_of(manifest), *containers_of(manifest, "initContainers")]
+
+
+def _is_refused(container: dict[str, Any]) -> bool:
+    context = container.get("securityContext")
+    return (
+        isinstance(context, dict)
+        and context.get("privileged") is True
+        and context.get("allowPrivilegeEscalation") is False
+    )
