@@ -266,3 +266,47 @@ def test_a_container_that_somebody_else_created_since_the_plan_ends_the_run(tmp_
     engine = FakeEngine(web_1=[{}])
     with pytest.raises(ShipitError, match="superseded by someone else: web-1 was created since the plan was made"):
         roll(engine, tmp_path, known=())
+
+
+def test_a_new_container_of_an_earlier_attempt_stays_where_the_old_ones_may_be_drained(tmp_path: Path) -> None:
+    """The earlier attempt may have run `before_stop` in web-1, which then serves nothing."""
+    engine = FakeEngine(web_1=[{}], web_2=[UNHEALTHY])
+    with pytest.raises(DeployFailed) as raised:
+        roll(engine, tmp_path, known=("web-1", "web-2"), before_stop=("drain",))
+    assert raised.value.what == "web-2 is unhealthy; web-1, web-2 run until the next deploy"
+    assert engine.done == ["keep"] and set(engine.rows) == {"web-1", "web-2"}
+
+
+@pytest.mark.parametrize(
+    "state", [{"Status": "restarting", "ExitCode": 1}, {"Status": "paused"}, {"Health": {"Status": "unhealthy"}}]
+)
+def test_an_old_container_that_answers_nothing_is_not_said_to_serve(tmp_path: Path, state: dict[str, Any]) -> None:
+    engine = FakeEngine(web_1=[state])
+    engine.made = {"web-2": [UNHEALTHY]}
+    with pytest.raises(DeployFailed) as raised:
+        roll(engine, tmp_path)
+    assert raised.value.what == "web-2 is unhealthy" and set(engine.rows) == {"web-1", "web-2"}
+
+
+def test_a_container_that_somebody_else_creates_during_the_wait_for_others_is_not_removed(tmp_path: Path) -> None:
+    engine = FakeEngine(web_1=[{}], job_1=[{}, {"Status": "exited"}])
+    looked = engine.container
+
+    def container(name: str) -> Field | None:
+        if name == "job-1":
+            engine.add("web-7", [{"Status": "created"}], "h9")
+        return looked(name)
+
+    engine.container = container  # type: ignore[method-assign]
+    with pytest.raises(DeployFailed, match="superseded by someone else: web-7 was created since the plan was made"):
+        roll(engine, tmp_path, awaits={"job": "service_completed_successfully"})
+    assert set(engine.rows) == {"web-1", "job-1", "web-7"} and engine.done == ["keep"]
+
+
+def test_new_containers_are_looked_at_again_without_a_drain_time(tmp_path: Path) -> None:
+    engine = FakeEngine(web_1=[{}])
+    # Read after its creation, for its start, until it is ready, and again before web-1 is removed.
+    engine.made = {"web-2": [HEALTHY, HEALTHY, HEALTHY, {"Status": "exited", "ExitCode": 9}]}
+    with pytest.raises(DeployFailed, match="web-2 exited with 9; web-1 serves on"):
+        roll(engine, tmp_path)
+    assert "stop web-1" not in engine.done

@@ -46,6 +46,11 @@ class ContainerFacts(NamedTuple):
         return self.state in SERVED
 
     @property
+    def is_serving(self) -> bool:
+        """True for one that runs, and that its healthcheck, where it has one, does not call unhealthy or starting."""
+        return self.state == "running" and self.health in ("", "healthy")
+
+    @property
     def claims(self) -> frozenset[str]:
         """What no other container can have while it is there, or while it runs."""
         ports = self.ports if self.is_running else ()

@@ -17,6 +17,7 @@ from shipit.targets.compose.up import check_known, containers_of, content_of, ke
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.exec import run_to_end
 from shipit.targets.engine.running import RunningContainer
+from shipit.targets.engine.superseded import superseded_error
 
 # How long removing new containers may take, also when the deadline has passed; how long `before_stop` may run.
 _UNDO_S, _COMMAND_S = 120.0, 60.0
@@ -36,17 +37,26 @@ class Roll:
         yield from keep(content, self.step, self.client, self.setting)
         check_known(self.step, content, self.client, self.setting)
         await_needs(self.step.awaits, self.client, self.setting)
+        # The wait may be long.
+        check_known(self.step, content, self.client, self.setting)
+        old, new = self._divided(content, self.client)
         # Compose would start one that has ended, and count it.
-        self._remove(one for one in self._containers(self.client) if not one.is_running)
+        self._remove(one for one in (*self._known(old), *new) if not one.is_running)
         try:
             yield from self._start(content)
             yield from self._drain(content)
             check_known(self.step, content, self.client, self.setting)
+            old, new = self._divided(content, self.client)
+            if len(new) < self.step.quantity:
+                raise superseded_error(f"a new container of {self.step.service} was removed", self.setting.target)
         except ShipitError as error:
             self._undo(content, error)
             raise
-        old, new = self._divided(content, self.client)
-        self._remove([*(one for one in old if one.id in self.step.known), *new[self.step.quantity :]])
+        self._remove([*self._known(old), *new[self.step.quantity :]])
+
+    def _known(self, containers: Iterable[ContainerFacts]) -> list[ContainerFacts]:
+        """Those that the plan knew."""
+        return [one for one in containers if one.id in self.step.known]
 
     def _containers(self, client: HostClient) -> list[ContainerFacts]:
         found = containers_of(client, self.setting, self.step.service)
@@ -81,7 +91,7 @@ class Roll:
         old, new = self._divided(content, self.client)
         for one in old if self.step.before_stop else ():
             yield from self._before_stop(one)
-        if old and self.step.drain_s:
+        if old:
             waiting = f"the requests to the old containers of {self.step.service}"
             self.setting.session.deadline.sleep(self.step.drain_s, waiting)
             await_ready(self.step.service, [one.id for one in new], self.client, self.setting)
@@ -103,20 +113,22 @@ class Roll:
             self.client.remove(one.id, keeps_volumes=True)
 
     def _undo(self, content: Content, error: ShipitError) -> None:
-        """Remove the new containers, if old ones serve; the error says what was read after that."""
+        """Remove the new containers that this run made, if old ones serve; the error says what was read after that."""
         client = self.client.within(_UNDO_S)
-        if self._is_draining:
-            error.what += "; old and new containers run until the next deploy"
-            return
         try:
             self.setting.session.fence()
             old, new = self._divided(content, client)
-            if not any(one.is_running for one in old):
+            if not any(one.is_serving for one in old):
                 return
-            for one in new:
+            # The `before_stop` of an earlier attempt may have run in the old ones.
+            stays = self._is_draining or (self.step.before_stop and self._known(new))
+            for one in () if stays else new:
                 client.remove(one.id)
-            running = [one.name for one in self._containers(client) if one.is_running]
+            found = self._containers(client)
         except ShipitError as second:
             error.what += f"; removing the new containers failed, too: {second}"
             return
-        error.what += f"; {', '.join(running)} {'serves' if len(running) == 1 else 'serve'} on"
+        if stays:
+            error.what += f"; {', '.join(one.name for one in found if one.is_running)} run until the next deploy"
+        elif names := [one.name for one in found if one.is_serving]:
+            error.what += f"; {', '.join(names)} {'serves' if len(names) == 1 else 'serve'} on"
