@@ -21,6 +21,8 @@ _TRIES = 20
 _FORMAT = 1
 # The longest object: the oldest runs are left out of a longer one.
 _LONGEST = 512 * 1024
+# The characters that stay of a reason in a run that is too long by itself.
+_SHORT = 200
 _KEPT = (RunStarted, PlanMade, TargetFinished, RunFinished, RunFailed)
 _WRITTEN = (TargetFinished, RunFinished, RunFailed)
 
@@ -82,8 +84,8 @@ def add_run(store: StateStore, run: PastRun) -> None:
     for _ in range(_TRIES):
         found = store.read(name)
         others = [past for past in (_parsed(found.data, where) if found else ()) if past.run != run.run]
-        runs = sorted([run, *others], key=lambda past: past.started_at, reverse=True)
-        if store.swap(name, _bytes(runs[:MOST_RUNS]), found.version if found else "") is not None:
+        others.sort(key=lambda past: past.started_at, reverse=True)
+        if store.swap(name, _kept(run, others[: MOST_RUNS - 1]), found.version if found else "") is not None:
             return
     raise StateError("the runs are written by too many others at once", where=where, hint="deploy again")
 
@@ -92,12 +94,43 @@ def _name(app: str, environment: str) -> str:
     return f"runs/{quote(app, safe='')}/{quote(environment, safe='')}.json"
 
 
+def _kept(run: PastRun, others: list[PastRun]) -> bytes:
+    """An object with a run and those others, the newest first, that there is room for.
+
+    The run is always in it, whatever times the others have: whoever writes to the state may have a wrong clock.
+    """
+    data = _bytes([run, *others])
+    while len(data) > _LONGEST and others:
+        others = others[: len(others) // 2]
+        data = _bytes([run, *others])
+    for shortened in _SHORTENED:
+        if len(data) <= _LONGEST:
+            break
+        data = _bytes([shortened(run)])
+    return data
+
+
 def _bytes(runs: list[PastRun]) -> bytes:
-    while True:
-        data = json.dumps({"format": _FORMAT, "runs": [to_json(run) for run in runs]}).encode()
-        if len(data) <= _LONGEST or len(runs) == 1:
-            return data
-        runs = runs[: len(runs) // 2]
+    newest = sorted(runs, key=lambda past: past.started_at, reverse=True)
+    return json.dumps({"format": _FORMAT, "runs": [to_json(run) for run in newest]}).encode()
+
+
+def _with_short_texts(run: PastRun) -> PastRun:
+    targets = (own._replace(reason=own.reason[:_SHORT], changes=()) for own in run.targets)
+    return run._replace(targets=tuple(targets), summary=run.summary[:_SHORT], begun=())
+
+
+def _without_images(run: PastRun) -> PastRun:
+    run = _with_short_texts(run)
+    return run._replace(targets=tuple(own._replace(reason="", images=()) for own in run.targets))
+
+
+def _without_targets(run: PastRun) -> PastRun:
+    return _with_short_texts(run)._replace(targets=())
+
+
+# What is left out of a run that is too long by itself, the least first.
+_SHORTENED = (_with_short_texts, _without_images, _without_targets)
 
 
 def _parsed(data: bytes, where: str) -> tuple[PastRun, ...]:

@@ -10,7 +10,7 @@ from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
 from shipit.release import Release
 from shipit.targets.base import Target
-from shipit.targets.history import has_history, records_releases
+from shipit.targets.history import has_history, records_releases, returns
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -20,7 +20,7 @@ _WITHIN_S, _MOST = 15.0, 20
 
 
 def end_left_record(run: Run, target: Target, release: Release, observed: Any, returns_to: str = "") -> None:
-    """End the newest record as healthy where its run died, and what it released is what was verified now.
+    """End the newest record as healthy where its run died, and all of what it released is what was verified now.
 
     `returns_to` is the version that a rollback returned to, with a release without images. Nothing is told of a place that
     can't be read or written: the run needed neither.
@@ -37,7 +37,7 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
         if newest.returns_to:
             history = target.past_releases(_MOST, session, tells_current=False)
             released = next((past for past in history if past.version == newest.returns_to), newest)
-        if newest.returns_to == returns_to if returns_to else _has_images(released, release):
+        if newest.returns_to == returns_to if returns_to else _runs(run, target, released, release, session.deadline_s):
             own = Release(release.app, release.environment) if newest.returns_to else release
             target.record_release(newest._replace(state="healthy"), own, observed, session)
     except Interrupted:
@@ -51,6 +51,15 @@ def _still_runs(run: Run, target: Target, past: PastRelease) -> bool:
 
     holder = read_holder(run, target)
     return holder is not None and holder.run == past.run
+
+
+def _runs(run: Run, target: Target, past: PastRelease, release: Release, deadline_s: float) -> bool:
+    """Whether the place runs what an earlier release had: its images, and settings that a return to it would not change."""
+    if not (returns(target) and _has_images(past, release)):
+        return False
+    recalled = target.recall(past, replace(run.session(target, is_planning=False), deadline_s=deadline_s))
+    session = replace(run.session(target, recalled=recalled), deadline_s=deadline_s)
+    return not target.plan_return(recalled, target.observe(session))
 
 
 def _has_images(past: PastRelease, release: Release) -> bool:

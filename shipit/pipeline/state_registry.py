@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class StateRegistry:
         self.title = f"the repository {repository}"
         self._ref, self._registries = parse_reference(repository), registries
         self._key = key.encode("utf-8", "surrogatepass") if key else b""
+        self._deletes = True
 
     def read(self, name: str) -> Kept | None:
         with self._told(name):
@@ -72,10 +73,8 @@ class StateRegistry:
             if client.manifest_digest(repository, tag) != own:
                 # Another machine wrote at the same time.
                 return None
-            if version and version != own:
-                # Not every registry deletes; what has no tag is not listed.
-                with suppress(ShipitError):
-                    client.delete_manifest(repository, Digest(version))
+            if version and version != own and self._deletes:
+                self._delete(client, Digest(version))
             return str(own)
 
     def now_s(self) -> float:
@@ -127,6 +126,14 @@ class StateRegistry:
             path = Path(folder, "blob")
             path.write_bytes(blob)
             client.upload_blob(self._ref.repository, digest, path, len(blob), lambda amount: None)
+
+    def _delete(self, client: RegistryClient, digest: Digest) -> None:
+        """Delete a manifest that has no tag any more. Not every registry does: one that fails is not asked again in this run."""
+        try:
+            client.delete_manifest(self._ref.repository, digest, attempts=1)
+        except ShipitError:
+            # The runs are written all the same, and what has no tag is not listed.
+            self._deletes = False
 
     def _wrong(self, name: str, why: str) -> StateError:
         where = f"{self._ref.name}:{state_tag(name)}"

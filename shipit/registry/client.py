@@ -12,7 +12,7 @@ from shipit.digest import Digest, parse_digest
 from shipit.errors import RemoteError
 from shipit.http.messages import Request
 from shipit.http.redirects import REDIRECTS
-from shipit.http.retry import retrying
+from shipit.http.retry import ATTEMPTS, retrying
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
@@ -105,12 +105,12 @@ class RegistryClient:
         """The tags of a repository; none where it does not exist."""
         return read_tags(self._wire, repository)
 
-    def delete_manifest(self, repository: str, digest: Digest) -> None:
+    def delete_manifest(self, repository: str, digest: Digest, *, attempts: int = ATTEMPTS) -> None:
         """Delete a manifest with all tags that name it; one that is gone already is fine.
 
         Raises: RemoteError with status 405 where the registry deletes nothing.
         """
-        self._wire.ask("DELETE", repository, f"manifests/{digest}", deletes=True, ok=(200, 202, 404))
+        self._wire.ask("DELETE", repository, f"manifests/{digest}", deletes=True, ok=(200, 202, 404), attempts=attempts)
 
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
         """Store a manifest under its digest or a tag."""

@@ -225,6 +225,34 @@ def test_an_unchanged_deploy_records_nothing(bench: Bench) -> None:
     assert len(place.records) == 1
 
 
+def deploy_after_a_lost_run(bench: Bench) -> None:
+    run = bench.run()
+    run.has_lost_run = True
+    assert deploy(run) == 0 and finished(bench).state == "unchanged"
+
+
+def test_a_release_whose_run_died_is_healthy_once_all_of_it_was_verified(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    place.records[-1]["past"]["state"] = "begun"
+    deploy_after_a_lost_run(bench)
+    assert states(place) == [("healthy", "")]
+
+
+def test_a_release_whose_run_died_before_its_settings_were_set_stays_without_a_verdict(bench: Bench) -> None:
+    place, text = bench.add("one"), bench.text
+    bench.text = f"{text}env: {{MODE: old}}\n"
+    release(bench, "first")
+    bench.text = f"{text}env: {{MODE: new}}\n"
+    release(bench, "first", fails="apply")
+    # The record of a killed run has no verdict.
+    place.records[-1]["past"]["state"] = "begun"
+    bench.text = f"{text}env: {{MODE: old}}\n"
+    deploy_after_a_lost_run(bench)
+    assert place.marks == {"MODE": "old"}
+    assert states(place) == [("healthy", ""), ("begun", "")]
+
+
 def test_a_record_says_who_released_what(bench: Bench) -> None:
     place = bench.add("one")
     job = {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada", "GITHUB_SERVER_URL": "https://github.example",

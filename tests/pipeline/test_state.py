@@ -17,7 +17,7 @@ from shipit.events import Event, TargetFinished, Warned
 from shipit.history.state_files import StateFiles
 from shipit.history.state_runs import MOST_RUNS, StateRuns, add_run, read_state_runs
 from shipit.history.state_store import StateError
-from shipit.past_run import PastRun
+from shipit.past_run import PastRun, PastTarget
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.locks import Locked, RunLocks, read_locks
 from shipit.pipeline.releases import read_own_runs
@@ -243,6 +243,24 @@ def test_the_newest_runs_stay(tmp_path: Path) -> None:
     again = read_state_runs(store, "shop", "production")
     assert [past.state for past in again[:2]] == ["failed", "done"] and len(again) == MOST_RUNS
     assert read_state_runs(store, "shop", "staging") == ()
+
+
+def test_the_run_that_is_written_stays_where_others_say_that_they_are_newer(tmp_path: Path) -> None:
+    store = StateFiles(tmp_path)
+    for number in range(MOST_RUNS):
+        add_run(store, PastRun(f"{number}", "deploy", "shop", "production", f"2999-01-01T00:{number:02}:00Z", "done"))
+    add_run(store, PastRun("own", "deploy", "shop", "production", "2026-01-01T00:00:00Z", "done"))
+    found = [past.run for past in read_state_runs(store, "shop", "production")]
+    assert len(found) == MOST_RUNS and found[-1] == "own"
+
+
+def test_a_run_of_many_targets_with_long_reasons_can_be_read_again(tmp_path: Path) -> None:
+    store = StateFiles(tmp_path)
+    targets = tuple(PastTarget(f"t{number}", "place", "failed", "reason " * 1000) for number in range(600))
+    add_run(store, PastRun("own", "deploy", "shop", "production", "2026-01-01T00:00:00Z", "failed", targets=targets))
+    [found] = read_state_runs(store, "shop", "production")
+    assert [(target.name, target.state) for target in found.targets] == [(own.name, own.state) for own in targets]
+    assert all(own.reason.startswith("reason") for own in found.targets)
 
 
 class _Ignoring:

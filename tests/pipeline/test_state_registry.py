@@ -10,11 +10,14 @@ import pytest
 
 from shipit.digest import Digest
 from shipit.errors import UsageError
-from shipit.history.state_store import StateError
+from shipit.history.state_runs import add_run, read_state_runs
+from shipit.history.state_store import MOST_BYTES, StateError
 from shipit.image.manifest import MANIFEST_TYPES
+from shipit.past_run import PastRun
 from shipit.pipeline.run import Run
 from shipit.pipeline.state_registry import StateRegistry, state_tag
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.rehearsal.server import Request, Response
 from shipit.release import is_run_tag
 from tests import runs
 
@@ -64,6 +67,63 @@ def test_one_manifest_stays_however_often_it_is_written(tmp_path: Path, registry
     assert len(registry.manifests) == len(registry.tags) == 1
     assert version and state.swap(NAME, b"4", version) == version, "the same again"
     assert state.read(NAME) is not None
+
+
+class _Meddled(EmbeddedRegistry):
+    """After the next manifest that is put, its tag names `other`; it answers a DELETE with `status`."""
+
+    other = ""
+    status = 0
+    deletes = 0
+
+    def answer(self, request: Request) -> Response:
+        if request.method == "DELETE" and self.status:
+            self.deletes += 1
+            return Response(self.status, b"", {})
+        answer = super().answer(request)
+        if request.method == "PUT" and "/manifests/" in request.path and self.other:
+            self.tags["shop", state_tag(NAME)], self.other = self.other, ""
+        return answer
+
+
+def past(run: str) -> PastRun:
+    return PastRun(run, "deploy", "shop", "production", f"2026-01-31T12:00:0{len(run)}Z", "done")
+
+
+def test_a_run_that_another_one_replaced_before_it_was_read_back_is_written_again(tmp_path: Path) -> None:
+    with _Meddled() as registry:
+        one, two = (store(tmp_path / name, registry) for name in ("a", "b"))
+        add_run(two, past("other"))
+        registry.other = registry.tags.pop(("shop", state_tag(NAME)))
+        add_run(one, past("own"))
+        assert [run.run for run in read_state_runs(two, "shop", "production")] == ["other", "own"]
+
+
+@pytest.mark.parametrize("status", [403, 405, 503])
+def test_a_registry_that_deletes_nothing_is_asked_once_and_keeps_the_runs(tmp_path: Path, status: int) -> None:
+    with _Meddled() as registry:
+        registry.status = status
+        state, version = store(tmp_path, registry), ""
+        for number in range(4):
+            version = state.swap(NAME, f"{number}".encode(), version) or ""
+        found = state.read(NAME)
+        assert found is not None and found.data == b"3"
+        assert registry.deletes == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [(b"x" * (MOST_BYTES + 1), "it has more than 1,048,576 bytes"), (b"other", "do not match its digest")],
+)
+def test_a_layer_that_is_huge_or_has_other_bytes_is_an_error(
+    tmp_path: Path, registry: EmbeddedRegistry, data: bytes, why: str
+) -> None:
+    state = store(tmp_path, registry)
+    state.swap(NAME, b"first", "")
+    registry.blobs[Digest.of(b"first")] = data
+    with pytest.raises(StateError, match=why) as caught:
+        state.read(NAME)
+    assert state_tag(NAME) in caught.value.where
 
 
 def _no_artifact(manifest: dict[str, object]) -> None:
