@@ -61,11 +61,12 @@ def _in_order(order: StopOrder, observed: ComposeObserved) -> list[str]:
     services, found = observed.made_services, list[str]()
 
     def take(name: str, above: tuple[str, ...]) -> None:
+        if name in found:
+            return
         for other in services[name].needs if name in services else ():
             if other not in above:
                 take(other, (*above, name))
-        if name not in found:
-            found.append(name)
+        found.append(name)
 
     for name in order.workloads:
         take(name, (name,))
