@@ -1,4 +1,4 @@
-"""What the reading of a deploy.yml depends on, and its digest. Holds no value of a variable and no text of a file."""
+"""The names of the files and variables that the reading of a deploy.yml depends on, and the digest of their contents."""
 
 from __future__ import annotations
 

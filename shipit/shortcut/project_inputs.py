@@ -7,6 +7,7 @@ import re
 from shipit.config.held import held_names, used_names
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
+from shipit.config.secret_names import is_secret_name
 from shipit.shortcut.entries import Entry
 from shipit.shortcut.inputs import Inputs, digest_of
 
@@ -21,7 +22,7 @@ def entry_of(
     """The entry of a command line; None where its project depends on more than an entry can name.
 
     That is the state of git, an .env file, names of variables behind escapes, a deploy.yml of another folder, and warnings,
-    which are told every time.
+    which are told every time. Nothing is kept of a variable that is named like a secret, not even in a digest.
     """
     texts = {str(path): text for path, text in zip(project.files, project.source.texts.values(), strict=True)}
     written = [text.decode("utf-8", "replace") for text in texts.values()]
@@ -32,6 +33,7 @@ def entry_of(
     if (
         not is_here
         or reads_more
+        or any(is_secret_name(name) for name in names)
         or has_escapes
         or project.warnings
         or environment.is_untrusted

@@ -135,13 +135,18 @@ def test_nothing_is_kept_for_a_file_of_another_folder(tmp_path: Path) -> None:
     assert kept(tmp_path, TEXT, below) is None
 
 
-def test_an_entry_is_private_and_holds_no_value_of_a_variable(tmp_path: Path) -> None:
+def test_an_entry_is_private_and_holds_no_value_but_what_the_command_needs(tmp_path: Path) -> None:
     kept(tmp_path)
     [file] = (tmp_path / ".cache/shortcuts").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
     for value in ("fast", "a-secret-token"):
         assert value not in file.read_text()
+
+
+def test_nothing_is_kept_of_a_file_that_uses_a_variable_named_like_a_secret(tmp_path: Path) -> None:
+    text = TEXT.replace("${MODE}", "${API_TOKEN}")
+    assert kept(tmp_path, text, surroundings(tmp_path, API_TOKEN="1234")) is None
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o602])
