@@ -102,7 +102,7 @@ items:
     resourceVersion: "12"
     generation: 3
     creationTimestamp: "2026-01-01T00:00:00Z"
-    annotations: {deployment.kubernetes.io/revision: "4", team: a}
+    annotations: {deployment.kubernetes.io/revision: "4", shipit.dev/run: r1, team: a}
     managedFields: [{manager: x}]
   spec: {replicas: 2}
   status: {replicas: 2}

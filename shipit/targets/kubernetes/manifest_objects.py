@@ -14,6 +14,7 @@ from shipit.errors import ConfigError, ConfigErrors
 from shipit.targets.kubernetes.field_position import field_position
 from shipit.targets.kubernetes.go_yaml import Document, Misread, read_documents
 from shipit.targets.kubernetes.json_events import Place
+from shipit.targets.kubernetes.origin import NAMES as ORIGIN
 
 MAX_BYTES = 16 * 1024 * 1024
 # Files that are kept parsed, because each command reads the manifests several times.
@@ -22,7 +23,9 @@ _KEPT_FILES = 8192
 _SERVER_METADATA = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
-_TOOL_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"})
+_TOOL_ANNOTATIONS = frozenset(
+    {"deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration", *ORIGIN}
+)
 _HAVE_SPEC = ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "autoscaling/v2")
 
 

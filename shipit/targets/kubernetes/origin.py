@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shipit.targets.kubernetes.render import Manifest
 
 RUN, COMMIT, BY = "shipit.dev/run", "shipit.dev/commit", "shipit.dev/by"
-_NAMES = (RUN, COMMIT, BY)
+NAMES = (RUN, COMMIT, BY)
 
 
 class Origin(NamedTuple):
@@ -24,7 +24,7 @@ class Origin(NamedTuple):
 
 def with_origin(manifest: Manifest, origin: Origin) -> Manifest:
     """The manifest with annotations for what is known of its origin."""
-    known = {name: value for name, value in zip(_NAMES, (origin.run, origin.commit, origin.by), strict=True) if value}
+    known = {name: value for name, value in zip(NAMES, (origin.run, origin.commit, origin.by), strict=True) if value}
     metadata = manifest["metadata"]
     return {**manifest, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **known}}}
 
@@ -35,8 +35,8 @@ def without_origin(manifest: Manifest) -> Manifest:
     if not isinstance(metadata, dict):
         return manifest
     annotations = metadata.get("annotations")
-    if not isinstance(annotations, dict) or not annotations.keys() & set(_NAMES):
+    if not isinstance(annotations, dict) or not annotations.keys() & set(NAMES):
         return manifest
-    kept = {name: value for name, value in annotations.items() if name not in _NAMES}
+    kept = {name: value for name, value in annotations.items() if name not in NAMES}
     others = {key: value for key, value in metadata.items() if key != "annotations"}
     return {**manifest, "metadata": {**others, **({"annotations": kept} if kept else {})}}
