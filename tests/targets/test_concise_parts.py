@@ -13,7 +13,7 @@ from shipit.image.dockerfile.parse import parse_dockerfile
 from shipit.targets.kubernetes.concise.image_user import check_user, find_user, is_root
 from shipit.targets.kubernetes.concise.render.files import config_map_name
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed, merged, patched
-from shipit.targets.kubernetes.concise.render.security import allow_privileged
+from shipit.targets.kubernetes.concise.render.security import without_contradictions
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.volumes import volume_name
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
@@ -204,7 +204,24 @@ def test_a_patch_that_sets_privileged_removes_our_default_which_contradicts_it()
     given = {
         "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": rows, "initContainers": rows[:1]}}}}}
     }
-    spec = allow_privileged(given)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    spec = without_contradictions(given)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert [row["securityContext"] for row in spec["containers"]] == [{"privileged": True}, contexts[1]]
     assert spec["initContainers"][0]["securityContext"] == {"privileged": True}
     assert "allowPrivilegeEscalation" in contexts[0]
+
+
+@pytest.mark.parametrize(
+    ("own", "pod", "expected"),
+    [
+        ({"runAsUser": 0, "runAsNonRoot": True}, {}, {"runAsUser": 0}),
+        ({"runAsNonRoot": True}, {"runAsUser": 0}, {}),
+        ({"runAsUser": 7, "runAsNonRoot": True}, {"runAsUser": 0}, {"runAsUser": 7, "runAsNonRoot": True}),
+        ({"runAsNonRoot": True}, {}, {"runAsNonRoot": True}),
+    ],
+)
+def test_a_patch_to_the_user_root_removes_our_check_for_another_one(
+    own: dict[str, Any], pod: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    spec = {"containers": [{"name": "web", "securityContext": own}], "securityContext": pod}
+    [found] = without_contradictions({"spec": {"template": {"spec": spec}}})["spec"]["template"]["spec"]["containers"]
+    assert found["securityContext"] == expected

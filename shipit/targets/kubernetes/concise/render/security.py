@@ -11,7 +11,7 @@ from typing import Any
 
 from shipit.targets.kubernetes.concise.image_user import is_numbered, is_root
 from shipit.targets.kubernetes.concise.security import SecurityConfig
-from shipit.targets.kubernetes.objects import containers_of
+from shipit.targets.kubernetes.objects import containers_of, spec_of, template_of
 from shipit.targets.kubernetes.render import Manifest
 
 
@@ -51,14 +51,17 @@ def runs_as_root(security: SecurityConfig, image_user: str) -> bool:
     return security.user is None and is_root(image_user)
 
 
-def allow_privileged(manifest: Manifest) -> Manifest:
-    """A patched object, without our allowPrivilegeEscalation: false where a patch sets `privileged`: the API server refuses both."""
-    if not any(_is_refused(own) for own in _all_containers(manifest)):
+def without_contradictions(manifest: Manifest) -> Manifest:
+    """A patched object, without our defaults that a patch contradicts: `privileged` with allowPrivilegeEscalation: false, which the API
+    server refuses, and the user 0 with runAsNonRoot, which the kubelet does not start.
+    """
+    if not any(_contradicted(own, manifest) for own in _all_containers(manifest)):
         return manifest
     # The values of a JSON Patch are those of deploy.yml.
     out = deepcopy(manifest)
-    for own in filter(_is_refused, _all_containers(out)):
-        del own["securityContext"]["allowPrivilegeEscalation"]
+    for own in _all_containers(out):
+        for key in _contradicted(own, out):
+            del own["securityContext"][key]
     return out
 
 
@@ -66,10 +69,15 @@ def _all_containers(manifest: Manifest) -> list[dict[str, Any]]:
     return [*containers_of(manifest), *containers_of(manifest, "initContainers")]
 
 
-def _is_refused(container: dict[str, Any]) -> bool:
-    context = container.get("securityContext")
-    return (
-        isinstance(context, dict)
-        and context.get("privileged") is True
-        and context.get("allowPrivilegeEscalation") is False
-    )
+def _contradicted(container: dict[str, Any], manifest: Manifest) -> list[str]:
+    """The keys of the securityContext of a container that do not go together with what a patch set."""
+    context, pod = (own.get("securityContext") for own in (container, spec_of(template_of(manifest))))
+    if not isinstance(context, dict):
+        return []
+    user = context.get("runAsUser", pod.get("runAsUser") if isinstance(pod, dict) else None)
+    found = {
+        "allowPrivilegeEscalation": context.get("privileged") is True
+        and context.get("allowPrivilegeEscalation") is False,
+        "runAsNonRoot": user == 0 and context.get("runAsNonRoot") is True,
+    }
+    return [key for key, is_contradicted in found.items() if is_contradicted]

@@ -10,7 +10,7 @@ from shipit.targets.kubernetes.concise.render.kinds import render_runner
 from shipit.targets.kubernetes.concise.render.marks import marked
 from shipit.targets.kubernetes.concise.render.patch import patched
 from shipit.targets.kubernetes.concise.render.pod import render_template
-from shipit.targets.kubernetes.concise.render.security import allow_privileged
+from shipit.targets.kubernetes.concise.render.security import without_contradictions
 from shipit.targets.kubernetes.concise.render.service import render_service
 from shipit.targets.kubernetes.concise.render.volumes import render_claims
 from shipit.targets.kubernetes.concise.render.work import Work
@@ -33,4 +33,4 @@ def render_workload(work: Work) -> list[Manifest]:
         *render_disruption(name, config, setting, work.runner),
     ]
     whole = (marked(item, config.labels, config.annotations) for item in objects)
-    return [allow_privileged(patched(item, config.patch)) for item in whole]
+    return [without_contradictions(patched(item, config.patch)) for item in whole]
