@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, TargetFinished, Warned
+from shipit.errors import DeployFailed, UsageError
+from shipit.events import PlanMade, Warned
 from shipit.parallel import together
 from shipit.pipeline.approve import approve_plan
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.locks import await_turn, begin_changes
+from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
-from shipit.pipeline.verdict import verdict_of
-from shipit.release import Destruction, Leftover, Plan, State, Step, TargetPlan, Verdict
+from shipit.release import Destruction, Leftover, Plan, Step, TargetPlan
 from shipit.targets.verbs import Destroys, destroys, prunes
 
 _SHARED = "images that only these targets need are removed, too, when all of the targets are"
@@ -46,10 +46,10 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
         )
     approve_plan(run, plan)
     begin_changes(run, plan)
-    failed = sum(not _remove(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
+    failed = remove_from(run, targets, plan.targets, "removed", partial(_remove, run, wanted))
     if wanted.images and not failed:
         # An image that several of the targets used is not needed when the last one of them is gone.
-        failed = sum(not _remove_images(run, targets[own.target], own, wanted) for own in plan.targets if own.steps)
+        failed = remove_from(run, targets, plan.targets, "removed", partial(_remove_images, run, wanted))
     total = sum(bool(own.steps) for own in plan.targets)
     if failed:
         return _end(run, 1, f"{failed} of {total} targets failed")
@@ -101,42 +101,28 @@ def _plan(run: Run, targets: Mapping[str, Destroys], found: Mapping[str, Any], w
     return Plan(run.project.app, run.project.environment, (), tuple(plans))
 
 
-def _remove(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -> bool:
-    """Apply the steps of one target and look again; whether all of it is gone."""
-    started, session = run.clock.now(), run.session(target)
-    try:
-        apply_steps(target, plan.steps, plan.place, session, {})
-        after = target.inventory(session)
-        if left := target.plan_destroy(after, wanted._replace(images=False)):
-            reason = f"{len(left)} steps are left, the first: {left[0].summary}"
-            raise DeployFailed(reason, where=target.name, hint="run it again")
-    except Interrupted:
-        raise
-    except ShipitError as error:
-        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
-        return False
-    verdict = Verdict(State.HEALTHY, _said(target.leftovers(after, wanted)))
-    run.emit(TargetFinished(target.name, "removed", run.clock.now() - started, verdict))
-    return True
+def _remove(run: Run, wanted: Destruction, target: Destroys, plan: TargetPlan) -> str:
+    """Apply the steps of one target and look again. Raises: ShipitError."""
+    session = run.session(target)
+    apply_steps(target, plan.steps, plan.place, session, {})
+    after = target.inventory(session)
+    if left := target.plan_destroy(after, wanted._replace(images=False)):
+        reason = f"{len(left)} steps are left, the first: {left[0].summary}"
+        raise DeployFailed(reason, where=target.name, hint="run it again")
+    return _said(target.leftovers(after, wanted))
 
 
-def _remove_images(run: Run, target: Destroys, plan: TargetPlan, wanted: Destruction) -> bool:
-    """Remove the images that nothing needs now, and nothing else; look again; whether all of them are gone."""
-    started, session = run.clock.now(), run.session(target)
-    try:
-        apply_steps(target, _image_steps(target, target.inventory(session), wanted), plan.place, session, {})
-        after = target.inventory(session)
-        for kept in target.leftovers(after, wanted):
-            if kept.what not in plan.notes:
-                run.emit(Warned(target.name, kept.what))
-        if left := _image_steps(target, after, wanted):
-            raise DeployFailed(f"{left[0].summary}: it is still there", where=target.name, hint="run it again")
-    except Interrupted:
-        raise
-    except ShipitError as error:
-        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
-        return False
-    return True
+def _remove_images(run: Run, wanted: Destruction, target: Destroys, plan: TargetPlan) -> str:
+    """Remove the images that nothing needs now, and nothing else, and look again. Raises: ShipitError."""
+    session = run.session(target)
+    apply_steps(target, _image_steps(target, target.inventory(session), wanted), plan.place, session, {})
+    after = target.inventory(session)
+    for kept in target.leftovers(after, wanted):
+        if kept.what not in plan.notes:
+            run.emit(Warned(target.name, kept.what))
+    if left := _image_steps(target, after, wanted):
+        raise DeployFailed(f"{left[0].summary}: it is still there", where=target.name, hint="run it again")
+    return ""
 
 
 def _image_steps(target: Destroys, inventory: Any, wanted: Destruction) -> tuple[Step, ...]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import PlanMade, TargetFinished
+from shipit.errors import DeployFailed, UsageError
+from shipit.events import PlanMade
 from shipit.parallel import together
 from shipit.pipeline.confirm import not_confirmed
 from shipit.pipeline.locks import await_turn, begin_changes
+from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
-from shipit.pipeline.verdict import verdict_of
-from shipit.release import Plan, State, TargetPlan, Verdict
+from shipit.release import Plan, TargetPlan
 from shipit.targets.verbs import Prunes, prunes
 
 
@@ -40,7 +40,7 @@ def prune_places(run: Run, *, is_selected: bool) -> int:
     if not run.confirm(plan, [what]):
         raise not_confirmed(what)
     begin_changes(run, plan)
-    failed = sum(not _prune(run, targets[own.target], own) for own in changing)
+    failed = remove_from(run, targets, changing, "pruned", partial(_prune, run))
     if failed:
         return _end(run, 1, f"{failed} of {len(changing)} targets failed")
     return _end(run, 0, f"{len(changing)} of {len(changing)} targets pruned")
@@ -60,22 +60,14 @@ def _targets(run: Run, *, is_selected: bool) -> Mapping[str, Prunes]:
     return found
 
 
-def _prune(run: Run, target: Prunes, plan: TargetPlan) -> bool:
-    """Apply the steps of one target and look again; whether all of it is gone."""
-    started, session = run.clock.now(), run.session(target)
-    try:
-        apply_steps(target, plan.steps, plan.place, session, {})
-        if left := target.plan_prune(target.stock(session)):
-            reason = f"{left[0].summary}: it is still there, or new"
-            raise DeployFailed(reason, where=target.name, hint="run it again")
-    except Interrupted:
-        raise
-    except ShipitError as error:
-        run.emit(TargetFinished(target.name, "failed", run.clock.now() - started, verdict_of(error, target)))
-        return False
-    verdict = Verdict(State.HEALTHY, "what nothing needs is gone")
-    run.emit(TargetFinished(target.name, "pruned", run.clock.now() - started, verdict))
-    return True
+def _prune(run: Run, target: Prunes, plan: TargetPlan) -> str:
+    """Apply the steps of one target and look again. Raises: ShipitError."""
+    session = run.session(target)
+    apply_steps(target, plan.steps, plan.place, session, {})
+    if left := target.plan_prune(target.stock(session)):
+        reason = f"{left[0].summary}: it is still there, or new"
+        raise DeployFailed(reason, where=target.name, hint="run it again")
+    return "what nothing needs is gone"
 
 
 def _end(run: Run, code: int, summary: str) -> int:
