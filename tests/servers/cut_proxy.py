@@ -6,6 +6,8 @@ import contextlib
 import socket
 import threading
 
+from tests.servers.relay import relay
+
 
 class CutProxy:
     """Listens on `host` for a server at `upstream`, HOST:PORT; what it forwards is not looked at."""
@@ -54,16 +56,5 @@ class CutProxy:
 
     def _serve(self, client: socket.socket, server: socket.socket) -> None:
         with client, server:
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            _pump(client, server)
-            back.join(5)
+            relay(client, server)
         self._open.pop(threading.current_thread(), None)
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)

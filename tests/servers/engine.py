@@ -58,7 +58,7 @@ class DockerEngine:
         command += ["-H", self.host, "--pidfile", str(self._run / "pid"), *arguments]
         folder.mkdir(parents=True, exist_ok=True)
         self._process = Background(name, command, folder, {"PATH": path, **(variables or {})})
-        self._process.wait_until(self._answers, 180)
+        self._process.wait_until(lambda: answers_ping(self.host), 180)
 
     def _bridge(self) -> str:
         """Create a bridge for this engine: the other engine uses docker0."""
@@ -70,13 +70,6 @@ class DockerEngine:
             subprocess.run([find("ip"), *words], check=False, capture_output=True)
         self._own_bridge = name
         return name
-
-    def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(5)
-            probe.connect(self.host.removeprefix("unix://"))
-            probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            return b"200 OK" in probe.recv(100)
 
     def docker(self, *words: str) -> str:
         """The output of a docker command on this engine."""
@@ -111,3 +104,12 @@ def path_without_docker(folder: Path) -> str:
     for program in ("git", "sh"):
         (folder / program).symlink_to(find(program))
     return str(folder)
+
+
+def answers_ping(host: str) -> bool:
+    """True when the engine at `unix://PATH` answers."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        probe.connect(host.removeprefix("unix://"))
+        probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        return b"200 OK" in probe.recv(100)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.servers.engine import answers_ping
 from tests.servers.install import find
 from tests.servers.process import Background, Unavailable
 
@@ -41,14 +41,7 @@ class Podman:
         self.host = f"unix://{self._run}/podman.sock"
         words = [*self._command, "system", "service", "--time", "0", self.host]
         self._process = Background("podman", words, folder, self._variables)
-        self._process.wait_until(self._answers, 120)
-
-    def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(5)
-            probe.connect(self.host.removeprefix("unix://"))
-            probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            return b"200 OK" in probe.recv(100)
+        self._process.wait_until(lambda: answers_ping(self.host), 120)
 
     def podman(self, *words: str) -> str:
         """The output of a podman command."""

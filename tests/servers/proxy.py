@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers.certificates import Authority, server_context
+from tests.servers.relay import relay
 
 
 class TlsProxy:
@@ -73,18 +74,6 @@ class TlsProxy:
                     client if name in self.tunnels else self._context.wrap_socket(client, server_side=True) as secured,
                     socket.create_connection((host, int(port))) as server,
                 ):
-                    back = threading.Thread(target=_pump, args=(server, secured), daemon=True)
-                    back.start()
-                    _pump(secured, server)
-                    back.join(5)
+                    relay(secured, server)
             except OSError:
                 return
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return

@@ -7,6 +7,8 @@ import socket
 import threading
 from collections.abc import Callable
 
+from tests.servers.relay import relay
+
 _NAMES = {b"\x01": 4, b"\x04": 16}
 
 
@@ -78,19 +80,7 @@ class SocksProxy:
 
     def _forward(self, client: socket.socket) -> None:
         with socket.create_connection(self._upstream) as server:
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            _pump(client, server)
-            back.join(5)
+            relay(client, server)
 
 
 _FAMILIES = {1: socket.AF_INET, 4: socket.AF_INET6}
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return

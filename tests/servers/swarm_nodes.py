@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
+from tests.servers.relay import relay
 from tests.waits import wait_until
 
 _CLONE_NEWNET = 0x40000000
@@ -104,21 +104,9 @@ def _accept(server: socket.socket, host: str, port: int) -> None:
             other = socket.create_connection((host, port))
         except OSError:
             return
-        threading.Thread(target=_relay, args=(client, other), daemon=True).start()
+        threading.Thread(target=_serve, args=(client, other), daemon=True).start()
 
 
-def _relay(client: socket.socket, other: socket.socket) -> None:
-    """Copy both directions, and close both sockets when both have ended."""
+def _serve(client: socket.socket, other: socket.socket) -> None:
     with client, other:
-        back = threading.Thread(target=_copy, args=(other, client), daemon=True)
-        back.start()
-        _copy(client, other)
-        back.join()
-
-
-def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+        relay(client, other, None)
