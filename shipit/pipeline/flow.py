@@ -23,7 +23,7 @@ from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.freeze import check_freeze, frozen_at
 from shipit.pipeline.left_record import end_left_record
-from shipit.pipeline.prepare import Preparation, prepare
+from shipit.pipeline.prepare import Preparation, check_release_command, prepare
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import parted, remove
@@ -268,6 +268,9 @@ def _begin(run: Run, command: str, override: str = "") -> None:
     for warning in run.project.warnings:
         run.emit(Warned("", str(warning)))
     run.announce(command, override=override)
+    if command != "push":
+        # Before a deploy that supersedes others stops them.
+        check_release_command(run)
 
 
 def _apply_all(run: Run, preparation: Preparation, progress: Progress, hooks: Hooks | None) -> int:

@@ -49,8 +49,6 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
     """
     from shipit.delivery.images import build_images, prepare_uses
 
-    if is_deploy or not is_push:
-        _check_release_command(run)
     together({target.name: partial(_check_login, run, target) for target in run.targets}, run.clock)
     run.read_secrets(may_skip=not is_deploy)
     by_name = {target.name: target for target in run.targets}
@@ -86,7 +84,7 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
     return Preparation(plan, targets, observed, releases, prepared, looked)
 
 
-def _check_release_command(run: Run) -> None:
+def check_release_command(run: Run) -> None:
     """Raises: ConfigErrors for each target of the run that can't run the release command of deploy.yml."""
     if run.project.release is None:
         return

@@ -194,6 +194,22 @@ def test_a_release_command_that_a_target_of_the_run_cannot_run_is_told_before_th
     assert engine.calls == 0
 
 
+def test_a_deploy_that_is_refused_for_its_release_command_stops_no_other_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "compose.yaml").touch()
+    process_environment = runs.environment(tmp_path, DOCKER_HOST="tcp://127.0.0.1:1")
+    project = runs.project(tmp_path, WITH_RELEASE, process_environment)
+    asked: list[Run] = []
+    monkeypatch.setattr("shipit.pipeline.supersede.supersede", lambda run, within_s: asked.append(run))
+    with (
+        runs.run(project, process_environment, [], targets=only("compose", process_environment)) as run,
+        pytest.raises(ConfigErrors),
+    ):
+        deploy(run, supersedes=True)
+    assert asked == []
+
+
 def test_a_target_that_runs_the_release_command_is_deployed_beside_one_that_does_not(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").touch()
     process_environment = runs.environment(tmp_path, DOCKER_HOST="tcp://127.0.0.1:1")
