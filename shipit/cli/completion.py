@@ -37,7 +37,7 @@ def complete_images(incomplete: str) -> list[str]:
 
 
 def complete_stock(incomplete: str) -> list[str]:
-    """What `shipit prune` takes: targets and images."""
+    """The arguments of `shipit prune`: targets and images."""
     return list(dict.fromkeys([*complete_targets(incomplete), *complete_images(incomplete)]))
 
 

@@ -42,7 +42,7 @@ def exec_again(words: Sequence[str]) -> int | None:
 
 
 def _begun(entry: Entry, environment: ProcessEnvironment, clock: Clock) -> Callable[[Command], Remote] | None:
-    """What begins a command; None after any error, which the usual way meets again and tells."""
+    """A function that begins a command; None after any error, which the usual way meets again and tells."""
     from shipit.targets.kinds import find_kind
 
     environment.redactor.add(environment.variables[name] for name in entry.held if name in environment.variables)
@@ -119,7 +119,7 @@ def _parted(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _is_plain(options: CommandOptions) -> bool:
-    """Whether only those options are given that the entry depends on by the words themselves, or that change nothing."""
+    """True when no option is given but those that are in the words of the entry, and those that change nothing."""
     from dataclasses import fields
 
     free = ("workload", "command", "environment", "tty", "interactive")

@@ -107,7 +107,7 @@ class TargetConfig(Model):
     # Whether the kind can bring a target back to what ran before a deploy that failed.
     reverts: ClassVar[bool] = False
     inline: ClassVar[type[Model] | None] = None
-    # What to write in place of `release`; empty where the kind runs release commands, or none of the app's at all.
+    # The words to write in place of `release`; empty where the kind runs release commands, or none of the app's at all.
     in_place_of_release: ClassVar[str] = ""
     # The purpose of an image's repository in messages, empty when the kind needs none; and whether `use:` is enough.
     repository_for: ClassVar[str] = ""

@@ -93,7 +93,7 @@ def _kept_layers(store: ImageStore, kind: StoreKind, named: NamedImage, blobs: L
     if kind == "other":
         return kept
     images, parts = store.images(), beginnings(named.image)
-    # What an interrupted send has brought.
+    # Images of an interrupted send.
     begun = max((parts[found.id] for found in images if found.id in parts), default=0)
     kept |= first_layers(named.image, begun)
     for relative in likely_relatives(named, images, _MOST_COMPARED):

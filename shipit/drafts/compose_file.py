@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?\?[
 _DOTENV_NAME = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 # Keys of `deploy` that only a swarm follows.
 _OF_A_SWARM = frozenset({"endpoint_mode", "mode", "placement", "rollback_config", "update_config"})
-# What `init` says of services that it takes none of.
+# The TODO of `init` for services of which it takes nothing.
 _STAYS = ("which is not in this folder", "not read", "runs only with")
 
 

@@ -129,7 +129,7 @@ def _without_targets(run: PastRun) -> PastRun:
     return _with_short_texts(run)._replace(targets=())
 
 
-# What is left out of a run that is too long by itself, the least first.
+# The fields that a run that is too long by itself loses, the least important first.
 _SHORTENED = (_with_short_texts, _without_images, _without_targets)
 
 

@@ -166,7 +166,7 @@ class WebSocket:
         return frame
 
     def _take(self) -> bool:
-        """Whether more bytes had arrived. Sets `is_over` at the end. Raises: OSError."""
+        """True when more bytes had arrived. Sets `is_over` at the end. Raises: OSError."""
         data = self._connection.receive(_PIECE)
         if data is None:
             return False

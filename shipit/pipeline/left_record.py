@@ -54,7 +54,7 @@ def _still_runs(run: Run, target: Target, past: PastRelease) -> bool:
 
 
 def _runs(run: Run, target: Target, past: PastRelease, release: Release, deadline_s: float) -> bool:
-    """Whether the place runs what an earlier release had: its images, and settings that a return to it would not change."""
+    """True when the place runs an earlier release: its images, with settings that a return to it would not change."""
     if not (returns(target) and _has_images(past, release)):
         return False
     recalled = target.recall(past, replace(run.session(target, is_planning=False), deadline_s=deadline_s))

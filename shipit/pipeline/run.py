@@ -101,7 +101,7 @@ class Run:
         self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
         self.command = ""
-        # Whether the run before this one died, as far as this machine knows.
+        # True when the run before this one died, as far as this machine knows.
         self.has_lost_run = False
         self._ended: dict[str, TargetFinished] = {}
         self.locks: Held | None = None

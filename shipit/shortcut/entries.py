@@ -70,7 +70,7 @@ def _is_own_folder(folder: Path) -> bool:
 
 
 def _is_own(file: Path) -> bool:
-    """Whether a file is this user's, and nobody else may write it."""
+    """True for a file of this user that nobody else may write."""
     info = file.lstat()
     return stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o077
 

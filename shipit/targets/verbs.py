@@ -152,7 +152,7 @@ class Prunes(Target, Protocol):
     """Removes what shipit left at a place, and what neither what runs nor a rollback needs."""
 
     def stock(self, session: Session) -> Any:
-        """What is there of this target, and who needs it: others at the same place, too. Raises: ShipitError."""
+        """The images, containers and networks of this target that are there, with those who need them: others at the same place, too. Raises: ShipitError."""
         ...
 
     def plan_prune(self, stock: Any) -> tuple[Step, ...]:

@@ -1,4 +1,4 @@
-"""What a command keeps for the next time it is given: used only while nothing that it depends on has changed."""
+"""Entries that a command keeps for the next time it is given: used only while nothing that it depends on has changed."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _one_or_list(schema: dict[str, Any]) -> None:
 
 
 class Rollout(NamedTuple):
-    """How long old containers run on when the new ones are ready, and the command that runs in them before that."""
+    """The time that old containers run on when the new ones are ready, and the command that runs in them before that."""
 
     drain_s: float
     before_stop: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ def await_needs(awaits: Mapping[str, str], client: HostClient, setting: Setting)
 
 
 def _need(one: ContainerFacts, condition: str, client: HostClient, setting: Setting) -> str:
-    """What a container is waited for; empty when it is in the condition."""
+    """The reason to wait for a container; empty when it is in the condition."""
     if condition == ENDED:
         if one.is_running or one.state == "created":
             return f"{one.name} has not ended yet"
@@ -66,7 +66,7 @@ def await_ready(
 
 
 def _unready(one: ContainerFacts, client: HostClient, setting: Setting, *, is_steady: bool = True) -> str:
-    """What a container is waited for; empty when it is ready. Raises: DeployFailed when it has failed."""
+    """The reason to wait for a container; empty when it is ready. Raises: DeployFailed when it has failed."""
     if one.state == "created":
         return f"{one.name} is created"
     if not one.is_running or one.restarts > setting.limits.restarts or one.state == "restarting":

@@ -19,7 +19,7 @@ from shipit.targets.engine.exec import run_to_end
 from shipit.targets.engine.running import RunningContainer
 from shipit.targets.engine.superseded import superseded_error
 
-# How long removing new containers may take, also when the deadline has passed; how long `before_stop` may run.
+# Seconds to remove new containers in, also when the deadline has passed; seconds that `before_stop` may run.
 _UNDO_S, _COMMAND_S = 120.0, 60.0
 
 

@@ -73,7 +73,7 @@ def awaited(services: Iterable[str], wanted: Wanted) -> dict[str, str]:
 
 
 def rollout_notes(rolled: Iterable[str], wanted: Wanted, observed: ComposeObserved) -> Iterator[str]:
-    """What the old and the new containers of services share while both run, and what the new ones do not get."""
+    """Notes on volumes that old and new containers of services share while both run, and that the new ones do not get."""
     for name in sorted(rolled):
         service, found = wanted.services[name], observed.of(name)
         if service.volumes:

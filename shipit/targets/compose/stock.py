@@ -1,4 +1,4 @@
-"""What the engine of a project has that neither what runs nor a rollback needs."""
+"""The stock of the engine of a project: what neither a service that runs nor a rollback needs."""
 
 from __future__ import annotations
 

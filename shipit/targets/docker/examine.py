@@ -59,7 +59,7 @@ def _examine(hosts: Hosts, host: str, owner: Owner, ports: Collection[Publish], 
 
 
 def _podman(client: HostClient) -> Iterator[Finding]:
-    """What Podman leaves to others that Docker does itself."""
+    """Warnings of what Docker does itself and Podman leaves to others."""
     if client.engine.is_podman:
         what = f"Podman on {client.host} starts no container again after the machine has started, by itself"
         yield Finding("warning", "", what, "on the host: systemctl enable --now podman-restart.service")

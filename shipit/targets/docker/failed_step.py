@@ -1,4 +1,4 @@
-"""What the error of a step says beside itself: the free space of a full disk, and what each host runs then."""
+"""The details of a failed step: the free space of a full disk, and the release that each host runs then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done with hosts beside a deploy: the lock, scale, restart, stop, logs, commands, ports, destroy, doctor."""
+"""The operations of hosts beside a deploy: the lock, scale, restart, stop, logs, commands, ports, destroy, doctor."""
 
 from __future__ import annotations
 

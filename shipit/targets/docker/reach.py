@@ -10,7 +10,7 @@ from shipit.release import Seen, State, Verdict
 from shipit.targets.docker.observed import DockerObserved, HostFacts, Unreached
 from shipit.targets.docker.plan import Wanted, short_image
 
-# How long a host may be without an answer while it is watched: an engine that is restarted takes some seconds.
+# Seconds that a host may give no answer while it is watched: an engine that is restarted takes some.
 _UNREACHED_S = 30.0
 _DISTINCT = "remove one of them from hosts:"
 
@@ -65,7 +65,7 @@ def _images(service: str, facts: HostFacts) -> str:
 
 
 class Aim(NamedTuple):
-    """What the hosts should run: whether one does, and what it is called."""
+    """The release that the hosts should run: its name, and whether a host runs it."""
 
     is_met: IsMet
     called: str

@@ -47,7 +47,7 @@ def await_ready(
 def _reason(
     found: ContainerFacts | None, step: ReplaceService, client: HostClient, setting: Setting, since_s: float
 ) -> str:
-    """What a container is waited for; empty when it is ready. Raises: DeployFailed when it has failed."""
+    """The reason to wait for a container; empty when it is ready. Raises: DeployFailed when it has failed."""
     if found is None:
         raise DeployFailed(f"a new container of {step.service} was removed by someone else", where=setting.target)
     if not found.is_running or found.restarts > setting.restarts or found.state == "restarting":

@@ -1,4 +1,4 @@
-"""What the hosts of a target have that neither what runs nor a rollback needs."""
+"""The stock of the hosts of a target: what neither a service that runs nor a rollback needs."""
 
 from __future__ import annotations
 

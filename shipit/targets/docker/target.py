@@ -202,7 +202,7 @@ class DockerTarget(Operations):
         return verdict._replace(detail=(*verdict.detail, *detail))
 
     def _host_lines(self, session: Session) -> Sequence[str]:
-        """What each of several hosts runs now, beside what it should run. Raises: RemoteError."""
+        """The release that each of several hosts runs now, beside the one that it should run. Raises: RemoteError."""
         recalled = session.recalled
         aim = aim_at_release(self.services.wanted(session.release)) if session.release else None
         aim = recalled.aim if isinstance(recalled, DockerRecalled) else aim

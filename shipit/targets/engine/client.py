@@ -248,7 +248,7 @@ class HostClient:
         return self._json("GET", "/info", {})
 
     def swarm_rows(self, path: str, filters: str = "") -> list[Field]:
-        """What GET `path` lists of the swarm; empty on an engine that manages none. Raises: RemoteError, also for a locked swarm."""
+        """The list at GET `path` of the swarm; empty on an engine that manages none. Raises: RemoteError, also for a locked swarm."""
         answer = self._swarm_answer(path, filters)
         return list(self._parsed(answer, f"GET {path}").rows()) if answer else []
 

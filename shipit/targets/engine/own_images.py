@@ -21,7 +21,7 @@ class BuildFacts(NamedTuple):
 
 
 class FileService(Protocol):
-    """What a compose file says of the image of a service."""
+    """The keys of a service of a compose file that name its image."""
 
     @property
     def name(self) -> str: ...

@@ -216,7 +216,7 @@ class Look:
         return self._of(namespace, lambda: self._objects.items(path, selectors(selector), _meta))
 
     def _has_events(self) -> bool:
-        """Whether events are watched already: then they tell of a container that is being killed before its status does."""
+        """True when events are watched already: they tell of a container that is being killed before its status does."""
         path, query = _events_of(self.desired.namespace), selectors(fields=TELLING)
         return self.session.release is not None and self.watches is not None and self.watches.has(path, query)
 

@@ -36,7 +36,7 @@ class Read(NamedTuple):
 
 
 def is_listed(manifests: Sequence[Manifest]) -> bool:
-    """Whether the objects of a kind are read with one list."""
+    """True when the objects of a kind are read with one list."""
     return len(manifests) >= _LISTED_FROM
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def pinned_of(
     manifest: Manifest, context: str | None, server: str | None, namespace: str | None, timeout_s: float
 ) -> dict[str, Any]:
-    """What `reopen` takes, as JSON: of the object its name and selector, and of the target what leads to the namespace.
+    """The argument of `reopen`, as JSON: of the object its name and selector, and of the target what leads to the namespace.
 
     The namespace of the object is left out: it may be that of the context, which is read each time.
     """

@@ -47,7 +47,7 @@ class Watches:
         return cast("WatchedList[T]", found).read(client)
 
     def has(self, path: str, query: Query) -> bool:
-        """Whether a list was read already, so that reading it again makes no request."""
+        """True when a list was read already, so that reading it again makes no request."""
         with self._lock:
             return _key(path, query) in self._lists
 

@@ -26,7 +26,7 @@ from shipit.targets.swarm.spec import is_run, run_name
 
 _POLL_S, _REMOVE_S, _WINDOW_S, _PIECE = 0.3, 30.0, 2, 64 * 1024
 _KEPT_S = 24 * 3600
-# How often a log is read again when its task has ended: a node may send the last lines late.
+# Reads of a log after its task has ended: a node may send the last lines late.
 _LAST_READS = 3
 
 

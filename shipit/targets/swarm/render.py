@@ -50,7 +50,7 @@ def _stack_body(
     owner: Owner, spec: SwarmSpec, stack: StackPart, values: Mapping[str, str], secrets: Mapping[str, str],
     replicas: int | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the file says, with the image, the values, and the names of what has its content."""
+    """The spec of a service of the file, with its image, its values, and the names of configs and secrets with their content."""
     body, task = stack.body, stack.body["TaskTemplate"]
     container, env = task["ContainerSpec"], {**values, **spec.container.env}
     own_secrets = [_secret(one, secrets[one.name]) for one in stack.secrets if one.name in secrets]

@@ -88,7 +88,7 @@ class StackNetwork(NamedTuple):
 
 
 class StackPart(NamedTuple):
-    """What a stack file says of a service beside its image, its variables and content.
+    """A service of a stack file without its image, variables and content.
 
     `body` is as the engine takes it, with names in place of ids. `sources`: variable -> the variable or secret of deploy.yml
     whose value it has.

@@ -33,7 +33,7 @@ class Deploy(NamedTuple):
     rollback: Update | None
 
 
-# What Swarm does without update_config.
+# The values of Swarm without update_config.
 _DEFAULT = Update("stop-first", 1, 0, 0, "pause", 0.0)
 
 

@@ -107,7 +107,7 @@ class StackServices(Services):
 
 
 class _Shown:
-    """What a service says of its image, for the choice of an image of deploy.yml."""
+    """The keys of a service that name its image, for the choice of an image of deploy.yml."""
 
     def __init__(self, service: StackService, root: PurePath) -> None:
         self.name, self.image = service.name, service.image

@@ -1,4 +1,4 @@
-"""What the manager of a swarm has of a target that neither what runs nor a rollback needs."""
+"""The stock of the manager of a swarm: what neither a service that runs nor a rollback needs."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ _HINT = "end the Dockerfile with USER 1000, or write security: {user: 1000}, or 
 
 
 def is_root(user: str) -> bool:
-    """Whether the user of an image's config is root: `USER`, `USER:GROUP`, or empty, as names or numbers."""
+    """True when the user of an image's config is root: `USER`, `USER:GROUP`, or empty, as names or numbers."""
     name = user.partition(":")[0]
     return name in ("", "root") or (is_numbered(name) and not name.strip("0"))
 
 
 def is_numbered(user: str) -> bool:
-    """Whether it is a number, which is all that the kubelet can tell from root."""
+    """True for a number, which is all that the kubelet can tell from root."""
     name = user.partition(":")[0]
     return name.isascii() and name.isdecimal()
 
@@ -35,7 +35,7 @@ class _Stage(NamedTuple):
 
 
 def check_user(security: SecurityConfig, dockerfile: bytes, stage: str | None) -> tuple[str, str]:
-    """What the kubelet will refuse, and a hint; both empty where it refuses nothing or the Dockerfile does not tell."""
+    """The reason for which the kubelet will refuse an image, and a hint; both empty where it refuses nothing or the Dockerfile does not tell."""
     if security.root is not False or security.user is not None:
         return "", ""
     # Most commands read no Dockerfile.

@@ -16,7 +16,7 @@ from shipit.targets.kubernetes.render import Manifest
 
 
 def pod_security(security: SecurityConfig) -> Manifest:
-    """What holds for every container, whatever its image."""
+    """The securityContext of a pod: it holds for every container, whatever its image."""
     is_checked = security.root is False or (security.root is None and security.user is not None)
     rows: Manifest = {
         "runAsNonRoot": True if is_checked else None,
@@ -30,7 +30,7 @@ def pod_security(security: SecurityConfig) -> Manifest:
 
 
 def container_security(security: SecurityConfig, image_user: str) -> Manifest:
-    """What depends on the user of an image too. A user with a name is not checked: the kubelet would start no such container."""
+    """The securityContext of a container, by the user of its image. A user with a name is not checked: the kubelet would start no such container."""
     context: Manifest = {}
     if not runs_as_root(security, image_user) or security.capabilities is not None:
         kept = {"add": list(security.capabilities)} if security.capabilities else {}
@@ -45,7 +45,7 @@ def container_security(security: SecurityConfig, image_user: str) -> Manifest:
 
 
 def runs_as_root(security: SecurityConfig, image_user: str) -> bool:
-    """Whether a container may be root: as deploy.yml says, or else as its image does."""
+    """True when a container may be root: as deploy.yml says, or else as its image does."""
     if security.root is not None:
         return security.root
     return security.user is None and is_root(image_user)
