@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,22 @@ _STARTED_S = 1.0
 _lock = threading.Lock()
 # Held while a program is started, until its group is known.
 _starting = threading.Lock()
+
+
+class _Start:
+    """The thread that is starting a program, 0 for none, and the calls that wait for its end."""
+
+    def __init__(self) -> None:
+        self.thread = 0
+        self.deferred: deque[Callable[[], object]] = deque()
+
+    def call_deferred(self) -> None:
+        """In the main thread, which is the one that handles signals."""
+        while self.deferred and threading.current_thread() is threading.main_thread():
+            self.deferred.popleft()()
+
+
+_start_of = _Start()
 _groups: set[int] = set()
 
 
@@ -124,15 +141,32 @@ def started_program(
     """
     try:
         with _starting:
-            process = _start(command, variables, folder, is_merged)
+            _start_of.thread = threading.get_ident()
+            try:
+                process = _start(command, variables, folder, is_merged)
+            finally:
+                _start_of.thread = 0
     except (OSError, ValueError) as error:
+        _start_of.call_deferred()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         is_missing = isinstance(error, FileNotFoundError) and error.filename == command[0]
         raise ProgramFailed(command[0], f"can't be run: {reason}", is_missing=is_missing) from None
     try:
+        _start_of.call_deferred()
         yield process
     finally:
         _end(process)
+
+
+def defer(call: Callable[[], object]) -> bool:
+    """For handlers of signals: when this thread is starting a program, keep a call until the program is known; False otherwise.
+
+    A handler that ended the process at once would leave the program behind.
+    """
+    if _start_of.thread != threading.get_ident():
+        return False
+    _start_of.deferred.append(call)
+    return True
 
 
 def _start(

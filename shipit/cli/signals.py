@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 from shipit.errors import Interrupted
@@ -63,6 +64,10 @@ def on_signal(first: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         nonlocal seen
+        # The module may be missing, or half imported.
+        defer = getattr(sys.modules.get("shipit.process"), "defer", None)
+        if defer and defer(partial(handle, number, None)):
+            return
         if seen or number == signal.SIGQUIT:
             leave()
         seen = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shipit.cli.signals import on_signal
 from shipit.clock import Clock
 from shipit.errors import Interrupted
 from shipit.process import Finished, ProgramFailed, end_programs, run_program, started_program
@@ -153,3 +155,45 @@ def test_all_that_run_can_be_ended_at_once(mark: str) -> None:
     subprocess.run([sys.executable, "-c", program, mark], check=True, timeout=30, env=os.environ)
     assert none_left(mark)
     end_programs()
+
+
+def test_a_signal_during_the_start_of_a_program_is_handled_when_the_program_is_known(
+    monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    """Its handler ends the process, and with it the programs that are known."""
+    start, seen = subprocess.Popen, list[str]()
+
+    def interrupted(*words: object, **more: object) -> object:
+        process = start(*words, **more)  # type: ignore[call-overload]
+        signal.raise_signal(signal.SIGINT)
+        seen.append("started")
+        return process
+
+    def end() -> None:
+        seen.append("handled")
+        end_programs()
+
+    monkeypatch.setattr("shipit.process.subprocess.Popen", interrupted)
+    with on_signal(end), started_program(["sleep", mark], variables=VARIABLES) as process:
+        assert seen == ["started", "handled"]
+        assert process.wait(SOON_S) == -signal.SIGKILL
+    monkeypatch.undo()
+    assert none_left(mark)
+
+
+def test_a_signal_during_the_start_of_a_program_that_is_missing_is_handled(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def interrupted(*words: object, **more: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        seen.append("not started")
+        raise FileNotFoundError(2, "No such file or directory", "sleep")
+
+    monkeypatch.setattr("shipit.process.subprocess.Popen", interrupted)
+    with (
+        on_signal(lambda: seen.append("handled")),
+        pytest.raises(ProgramFailed),
+        started_program(["sleep", "1"], variables=VARIABLES),
+    ):
+        pass
+    assert seen == ["not started", "handled"]
