@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from tests.servers.engine import answers_ping
 from tests.servers.install import find
 from tests.servers.process import Background, Unavailable
+from tests.waits import wait_until
 
 # Without a cgroup manager of systemd, and with limits that a machine without CAP_SYS_RESOURCE allows.
 SETTINGS = """[containers]
@@ -67,6 +69,17 @@ class Podman:
                 [find("ip"), "link", "delete", network["network_interface"]], check=False, capture_output=True
             )
         self._process.stop(20)
-        # Podman mounts the folder of its layers on itself.
+        # What cleans up behind a container runs by itself, and mounts the folder of its layers, as every podman does.
+        with contextlib.suppress(AssertionError):
+            wait_until("podman ends", lambda: not _runs_at(self._run), within_s=20)
         subprocess.run(["umount", "-l", str(self._layers)], check=False, capture_output=True)
         shutil.rmtree(self._run, ignore_errors=True)
+
+
+def _runs_at(folder: Path) -> bool:
+    """True while a process names a folder."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                return True
+    return False
