@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -69,17 +70,20 @@ class Podman:
                 [find("ip"), "link", "delete", network["network_interface"]], check=False, capture_output=True
             )
         self._process.stop(20)
-        # What cleans up behind a container runs by itself, and mounts the folder of its layers, as every podman does.
-        with contextlib.suppress(AssertionError):
-            wait_until("podman ends", lambda: not _runs_at(self._run), within_s=20)
+        # The conmon of an exec session outlives it, and what cleans up behind a container mounts the folder of its layers, as every podman does.
+        for pid in _running_at(self._run):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until("podman ends", lambda: not _running_at(self._run))
         subprocess.run(["umount", "-l", str(self._layers)], check=False, capture_output=True)
         shutil.rmtree(self._run, ignore_errors=True)
 
 
-def _runs_at(folder: Path) -> bool:
-    """True while a process names a folder."""
+def _running_at(folder: Path) -> list[int]:
+    """The processes that name a folder."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if str(folder).encode() in entry.read_bytes():
-                return True
-    return False
+                found.append(int(entry.parent.name))
+    return found
