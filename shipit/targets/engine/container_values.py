@@ -14,7 +14,7 @@ _PUBLISH = re.compile(
 _VOLUME = re.compile(r"(?P<source>[^:]+):(?P<path>/[^:]*)(?::(?P<mode>ro|rw))?")
 _FOLDERS = ("/", "./", "../")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
-_SIZE = re.compile(r"(\d{1,9})([kmg]?)i?b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # The least that an engine accepts.
 LEAST_MEMORY = 6 * 1024**2

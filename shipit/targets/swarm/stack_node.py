@@ -13,14 +13,13 @@ from shipit.config.document import Mapping_, Scalar, Sequence_, Value
 from shipit.config.position import Position
 from shipit.config.source import Source
 from shipit.errors import ConfigError
+from shipit.image.dockerfile.healthcheck import parse_duration
 from shipit.targets.swarm.stack_variables import secret_of
 
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|us|µs|ns|s)")
-_NS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
-_SIZE = re.compile(r"(\d{1,15})([kmgt]?)i?b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,15})([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _NONE: Mapping[str, str] = MappingProxyType({})
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class Report:
@@ -132,12 +131,11 @@ class Node(NamedTuple):
 
     def duration_ns(self) -> int:
         """Nanoseconds of a duration as Docker writes it: 1m30s, 500ms."""
-        text = self.text("0s")
-        parts = _DURATION.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text:
+        try:
+            return parse_duration(self.text("0s"))
+        except ValueError:
             self.wrong("should be a duration such as 10s or 1m30s")
             return 0
-        return round(sum(float(number) * _NS[unit] for number, unit in parts))
 
     def size(self) -> int:
         match = _SIZE.fullmatch(self.text("0"))
