@@ -54,6 +54,7 @@ def await_verdict(
     """
     clock, deadline, started = session.clock, session.deadline, session.clock.now()
     progress, moved, said, healthy_since, pause = "", started, "", None, FIRST_PAUSE_S
+    settle_s = target.config.settle if baseline is not None else 0.0
     # This loop repeats reads that fail temporarily.
     session = replace(session, attempts=1, watches=True)
     while True:
@@ -74,7 +75,7 @@ def await_verdict(
             raise failure(target, verdict, session, observed)
         if verdict.state is State.HEALTHY:
             healthy_since = now if healthy_since is None else healthy_since
-            if now - healthy_since >= (target.config.settle if baseline is not None else 0):
+            if now - healthy_since >= settle_s:
                 return Standing(verdict, observed)
         else:
             healthy_since = None
@@ -84,7 +85,9 @@ def await_verdict(
         left_s = deadline.remaining_s()
         if not left_s:
             raise failure(target, _late(verdict), session, observed)
-        _wait(target, session, min(pause, max(0.05, left_s)))
+        # The look that settles it is not later than it needs to be.
+        longest_s = left_s if healthy_since is None else min(left_s, healthy_since + settle_s - now)
+        _wait(target, session, min(pause, max(0.05, longest_s)))
         pause = min(LONGEST_PAUSE_S, pause * 1.3)
 
 

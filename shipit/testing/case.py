@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Self
 from shipit.clock import Clock
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
+from shipit.envelope import Envelope
 from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.pipeline.run import Run
+from shipit.record import to_json
 from shipit.release import Release, Step
 from shipit.targets.kinds import KindModels, create_target
 from shipit.testing.fresh_process import apply_in_fresh_process
@@ -70,6 +73,7 @@ class Case:
     def make(self, note: str = "", told: Callable[[Event], None] = lambda event: None, variable: str = "") -> Run:
         """A fresh run on the same place, of an image that holds the note. `told` is called with each event.
 
+        Events are printed, too: pytest shows them when a test fails.
         `variable` is the name of one more variable of `env`; empty for none.
         """
         env = "env: {MODE: test" + (f", {variable}: more" if variable else "")
@@ -82,7 +86,12 @@ class Case:
         environment = self.environment
         project = load_project(self.folder / "deploy.yml", environment, KindModels())
         targets = [create_target(name, config, project, environment) for name, config in project.targets.items()]
-        run = Run(project, targets, environment, Clock(), lambda envelope: told(envelope.event))
+
+        def tell(envelope: Envelope) -> None:
+            print(json.dumps(to_json(envelope)))
+            told(envelope.event)
+
+        run = Run(project, targets, environment, Clock(), tell)
         self.runs.append(run)
         return run
 
