@@ -14,7 +14,7 @@ import yaml
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.digest import Digest
-from shipit.errors import ConfigErrors, DeployFailed
+from shipit.errors import ConfigErrors, OwnedByOthers
 from shipit.record import from_json, to_json
 from shipit.release import Image, Release, Step
 from shipit.targets.kinds import KindModels
@@ -178,10 +178,15 @@ def test_a_stack_that_docker_made_is_refused_and_its_volumes_can_be_used(tmp_pat
     )
     assert body(target, "web")["TaskTemplate"]["ContainerSpec"]["Mounts"][0]["Source"] == "old_d"
     release = Release("shop", "production", release_images(target))
-    with pytest.raises(DeployFailed, match="the stack old was made by docker stack deploy, and runs old_web") as raised:
-        target.plan(release, SwarmObserved(stacks={"old": ("old_web",)}))
-    assert "docker stack rm old" in raised.value.hint
+    found = SwarmObserved(stacks={"old": ("old_web",)})
+    with pytest.raises(
+        OwnedByOthers, match="the stack old was made by docker stack deploy, and runs old_web"
+    ) as raised:
+        target.plan(release, found)
+    assert raised.value.where == "swarm" and "take_over: true" in raised.value.hint
     assert len(target.plan(release, SwarmObserved(stacks={"other": ("other_web",)}))) == 1
+    with pytest.raises(OwnedByOthers, match="the stack old is that of another target: a/b/c"):
+        target.plan(release, SwarmObserved(others={"old": ("a/b/c",)}))
 
 
 def test_a_release_command_runs_in_the_networks_of_the_stack(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ IMAGE, IMAGE_ID = f"{LABEL}.image", f"{LABEL}.image-id"
 NUMBER, RUN = f"{LABEL}.number", f"{LABEL}.run"
 # The run that created a container, the commit of what it released, and who started it. They are no part of the hash.
 RELEASE, COMMIT, BY = f"{LABEL}.release", f"{LABEL}.commit", f"{LABEL}.by"
+ORIGIN = (RELEASE, COMMIT, BY)
 # The names of the secrets that a container has as files of the folder.
 FILES, SECRETS_FOLDER = f"{LABEL}.secret-files", "/run/secrets"
 # Of a kept file that a rollback starts: the images that it names, separated by spaces.
@@ -70,7 +71,7 @@ class Owner(NamedTuple):
 
 def origin_labels(run: str, commit: str, by: str) -> dict[str, str]:
     """The labels of a container for what is known of its origin; it is the same container with others."""
-    return {name: value for name, value in ((RELEASE, run), (COMMIT, commit), (BY, by)) if value}
+    return {name: value for name, value in zip(ORIGIN, (run, commit, by), strict=True) if value}
 
 
 def _component(text: str) -> str:

@@ -30,6 +30,7 @@ KIND = Kind(
             "scales",
             "serves",
             "stops",
+            "takes_over",
             "uses_images",
         ]
     ),

@@ -13,8 +13,8 @@ from shipit.release import Step
 from shipit.targets.swarm.change import change_live, own_row, restore_service, update_service
 from shipit.targets.swarm.job import run_command
 from shipit.targets.swarm.kept import remove_all_kept
-from shipit.targets.swarm.look import is_own
 from shipit.targets.swarm.one_off import is_run_row
+from shipit.targets.swarm.owned import is_own
 from shipit.targets.swarm.parse import stopped_count
 from shipit.targets.swarm.setting import Setting
 from shipit.targets.swarm.spec import RESTARTED, STOPPED, network_name

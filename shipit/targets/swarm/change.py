@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from shipit.config.author import read_author
 from shipit.errors import DeployFailed
 from shipit.events import Event, Log, StepApplied
 from shipit.http.fields import Field
-from shipit.targets.engine.owner import TARGET
+from shipit.targets.engine.owner import TARGET, origin_labels
 from shipit.targets.swarm.compare import fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.contents import content_of
 from shipit.targets.swarm.kept import keep_live, keep_new, read_spec
-from shipit.targets.swarm.look import is_own
+from shipit.targets.swarm.look import find_row
 from shipit.targets.swarm.observed import ServiceFacts
+from shipit.targets.swarm.owned import is_name_of, is_of_docker
 from shipit.targets.swarm.parse import stopped_count
 from shipit.targets.swarm.plan import PAUSED
 from shipit.targets.swarm.render import service_body
@@ -31,12 +33,14 @@ _RETRY_S, _REMOVAL_S = 0.2, 60.0
 def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
     """Raises: DeployFailed where somebody else changed the service since the plan was made, or has its name."""
     wanted = WantedService(step.spec, step.marks, step.replicas)
-    found = _found(step.service, setting)
+    found = _found(step.service, setting, step.name)
     if found and wanted.is_met_by(found) and wanted.has_number(found) and found.update not in PAUSED:
         return
     if found and not wanted.is_met_by(found):
         _check_known(found, step.known, setting)
     body = _body(step, setting)
+    body["Name"] = step.name or body["Name"]
+    add_origin(body, setting)
     before = _keep_before(found, setting) if found else ""
     keep_new(setting.client, setting.owner, step.service, body, setting.session)
     ensure_networks(setting, step.spec)
@@ -47,10 +51,12 @@ def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
 def restore_service(step: RestoreService, setting: Setting) -> Iterator[Event]:
     """Raises: DeployFailed as `update_service`, and where the swarm does not keep the spec any more."""
     body = read_spec(setting.client, setting.owner, step.kept)
-    if body is None or body.get("Name") != service_name(setting.owner, step.service):
+    if body is None or not is_name_of(body, setting.owner, step.service):
         what = f"the swarm does not keep the spec {step.kept} of {step.service} any more"
         raise DeployFailed(what, where=setting.target, hint="deploy again")
-    found = _found(step.service, setting)
+    found = _found(step.service, setting, body["Name"])
+    if found and not found.is_own and found.fingerprint == _fingerprint(body, {}, setting):
+        return
     if found and found.kept == step.kept and not found.drift and found.update not in PAUSED:
         return
     if found and found.kept != step.kept:
@@ -76,15 +82,20 @@ def change_live(service: str, setting: Setting, change: Callable[[Field, dict[st
     raise setting.superseded(f"{service} is changed again and again")
 
 
-def _found(service: str, setting: Setting) -> ServiceFacts | None:
+def _found(service: str, setting: Setting, name: str = "") -> ServiceFacts | None:
     """The service of a name. Raises: DeployFailed where it is not of this target."""
-    return setting.reader.service(service) if own_row(service, setting) is not None else None
+    row = own_row(service, setting, name)
+    return setting.reader.facts(row) if row is not None else None
 
 
-def own_row(service: str, setting: Setting) -> Field | None:
-    name = service_name(setting.owner, service)
+def own_row(service: str, setting: Setting, name: str = "") -> Field | None:
+    """The service of a target, or the one of docker with the name of a step that takes it over. Raises: DeployFailed where others have the name."""
+    if (row := find_row(setting.client, setting.owner, service)) is not None:
+        return row
+    name = name or service_name(setting.owner, service)
     row = setting.client.service(name)
-    if row is not None and not is_own(row, setting.owner):
+    is_adopted = row is not None and name != service_name(setting.owner, service) and is_of_docker(row)
+    if row is not None and not is_adopted:
         what = f"the name {name} is taken by a service that shipit did not create here"
         raise DeployFailed(
             what,
@@ -118,11 +129,19 @@ def _body(step: UpdateService, setting: Setting) -> dict[str, Any]:
     return service_body(setting.owner, step.spec, variables, secrets, step.replicas)
 
 
+def add_origin(body: dict[str, Any], setting: Setting) -> None:
+    """Label a service and its containers with the run, the commit and who started it; no comparison looks at them."""
+    session = setting.session
+    origin = origin_labels(session.run, session.commit, read_author(session.environment))
+    for labels in (body["Labels"], body["TaskTemplate"]["ContainerSpec"]["Labels"]):
+        labels |= origin
+
+
 def _keep_before(found: ServiceFacts, setting: Setting) -> str:
     """The config that keeps what runs now."""
     if not found.drift:
         return found.kept
-    row = own_row(found.service, setting)
+    row = own_row(found.service, setting, found.name)
     return keep_live(setting.client, setting.owner, found.service, row["Spec"].map(), setting.session) if row else ""
 
 
@@ -150,7 +169,7 @@ def _send(service: str, body: dict[str, Any], image: str, known: str, setting: S
     """Create or update the service. Swarm itself may change its version meanwhile; what somebody else changes is noticed."""
     expected = (known, _fingerprint(body, {}, setting))
     for _ in range(_ATTEMPTS):
-        row = own_row(service, setting)
+        row = own_row(service, setting, body["Name"])
         if row is not None and _fingerprint(row["Spec"].map(), setting.client.networks(), setting) not in expected:
             raise setting.superseded(f"the service {service} changed while it was updated")
         sent = resolved(body, row, setting)

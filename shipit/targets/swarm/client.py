@@ -77,8 +77,11 @@ class SwarmClient(HostClient):
             raise RemoteError(f"the swarm is {state}" + (f": {said}" if said else ""), where=self.host, hint=hint)
         raise RemoteError("is no manager of a swarm", where=self.host, hint=f"docker --host {self.host} swarm init")
 
-    def services(self) -> list[Field]:
-        return list(self._json("GET", "/services", {"status": "true"}).rows())
+    def services(self, labels: Mapping[str, str] | None = None) -> list[Field]:
+        """All services, or those with these labels."""
+        found = [f"{name}={value}" for name, value in (labels or {}).items()]
+        filters = {"filters": json.dumps({"label": found})} if found else {}
+        return list(self._json("GET", "/services", {"status": "true", **filters}).rows())
 
     def service(self, name: str) -> Field | None:
         """The service of a name or id; None where there is none."""

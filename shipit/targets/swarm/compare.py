@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from shipit.targets.engine.owner import ORIGIN
 from shipit.targets.swarm.spec import RESTARTED, STOPPED
 
 # The values that the engine answers where none were sent.
@@ -25,6 +26,9 @@ _IGNORED = {
     ("Labels", RESTARTED),
     ("Labels", STOPPED),
     ("Mode", "Replicated", "Replicas"),
+    # What is known of the origin of a service is no setting of it.
+    *(("Labels", label) for label in ORIGIN),
+    *(("TaskTemplate", "ContainerSpec", "Labels", label) for label in ORIGIN),
 }
 _MODES = ("Global", "Replicated", "GlobalJob", "ReplicatedJob")
 _IDS = {"SecretID", "ConfigID"}

@@ -213,6 +213,10 @@ class SwarmConfig(ServicesConfig):
         description="The beginning of the names of the volumes and networks that a stack file makes; app and environment when absent.",
         examples=["shop"],
     )
+    take_over: Flag = Field(
+        False,
+        description="Update the services of a stack that `docker stack deploy` made under the same name, in place; default: an error.",
+    )
     images: dict[NotEmpty, str] = Field(
         default_factory=dict,
         description="Service of the stack file -> the image of deploy.yml that it runs; without it, its `image`, `build` or name says which.",
@@ -238,7 +242,7 @@ class SwarmConfig(ServicesConfig):
                 if key in value:
                     raise Misplaced("can't be combined with file: the services are those of the stack file", key)
             return {**value, "services": {}}
-        for key in ("stack", "images") if isinstance(value, dict) else ():
+        for key in ("stack", "take_over", "images") if isinstance(value, dict) else ():
             if key in value:
                 raise Misplaced("is for a stack file", key, hint="add file:, or leave it out")
         return named_services(value, _SERVICE_KEYS)

@@ -14,7 +14,8 @@ from shipit.targets.swarm.steps import RemoveAll
 class Inventory(NamedTuple):
     """The swarm with all services of the target; the volumes of its services on the manager; the number of recorded releases.
 
-    `others` counts configs and secrets. `images`: manager -> those that nothing needs without the target.
+    `others` counts configs and secrets. `images`: manager -> those that nothing needs without the target. `of_docker`: kind and name of
+    what `docker stack deploy` made for the stack beside its services.
     """
 
     observed: SwarmObserved
@@ -22,6 +23,7 @@ class Inventory(NamedTuple):
     records: int = 0
     others: int = 0
     images: Stocks = {}
+    of_docker: tuple[tuple[str, str], ...] = ()
 
 
 def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
@@ -30,7 +32,7 @@ def plan_destroy(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
 
 
 def _steps(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
-    services = tuple(found.name for found in inventory.observed.services.values())
+    services = tuple(found.name for found in inventory.observed.own.values())
     volumes = tuple(name for name in inventory.volumes if _name(name) in wanted.named)
     if not services and not volumes and not inventory.records and not inventory.others:
         return ()
@@ -50,6 +52,12 @@ def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
             yield Leftover(
                 f"the volume {name} on the manager stays with its data: --include {_name(name)} removes it", _name(name)
             )
+    for found in inventory.observed.services.values():
+        if not found.is_own:
+            yield Leftover(f"the service {found.name} stays: docker stack deploy made it")
+    for kind, name in inventory.of_docker:
+        data = " with its data" if kind == "volume" else ""
+        yield Leftover(f"the {kind} {name} stays{data}: docker stack deploy made it; docker {kind} rm {name}")
     if wanted.images:
         yield from image_leftovers(inventory.images)
 

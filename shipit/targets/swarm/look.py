@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.http.fields import Field
@@ -11,42 +11,52 @@ from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.observed import NodeFacts, ServiceFacts, SwarmObserved
+from shipit.targets.swarm.owned import is_of_docker, is_own, stacks_of_docker, stacks_of_targets
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
 from shipit.targets.swarm.secrets import matching_mark
-from shipit.targets.swarm.spec import JOB, NAMESPACE, SECRET, service_name
+from shipit.targets.swarm.spec import SECRET, service_name
 
 
 class Reader(NamedTuple):
-    """Reads services. `secrets` are names of variables whose values are told to the redactor, `files`: source -> value of secrets that are files."""
+    """Reads services. `secrets` are names of variables whose values are told to the redactor, `files`: source -> value of secrets that are files.
+
+    `adopts` are the names in the swarm of services that are read as well where `docker stack deploy` made them.
+    """
 
     client: SwarmClient
     owner: Owner
     secrets: Collection[str]
     session: Session
     files: Mapping[str, str] = {}
+    adopts: Collection[str] = ()
 
     def observe(self) -> SwarmObserved:
         """Raises: RemoteError."""
         rows = self.client.services()
         own = [row for row in rows if is_own(row, self.owner)]
+        others = [row for row in rows if not is_own(row, self.owner)]
+        adopted = [row for row in others if row["Spec"]["Name"].text() in self.adopts and is_of_docker(row)]
         configs = self.client.configs(self.owner.filters)
         nodes = self.client.nodes()
-        services = self._services([row for row in own if row["Spec"]["Labels"].texts().get(SERVICE)], configs, nodes)
-        names = {row["ID"].text() for row in own}
+        of_files = [row for row in own if row["Spec"]["Labels"].texts().get(SERVICE)]
+        services = self._services([*adopted, *of_files], configs, nodes)
         return SwarmObserved(
+            # Of two with one name in the file, that of the target counts.
             {found.service: found for found in services},
             {one.name: kept for one in configs if (kept := parse_kept(one.labels))},
-            frozenset(row["Spec"]["Name"].text() for row in rows if row["ID"].text() not in names),
-            _stacks(row for row in rows if row["ID"].text() not in names),
+            frozenset(row["Spec"]["Name"].text() for row in others),
+            stacks_of_docker(others),
             {source: self.session.mark(value) for source, value in self.files.items()},
             tuple(nodes.values()),
+            stacks_of_targets(others),
         )
 
     def service(self, service: str) -> ServiceFacts | None:
         """One service, as it is now; None where the swarm has none of its name, or somebody else's."""
-        row = self.client.service(service_name(self.owner, service))
-        if row is None or not is_own(row, self.owner):
-            return None
+        row = find_row(self.client, self.owner, service)
+        return None if row is None else self.facts(row)
+
+    def facts(self, row: Field) -> ServiceFacts:
         return self._services([row], self.client.configs(self.owner.filters), self.client.nodes())[0]
 
     def _services(self, rows: list[Field], configs: list[Stored], nodes: Mapping[str, NodeFacts]) -> list[ServiceFacts]:
@@ -76,21 +86,14 @@ class Reader(NamedTuple):
         }
 
 
-def _stacks(rows: Iterable[Field]) -> dict[str, tuple[str, ...]]:
-    """Name of a stack of docker -> the names of its services."""
-    found: dict[str, tuple[str, ...]] = {}
-    for row in rows:
-        if name := row["Spec"]["Labels"].texts().get(NAMESPACE):
-            found[name] = (*found.get(name, ()), row["Spec"]["Name"].text())
-    return found
+def find_row(client: SwarmClient, owner: Owner, service: str) -> Field | None:
+    """The service of a target, which has its own name, or that of the stack that it was taken over from."""
+    row = client.service(service_name(owner, service))
+    if row is not None and is_own(row, owner):
+        return row
+    labels = {**owner.labels, SERVICE: service}
+    return next((row for row in client.services(labels) if is_own(row, owner)), None)
 
 
 def _secret_names(row: Field) -> Iterator[str]:
     return (one["SecretName"].text() for one in row["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"].rows())
-
-
-def is_own(row: Field, owner: Owner) -> bool:
-    """True for a service with the labels of the target and the name that belongs to them: labels may be copied."""
-    labels = row["Spec"]["Labels"].texts()
-    has_name = row["Spec"]["Name"].text() == service_name(owner, labels.get(SERVICE) or JOB)
-    return has_name and all(labels.get(name) == value for name, value in owner.labels.items())

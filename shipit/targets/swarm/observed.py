@@ -61,7 +61,8 @@ class ServiceFacts(NamedTuple):
     `spec` is the hash of its settings, `kept` the config that keeps its whole spec, `fingerprint` a keyed hash of what is
     live without the number of tasks. `drift` are the fields that differ from the kept spec. `tasks_wanted` is negative
     where the engine does not say it. `update` is the state of its last update, empty without one.
-    `stopped` is the number of tasks of a service that shipit stopped, 0 for any other.
+    `stopped` is the number of tasks of a service that shipit stopped, 0 for any other. `is_own` is False for one that
+    `docker stack deploy` made, and that this target is to take over.
     """
 
     id: str
@@ -83,6 +84,7 @@ class ServiceFacts(NamedTuple):
     since: str = ""
     tasks: tuple[TaskFacts, ...] = ()
     stopped: int = 0
+    is_own: bool = True
 
     @property
     def wanted(self) -> int:
@@ -138,7 +140,8 @@ class KeptFacts(NamedTuple):
 class SwarmObserved(NamedTuple):
     """`services` by their names in deploy.yml, `kept` by the names of configs. `foreign` are the names of services of others.
 
-    `nodes` are all of the swarm. `stacks`: name of a stack that docker made -> its services. `given`: source -> keyed hash of each secret that is a file.
+    `nodes` are all of the swarm. `stacks`: name of a stack that docker made -> its services, `others`: name of a stack -> the other targets
+    of shipit that have it. `given`: source -> keyed hash of each secret that is a file.
     """
 
     services: Mapping[str, ServiceFacts] = {}
@@ -147,6 +150,12 @@ class SwarmObserved(NamedTuple):
     stacks: Mapping[str, tuple[str, ...]] = {}
     given: Mapping[str, str] = {}
     nodes: tuple[NodeFacts, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = {}
+
+    @property
+    def own(self) -> Mapping[str, ServiceFacts]:
+        """The services of the target, without those of docker that it is to take over."""
+        return {name: found for name, found in self.services.items() if found.is_own}
 
     @property
     def troubles(self) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from shipit.targets.swarm.one_off import check_no_terminal, run_once, start_once
 from shipit.targets.swarm.place import SwarmPlace
 from shipit.targets.swarm.ports import TaskPorts
 from shipit.targets.swarm.running import find_running
+from shipit.targets.swarm.stack_of_docker import made_by_docker
 from shipit.targets.swarm.stock import images_after, read_stock
 from shipit.targets.verbs import LogQuery
 
@@ -131,7 +132,8 @@ class Operations(SwarmPlace):
         others = sum(RECORD not in one.labels and LOCK not in one.labels for one in configs)
         others += len(client.secrets(self.owner.filters))
         images = images_after(client, self.owner, own_repositories(self.project))
-        return Inventory(self.observe(session), data_volumes(client, self.owner), records, others, images)
+        made = tuple(made_by_docker(client, self.owner, self._stack)) if self._stack else ()
+        return Inventory(self.observe(session), data_volumes(client, self.owner), records, others, images, made)
 
     def plan_destroy(self, inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
         return plan_destroy(inventory, wanted)

@@ -16,6 +16,7 @@ from shipit.targets.engine.facts import variables_of
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.observed import GONE, KeptFacts, NodeFacts, ServiceFacts, TaskFacts
+from shipit.targets.swarm.owned import service_in_stack
 from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, STOPPED, USES
 
 _LONGEST_SAID = 500
@@ -43,7 +44,8 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
     task, update = spec["TaskTemplate"], answer["UpdateStatus"]
     live = settings_of(spec.map(), known.networks)
     kept = known.kept.get(labels.get(KEPT, ""))
-    name, service = spec["Name"].required(), labels.get(SERVICE, "")
+    name = spec["Name"].required()
+    service = labels.get(SERVICE) or service_in_stack(name, labels)
     wanted = answer["ServiceStatus"]["DesiredTasks"]
     return ServiceFacts(
         answer["ID"].required(),
@@ -65,6 +67,7 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
         answer["UpdatedAt"].text(),
         tuple(sorted((parse_task(row, service, known.nodes) for row in tasks), key=lambda one: (one.name, one.since))),
         stopped_count(answer["Spec"]),
+        SERVICE in labels,
     )
 
 

@@ -19,6 +19,8 @@ from shipit.targets.swarm.judge import Limits
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.observed import SwarmObserved
 from shipit.targets.swarm.setting import Setting
+from shipit.targets.swarm.spec import stack_service_name
+from shipit.targets.swarm.stack_wanted import stack_name
 from shipit.targets.swarm.wanted import Services
 
 
@@ -54,7 +56,8 @@ class SwarmPlace:
         return SwarmClient.of(self.hosts.client(self.hosts.names[0], session))
 
     def _reader(self, client: SwarmClient, session: Session) -> Reader:
-        return Reader(client, self.owner, self._secrets, session, self._files(session))
+        adopts = self._stack_names if self.config.take_over else ()
+        return Reader(client, self.owner, self._secrets, session, self._files(session), adopts)
 
     def _setting(self, session: Session) -> Setting:
         read = self.project.folder.read
@@ -70,6 +73,16 @@ class SwarmPlace:
             return found
 
         return session.clients.once(("secret files", self.name), read)
+
+    @property
+    def _stack(self) -> str:
+        """The stack of a stack file; empty for services of deploy.yml."""
+        return stack_name(self.owner, self.config) if self.config.file else ""
+
+    @property
+    def _stack_names(self) -> frozenset[str]:
+        """The names that docker gives the services of the stack file."""
+        return frozenset(stack_service_name(self._stack, name) for name in self.services.names)
 
     @property
     def _limits(self) -> Limits:

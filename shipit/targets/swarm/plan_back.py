@@ -30,7 +30,7 @@ def _steps(wanted: Mapping[str, str], observed: SwarmObserved) -> Iterator[Resto
         found = observed.services.get(service)
         if found is None or found.kept != kept or found.drift:
             yield _restore(service, kept, found, observed)
-    for service in observed.services:
+    for service in observed.own:
         if service not in wanted:
             yield RemoveService(
                 f"remove {service}", f"remove the service {service}", effect="delete", undo="deploy again",

@@ -9,8 +9,7 @@ from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.engine.ports import Way
-from shipit.targets.swarm.look import Reader
-from shipit.targets.swarm.spec import service_name
+from shipit.targets.swarm.look import Reader, find_row
 
 # The bridge by which a node reaches the tasks that it runs.
 _BRIDGE = "docker_gwbridge"
@@ -43,7 +42,7 @@ class TaskPorts:
             for task in sorted(tasks, key=lambda one: one.since, reverse=True):
                 if bridge is not None and (address := bridge_address(bridge, task.container)):
                     return Way(address, port, ssh)
-        row = client.service(service_name(self._reader.owner, self._service))
+        row = find_row(client, self._reader.owner, self._service)
         if row is not None and (published := published_by_swarm(row, port)):
             return Way((parts.hostname if parts.scheme == "tcp" else "") or "127.0.0.1", published, ssh)
         where = ", ".join(f"{one.name} on {one.node}" for one in tasks)

@@ -137,6 +137,11 @@ def service_name(owner: Owner, service: str) -> str:
     return f"{owner.prefix}-{service}"
 
 
+def stack_service_name(stack: str, service: str) -> str:
+    """The name that `docker stack deploy` gives a service. It stays when shipit takes the service over: Swarm renames none."""
+    return f"{stack}_{service}"
+
+
 def run_name(owner: Owner, service: str, word: str) -> str:
     """The name of the job of a one-off command."""
     return short_name(f"{owner.prefix}-{service}-run-{word}", LONGEST_NAME)

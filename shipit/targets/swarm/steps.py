@@ -15,7 +15,8 @@ class UpdateService(Step):
     """Creates or updates a service.
 
     `marks`: name -> keyed hash of each variable and secret file, whose value is taken from the session. `known` is the
-    fingerprint that the service had when the plan was made, empty where there was none: another one is somebody else's.
+    fingerprint that the service had when the plan was made, empty where there was none: another one is somebody else's. `name` is that
+    of the service in the swarm, where it is the one that `docker stack deploy` gives.
     """
 
     type: ClassVar[str] = "swarm.update"
@@ -26,6 +27,7 @@ class UpdateService(Step):
     marks: Mapping[str, str]
     replicas: int | None = None
     known: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

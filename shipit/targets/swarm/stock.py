@@ -13,8 +13,8 @@ from shipit.targets.engine.stock import Stock, only_images
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.kept import find_expired
-from shipit.targets.swarm.look import is_own
 from shipit.targets.swarm.observed import SwarmObserved
+from shipit.targets.swarm.owned import is_own
 from shipit.targets.swarm.plan_back import Record
 from shipit.targets.swarm.spec import KEEPS, network_name
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from shipit.config.process_environment import ProcessEnvironment
@@ -90,12 +91,18 @@ class SwarmTarget(Operations):
         return self.services.uses()
 
     def plan(self, release: Release, observed: SwarmObserved) -> tuple[Step, ...]:
-        if self.config.file:
-            check_stack(stack_name(self.owner, self.config), observed)
-        return plan_swarm(self._wanted(release, observed), observed, self.services.command(release))
+        wanted = self._wanted(release, observed)
+        if self._stack:
+            check_stack(self.name, self._stack, wanted, observed)
+        return plan_swarm(wanted, observed, self.services.command(release), self._stack)
+
+    def taking_over(self) -> Self:
+        found = copy(self)
+        found.config = self.config.model_copy(update={"take_over": True})
+        return found
 
     def notes(self, release: Release, observed: SwarmObserved) -> Sequence[str]:
-        notes = tuple(notes_on(self.owner, self._wanted(release, observed), observed))
+        notes = tuple(notes_on(self.owner, self._wanted(release, observed), observed, self._stack))
         unused = f"{self.config.file}: {', '.join(self.services.unused)} have no effect in a swarm"
         return (*notes, unused) if self.services.unused else notes
 
