@@ -73,6 +73,15 @@ class Project:
     def files(self) -> list[str]:
         return self.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.compose-file-id").split()
 
+    def made(self) -> list[str]:
+        """The volumes and networks that Compose made for the project."""
+        label = f"label=com.docker.compose.project={self.project}"
+        return [
+            name
+            for kind in ("volume", "network")
+            for name in self.docker(kind, "ls", "--quiet", "--filter", label).split()
+        ]
+
     def up_by_hand(self) -> None:
         """`docker compose up` with the file that shipit kept last."""
         label = '{{index .Labels "dev.shipit.compose-file"}}'
@@ -127,23 +136,28 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     project = taken
     shipit, web, dev = project.shipit, "taken-production-web-1", "taken-production-dev-1"
     image = f"image: {project.base}/library/python:3.12-alpine"
-    shipit.write(other__yaml=f"services: {{web: {{{image}, {SLEEP}}}, dev: {{{image}, {SLEEP}}}}}\n")
+    services = f"web: {{{image}, {SLEEP}, volumes: ['data:/data']}}, dev: {{{image}, {SLEEP}}}"
+    shipit.write(other__yaml=f"services: {{{services}}}\nvolumes: {{data: {{}}}}\n")
     project.docker("compose", "-p", project.project, "-f", str(shipit.folder / "other.yaml"), "up", "--detach")
     before = project.ids()
     assert set(before) == {web, dev}
+    project.docker("exec", web, "sh", "-c", "echo kept > /data/file")
+    made = project.made()
 
     plan = shipit.run("plan", "--full")
     assert plan.returncode == 0, plan.stdout + plan.stderr
-    assert f"takes over the project {project.project}, which runs already: {web}" in plan.stdout
+    started = f"which docker compose started from {shipit.folder / 'other.yaml'}: {web}; its volumes stay"
+    assert f"takes over the project {project.project}, {started}" in plan.stdout, plan.stdout
     assert f"left alone, as shipit did not create them: {dev}" in plan.stdout
     done = shipit.run("deploy", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     first = project.ids()
     assert first[dev] == before[dev] and first[web] != before[web]
+    assert project.made() == made and project.docker("exec", web, "cat", "/data/file") == "kept"
     told = shipit.run("exec", "compose/web", "--", "sh", "-c", "echo $TOKEN; exit 3")
     assert (told.stdout.strip(), told.returncode) == (SECRET, 3)
     told = shipit.run("run", "compose/web", "--", "sh", "-c", "echo once; ls /data")
-    assert (told.stdout.strip(), told.returncode) == ("once", 0), told.stderr
+    assert (told.stdout.split(), told.returncode) == (["once", "file"], 0), told.stderr
     assert set(project.ids("--all")) == {web, dev}
     assert shipit.run("stop").returncode == 0 and set(project.ids()) == {dev}
     begun = shipit.run("start")
@@ -165,6 +179,18 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     said = failed.stdout + failed.stderr
     assert failed.returncode == 1 and "taken-production-job-1 exited with 4" in said and "no table" in said, said
     assert set(project.ids("--all")) == {web, dev}, "the job went with the rollback"
+
+    # A service with another name is another one: the earlier one goes when the new one is healthy, and the volume stays.
+    project.write("v1")
+    shipit.write(compose__yaml=COMPOSE.replace("  web:", "  shop:"))
+    plan = shipit.run("plan", "--full")
+    assert "start shop of" in plan.stdout or "update shop of" in plan.stdout, plan.stdout
+    assert "remove web, which left the compose file" in plan.stdout and web in plan.stdout, plan.stdout
+    renamed = shipit.run("deploy", "--yes")
+    assert renamed.returncode == 0, renamed.stdout + renamed.stderr
+    shop = "taken-production-shop-1"
+    assert set(project.ids("--all")) == {shop, dev} and project.made() == made
+    assert project.docker("exec", shop, "cat", "/data/file") == "kept"
 
     gone = shipit.run("destroy", "-e", "production", "--yes", "--include", "volume/taken-production_data")
     assert gone.returncode == 0, gone.stdout + gone.stderr

@@ -336,7 +336,7 @@ def test_services_that_left_the_file_are_removed_and_containers_of_others_stay()
     assert isinstance(step, RemoveService) and step.names == ("shop-old-1",) and step.after_healthy
     observed = ComposeObserved((container(is_own=False, hash="h0"), other))
     assert list(notes_on("shop", WANTED, observed)) == [
-        "takes over the project shop, which runs already: shop-web-1; this deploy can't be rolled back",
+        "takes over the project shop, which docker compose started: shop-web-1; its volumes stay; this deploy can't be rolled back",
         "left alone, as shipit did not create them: shop-dev-1",
     ]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from shipit.errors import ShipitError
 from shipit.http.fields import Field
+from shipit.printable import printable_line
 from shipit.reference import parse_reference
 from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.engine.facts import last_said, published_port, variables_of
@@ -18,7 +19,9 @@ from shipit.targets.engine.owner import Owner
 _LABEL = "com.docker.compose"
 PROJECT, SERVICE, NUMBER = f"{_LABEL}.project", f"{_LABEL}.service", f"{_LABEL}.container-number"
 CONFIG_HASH, ONE_OFF = f"{_LABEL}.config-hash", f"{_LABEL}.oneoff"
-_IMAGE = f"{_LABEL}.image"
+_IMAGE, _FILES = f"{_LABEL}.image", f"{_LABEL}.project.config_files"
+# The longest path of a compose file that a plan shows.
+_LONGEST = 200
 
 
 def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> ContainerFacts:
@@ -48,6 +51,7 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         tuple(dict.fromkeys(one for one in (answer["Image"].text(), labels.get(_IMAGE, "")) if one)),
         local_ports=tuple(sorted(port for port, is_local in ports.items() if is_local)),
         anonymous=tuple(sorted(_anonymous(answer["Mounts"]))),
+        file=printable_line(labels.get(_FILES, "")[:_LONGEST]),
     )
 
 

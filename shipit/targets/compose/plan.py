@@ -170,7 +170,12 @@ def notes_on(project: str, wanted: Wanted, observed: ComposeObserved) -> Iterato
     if observed.unset:
         yield f"empty in the compose file, as they are not set: {', '.join(observed.unset)}"
     others = [one for one in observed.containers if not one.is_own]
-    if taken := [one.name for one in others if one.service in wanted.services]:
-        yield f"takes over the project {project}, which runs already: {', '.join(taken)}; this deploy can't be rolled back"
+    if taken := [one for one in others if one.service in wanted.services]:
+        files = ", ".join(sorted({one.file for one in taken if one.file}))
+        names = ", ".join(one.name for one in taken)
+        yield (
+            f"takes over the project {project}, which docker compose started{f' from {files}' if files else ''}: {names}; "
+            "its volumes stay; this deploy can't be rolled back"
+        )
     if left := [one.name for one in others if one.service not in wanted.services]:
         yield f"left alone, as shipit did not create them: {', '.join(left)}"

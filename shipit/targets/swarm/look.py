@@ -92,7 +92,8 @@ def find_row(client: SwarmClient, owner: Owner, service: str) -> Field | None:
     if row is not None and is_own(row, owner):
         return row
     labels = {**owner.labels, SERVICE: service}
-    return next((row for row in client.services(labels) if is_own(row, owner)), None)
+    found = (row for row in client.services(labels) if row["Spec"]["Labels"].texts().get(SERVICE) == service)
+    return next((row for row in found if is_own(row, owner)), None)
 
 
 def _secret_names(row: Field) -> Iterator[str]:

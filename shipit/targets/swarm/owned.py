@@ -33,7 +33,7 @@ def service_in_stack(name: str, labels: Mapping[str, str]) -> str:
 def is_name_of(body: Mapping[str, Any], owner: Owner, service: str) -> bool:
     """True where a kept spec has a name that a service of a target can have."""
     labels = {str(key): str(value) for key, value in body["Labels"].items()}
-    return body.get("Name") in {service_name(owner, service), _name_in_stack(labels, service) or None}
+    return body.get("Name", "") in {service_name(owner, service), _name_in_stack(labels, service)} - {""}
 
 
 def stacks_of_docker(rows: Iterable[Field]) -> dict[str, tuple[str, ...]]:
