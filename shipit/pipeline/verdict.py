@@ -85,7 +85,7 @@ def await_verdict(
         left_s = deadline.remaining_s()
         if not left_s:
             raise failure(target, _late(verdict), session, observed)
-        # The look that settles it is not later than it needs to be.
+        # One look comes at the end of `settle`, whatever the pause has grown to.
         longest_s = left_s if healthy_since is None else min(left_s, healthy_since + settle_s - now)
         _wait(target, session, min(pause, max(0.05, longest_s)))
         pause = min(LONGEST_PAUSE_S, pause * 1.3)

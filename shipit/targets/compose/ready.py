@@ -9,10 +9,9 @@ from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.up import containers_of
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.pauses import ready_pauses
 from shipit.targets.engine.superseded import superseded_error
 
-# Between two looks: the first, and the longest.
-_FIRST_POLL_S, _POLL_S = 0.05, 0.2
 HEALTHY, ENDED = "service_healthy", "service_completed_successfully"
 
 
@@ -84,14 +83,13 @@ def _unready(one: ContainerFacts, client: HostClient, setting: Setting, *, is_st
 
 def _await(reasons: Callable[[], Iterator[str]], setting: Setting) -> None:
     clock = setting.session.clock
-    said, moved_s, pause_s = "", clock.now(), _FIRST_POLL_S
+    said, moved_s, pauses = "", clock.now(), ready_pauses()
     while waiting := "; ".join(reason for reason in reasons() if reason):
         if waiting != said:
             said, moved_s = waiting, clock.now()
         if clock.now() - moved_s > setting.limits.pending_s:
             raise DeployFailed(f"{waiting} for {setting.limits.pending_s:.0f} s", where=setting.target)
-        setting.session.deadline.sleep(pause_s, waiting)
-        pause_s = min(_POLL_S, pause_s * 1.2)
+        setting.session.deadline.sleep(next(pauses), waiting)
 
 
 def _failure(what: str, one: ContainerFacts, client: HostClient, setting: Setting) -> DeployFailed:

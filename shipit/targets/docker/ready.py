@@ -10,9 +10,7 @@ from shipit.targets.docker.probe import probe
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
 from shipit.targets.engine.client import HostClient
-
-# Between two looks: the first, and the longest.
-_FIRST_POLL_S, _POLL_S = 0.05, 0.2
+from shipit.targets.engine.pauses import ready_pauses
 
 
 def await_ready(
@@ -29,7 +27,7 @@ def await_ready(
     """
     clock = setting.session.clock
     waiting = dict.fromkeys(names, clock.now())
-    said, moved_s, pause_s = "", clock.now(), _FIRST_POLL_S
+    said, moved_s, pauses = "", clock.now(), ready_pauses()
     while waiting:
         for name, since_s in list(waiting.items()):
             found = read(name)
@@ -42,8 +40,7 @@ def await_ready(
                 what = f"{name} on {step.host}: {reason} for {setting.pending_s:.0f} s"
                 raise _failure(what, name, client, setting)
         if waiting:
-            setting.session.deadline.sleep(pause_s, f"{step.service} on {step.host}: {said}")
-            pause_s = min(_POLL_S, pause_s * 1.2)
+            setting.session.deadline.sleep(next(pauses), f"{step.service} on {step.host}: {said}")
 
 
 def _reason(

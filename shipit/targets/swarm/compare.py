@@ -26,7 +26,7 @@ _IGNORED = {
     ("Labels", RESTARTED),
     ("Labels", STOPPED),
     ("Mode", "Replicated", "Replicas"),
-    # What is known of the origin of a service is no setting of it.
+    # The run, the commit and the author of a deploy: another one alone changes no service.
     *(("Labels", label) for label in ORIGIN),
     *(("TaskTemplate", "ContainerSpec", "Labels", label) for label in ORIGIN),
 }
