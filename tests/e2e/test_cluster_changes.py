@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.prepare import observe_target, prepare
 from shipit.pipeline.run import Run
 from shipit.targets.base import reverts
+from shipit.targets.kubernetes.adoption import joined_rows
 from shipit.targets.kubernetes.steps import RestoreSecret
 from shipit.testing.fresh_process import apply_in_fresh_process
 from tests import runs
@@ -337,3 +338,67 @@ def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Sho
 
 def _call(meddle: Callable[[], object]) -> None:
     meddle()
+
+
+def scaler(version: str, name: str, **labels: str) -> Object:
+    """A HorizontalPodAutoscaler of autoscaling/v1 or v2."""
+    percent = {"type": "Utilization", "averageUtilization": 50}
+    metrics = {"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": percent}}]}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    own: Object = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3}
+    spec = {**own, **(metrics if version == "v2" else {"targetCPUUtilizationPercentage": 80})}
+    head = {"apiVersion": f"autoscaling/{version}", "kind": "HorizontalPodAutoscaler"}
+    return {**head, "metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+def apply_by_kubectl(shop: Shop, *objects: Object, more: Sequence[str] = ()) -> None:
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    shop.cluster.kubectl("-n", shop.namespace, "apply", *more, "-f", "-", data=listed)
+
+
+def check_taken_over(shop: Shop, name: str) -> None:
+    """That a scaler is as version 2 has it, and belongs to shipit alone."""
+    live = json.loads(shop.kubectl("get", f"hpa/{name}", "--show-managed-fields", "-o", "json"))
+    assert not {"old", "new"} & live["metadata"]["labels"].keys()
+    assert live["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 50
+    by_apply = [row for row in live["metadata"]["managedFields"] if not row.get("subresource")]
+    assert [(row["manager"], row["apiVersion"]) for row in by_apply] == [("shipit", "autoscaling/v2")]
+
+
+def test_what_kubectl_apply_made_with_another_version_is_taken_over_and_ends_unchanged(shop: Shop) -> None:
+    # What the second one does not change is still owned by the entry of the first version.
+    apply_by_kubectl(shop, scaler("v1", "both", old="1"), scaler("v1", "one", old="1"))
+    apply_by_kubectl(shop, scaler("v2", "both", old="1", new="1"))
+    wanted = [scaler("v2", "both"), scaler("v2", "one")]
+    for _ in range(2):
+        steps = {step.id: step.detail for step in prepare(shop.run(*wanted)[0]).plan.targets[0].steps}
+        assert "- metadata.labels.old" in steps["apply HorizontalPodAutoscaler/both"]
+        assert "- metadata.labels.old" in steps["apply HorizontalPodAutoscaler/one"]
+        code, finished = shop.deploy(*wanted)
+        assert code == 0, finished.reason
+        for name in ("both", "one"):
+            check_taken_over(shop, name)
+        assert prepare(shop.run(*wanted)[0]).plan.changes == 0
+        # Somebody applies the older version over the objects of shipit.
+        apply_by_kubectl(shop, scaler("v1", "both", old="1"), scaler("v1", "one", old="1"))
+
+
+def test_a_deploy_finishes_what_one_that_was_killed_had_begun_to_take_over(shop: Shop) -> None:
+    wanted = scaler("v2", "one")
+    apply_by_kubectl(shop, scaler("v1", "one"))
+    apply_by_kubectl(shop, wanted)
+    rows = json.loads(shop.kubectl("get", "hpa/one", "--show-managed-fields", "-o", "json"))["metadata"][
+        "managedFields"
+    ]
+    change = [{"op": "replace", "path": "/metadata/managedFields", "value": joined_rows(rows)}]
+    shop.kubectl("patch", "hpa/one", "--type=json", "-p", json.dumps(change))
+    apply_by_kubectl(shop, wanted, more=("--server-side", "--field-manager=shipit", "--force-conflicts"))
+    rows = json.loads(shop.kubectl("get", "hpa/one", "--show-managed-fields", "-o", "json"))["metadata"][
+        "managedFields"
+    ]
+    assert any(row["manager"].startswith("shipit-adopting-") for row in rows)
+    plan = prepare(shop.run(wanted)[0]).plan
+    assert "- metadata.annotations.kubectl.kubernetes.io/last-applied-configuration" in str(plan.targets[0].steps)
+    assert shop.deploy(wanted)[0] == 0
+    check_taken_over(shop, "one")
+    assert prepare(shop.run(wanted)[0]).plan.changes == 0

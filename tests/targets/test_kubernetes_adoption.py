@@ -10,8 +10,9 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.kubernetes.adoption import adopt, after_adoption, is_adopted, joined_rows
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.conflicts import has_others
 from shipit.targets.kubernetes.fields import joined, parse_owned
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, applied_part, taken_over
 from shipit.targets.kubernetes.parse import parse_live
 
 AT = "2026-01-31T12:00:00Z"
@@ -40,7 +41,30 @@ def test_other_managers_stay_as_they_are() -> None:
     assert joined_rows([row("argocd", ANNOTATED, "Apply")]) is None
     other = row("kubectl-client-side-apply", ANNOTATED, apiVersion="v2")
     ours = row("shipit", {}, "Apply")
-    assert joined_rows([other, ours]) == [other, ours], "fields have the names of their version"
+    moved = {**other, "manager": "shipit-adopting-v2", "operation": "Apply"}
+    assert joined_rows([other, ours]) == [moved, ours], "fields have the names of their version"
+
+
+def test_entries_of_every_version_of_kubectl_apply_are_found_by_the_manager_of_the_last_applied_configuration() -> None:
+    old = row("kubectl-client-side-apply", {"f:data": {"f:old": {}}}, apiVersion="example.com/v1")
+    new = row("kubectl-client-side-apply", {**ANNOTATED, "f:data": {"f:new": {}}}, apiVersion="example.com/v2")
+    by_hand = row("kubectl-edit", {"f:data": {"f:b": {}}})
+    fields: dict[str, Any] = {
+        "f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}}
+    }
+    moved = {**old, "manager": "shipit-adopting-v1-example.com", "operation": "Apply"}
+    moved["fieldsV1"] = {"f:data": {"f:old": {}}, **fields}
+    own = {**new, "manager": "shipit", "operation": "Apply"}
+    assert joined_rows([new, old, by_hand]) == [by_hand, moved, own]
+    live = config_map(new, old, by_hand)
+    assert [manager.name for manager in taken_over(live.meta.managers)] == ["kubectl-client-side-apply"] * 2
+    half = config_map(moved, own, by_hand)
+    assert is_adopted(half), "a deploy that ended in between is continued"
+    assert not has_others(half) and applied_part(half.meta.managers) is not None
+    again = row("kubectl-client-side-apply", {**ANNOTATED, "f:data": {"f:more": {}}}, apiVersion="example.com/v1")
+    found = joined_rows([moved, own, again])
+    assert found is not None and [item["manager"] for item in found] == [moved["manager"], "shipit"]
+    assert found[0]["fieldsV1"]["f:data"] == {"f:more": {}, "f:old": {}}, "somebody applied again in between"
 
 
 def test_what_two_managers_own_together() -> None:

@@ -14,15 +14,16 @@ from shipit.errors import RemoteError
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.drift import find_removed
 from shipit.targets.kubernetes.fields import FieldPath, joined
-from shipit.targets.kubernetes.live import LAST_APPLIED, Live
+from shipit.targets.kubernetes.live import ADOPTING, LAST_APPLIED, Live, taken_over
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
 _ATTEMPTS = 8
+_CONFIGURATION: Mapping[str, Any] = {"fieldsV1": {"f:metadata": {"f:annotations": {f"f:{LAST_APPLIED}": {}}}}}
 
 
 def is_adopted(live: Live | None) -> bool:
     """True where fields that `kubectl apply` owns have to become shipit's before the object is applied."""
-    return live is not None and any(manager.is_client_side for manager in live.meta.managers)
+    return live is not None and bool(taken_over(live.meta.managers))
 
 
 def after_adoption(wanted: Manifest, live: Live | None, result: Live) -> Live:
@@ -30,10 +31,11 @@ def after_adoption(wanted: Manifest, live: Live | None, result: Live) -> Live:
 
     A field that another manager owns as well stays.
     """
-    if live is None or not is_adopted(live):
+    theirs = taken_over(live.meta.managers) if live else []
+    if live is None or not theirs:
         return result
-    owned = joined([manager.owned for manager in live.meta.managers if manager.is_client_side])
-    others = [manager for manager in live.meta.managers if not (manager.is_client_side or manager.is_ours)]
+    owned = joined([manager.owned for manager in theirs])
+    others = [manager for manager in live.meta.managers if not (manager.is_ours or manager in theirs)]
     leaving = [
         found.keys
         for found in find_removed(wanted, result.manifest, owned)
@@ -64,30 +66,69 @@ def adopt(client: KubernetesClient, manifest: Manifest, namespace: str) -> None:
             return
 
 
+def end_adoption(client: KubernetesClient, live: Live, namespace: str) -> Live:
+    """Remove what only `kubectl apply` owned, under other versions than that of shipit; the object as it is then.
+
+    Fields have the names of their version: the server converts them. Safe to repeat. Raises: RemoteError.
+    """
+    for row in live.manifest["metadata"].get("managedFields") or []:
+        if _is_adopting(row):
+            live = client.release_fields({**live.manifest, "apiVersion": row["apiVersion"]}, namespace, row["manager"])
+    return live
+
+
 def joined_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
-    """`managedFields` with those of `kubectl apply` in the entry of shipit; None where there are none. Pure."""
-    theirs = [row for row in rows if _is_client_side(row)]
+    """`managedFields` with those of `kubectl apply` in the entry of shipit; None where there are none. Pure.
+
+    Those of another version than shipit's get a field manager of their own, for `end_adoption`. It also owns the last
+    applied configuration, which stays until then: a deploy that is killed before leaves a change for the next one.
+    """
+    names = {row.get("manager") for row in rows if _has_last_applied(row)}
+    theirs = [row for row in rows if row.get("manager") in names and _is_update(row)]
     if not theirs:
         return None
     own = next((row for row in rows if _is_own(row)), {**theirs[0], "manager": MANAGED_BY, "operation": "Apply"})
-    # Fields have the names of their version.
-    theirs = [row for row in theirs if row.get("apiVersion") == own.get("apiVersion")]
-    fields = own.get("fieldsV1") or {}
+    others = {row["manager"]: row for row in rows if _is_adopting(row)}
+    kept = [row for row in rows if row not in theirs and not _is_own(row) and not _is_adopting(row)]
     for row in theirs:
-        fields = _union(fields, row.get("fieldsV1") or {})
-    return [row for row in rows if row not in theirs and not _is_own(row)] + [{**own, "fieldsV1": fields}]
+        if row.get("apiVersion") == own.get("apiVersion"):
+            own = _with_fields(own, row)
+        else:
+            moved = {**row, "manager": _adopting_name(str(row.get("apiVersion"))), "operation": "Apply"}
+            others[moved["manager"]] = _with_fields(moved, _CONFIGURATION, others.get(moved["manager"], {}))
+    return [*kept, *others.values(), own]
+
+
+def _adopting_name(version: str) -> str:
+    # The server takes up to 128 characters.
+    return f"{ADOPTING}{'-'.join(reversed(version.split('/')))}"[:128]
+
+
+def _with_fields(row: Mapping[str, Any], *others: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields = row.get("fieldsV1") or {}
+    for other in others:
+        fields = _union(fields, other.get("fieldsV1") or {})
+    return {**row, "fieldsV1": fields}
+
+
+def _is_adopting(row: Mapping[str, Any]) -> bool:
+    return str(row.get("manager")).startswith(ADOPTING) and row.get("operation") == "Apply"
 
 
 def _is_own(row: Mapping[str, Any]) -> bool:
     return (row.get("manager"), row.get("operation"), row.get("subresource") or "") == (MANAGED_BY, "Apply", "")
 
 
-def _is_client_side(row: Mapping[str, Any]) -> bool:
+def _is_update(row: Mapping[str, Any]) -> bool:
+    return row.get("operation") == "Update" and not row.get("subresource")
+
+
+def _has_last_applied(row: Mapping[str, Any]) -> bool:
     part: Any = row.get("fieldsV1")
     for key in ("f:metadata", "f:annotations"):
         part = part.get(key) if isinstance(part, Mapping) else None
     is_named = isinstance(part, Mapping) and f"f:{LAST_APPLIED}" in part
-    return is_named and row.get("operation") == "Update" and not row.get("subresource")
+    return is_named and _is_update(row)
 
 
 def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from shipit.config.author import read_author
 from shipit.errors import DeployFailed, RemoteError
 from shipit.events import Event, StepApplied
 from shipit.release import Facts, Step
-from shipit.targets.kubernetes.adoption import adopt
+from shipit.targets.kubernetes.adoption import adopt, end_adoption
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
@@ -71,8 +71,12 @@ class Changes:
     def _apply(self, step: ObjectStep) -> Live:
         if isinstance(step, ReplaceObject):
             return self._replace(step)
-        if step.adopts:
-            adopt(self.client, dict(step.manifest), self.desired.namespace)
+        if not step.adopts:
+            return self._written(step)
+        adopt(self.client, dict(step.manifest), self.desired.namespace)
+        return end_adoption(self.client, self._written(step), self.desired.namespace)
+
+    def _written(self, step: ObjectStep) -> Live:
         if isinstance(step, ApplySecret):
             return self._change(step, self._with_values(step), self._read(step))
         if isinstance(step, RestoreSecret):

@@ -1,6 +1,6 @@
 """Objects of a cluster as values: what we look at of each kind. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,6 +10,8 @@ from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
 REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# A field manager of this name has fields that `kubectl apply` set under another apiVersion, until they are removed.
+ADOPTING = f"{MANAGED_BY}-adopting-"
 
 
 class Manager(NamedTuple):
@@ -26,7 +28,11 @@ class Manager(NamedTuple):
         return self.name == MANAGED_BY and self.operation == "Apply" and not self.subresource
 
     @property
-    def is_client_side(self) -> bool:
+    def is_adopting(self) -> bool:
+        return self.name.startswith(ADOPTING) and self.operation == "Apply"
+
+    @property
+    def has_last_applied(self) -> bool:
         """True for `kubectl apply` without --server-side, which owns the last applied configuration."""
         if self.operation != "Update" or self.subresource:
             return False
@@ -35,9 +41,19 @@ class Manager(NamedTuple):
         return annotations is not None and LAST_APPLIED in annotations.fields
 
 
-def applied_part(managers: Iterable[Manager]) -> Owned | None:
+def taken_over(managers: Sequence[Manager]) -> list[Manager]:
+    """The entries of `kubectl apply`, which shipit takes over. It has one for each apiVersion; the last applied configuration is in one of them."""
+    names = {manager.name for manager in managers if manager.has_last_applied}
+    return [
+        manager
+        for manager in managers
+        if manager.is_adopting or (manager.name in names and manager.operation == "Update" and not manager.subresource)
+    ]
+
+
+def applied_part(managers: Sequence[Manager]) -> Owned | None:
     """The fields that shipit applied, and those of `kubectl apply`, which shipit takes over; None where there are none."""
-    found = [manager.owned for manager in managers if manager.is_ours or manager.is_client_side]
+    found = [manager.owned for manager in (*(one for one in managers if one.is_ours), *taken_over(managers))]
     return joined(found) if found else None
 
 

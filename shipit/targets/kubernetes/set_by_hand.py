@@ -11,7 +11,7 @@ from typing import Any
 
 from shipit.targets.kubernetes.changes import label
 from shipit.targets.kubernetes.fields import FieldPath, Owned
-from shipit.targets.kubernetes.live import Live, Manager
+from shipit.targets.kubernetes.live import Live, Manager, taken_over
 from shipit.targets.kubernetes.one_line import one_line
 from shipit.targets.kubernetes.sealed import is_secret
 
@@ -29,7 +29,8 @@ def hand_notes(objects: Mapping[str, Live | None]) -> Iterator[str]:
 
 
 def _notes(key: str, live: Live) -> Iterator[str]:
-    theirs = [manager for manager in live.meta.managers if _is_by_hand(manager)]
+    adopted = taken_over(live.meta.managers)
+    theirs = [manager for manager in live.meta.managers if _is_by_hand(manager) and manager not in adopted]
     ours = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
     if not theirs or ours is None:
         return
@@ -47,7 +48,7 @@ def _notes(key: str, live: Live) -> Iterator[str]:
 
 def _is_by_hand(manager: Manager) -> bool:
     is_kubectl = manager.name.startswith("kubectl") and manager.operation == "Update"
-    return is_kubectl and not manager.subresource and not manager.is_client_side
+    return is_kubectl and not manager.subresource
 
 
 def _described(path: str, value: Any, live: Live) -> str:
