@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from shipit.clock import Deadline
 from shipit.docker.address import EngineAddress
 from shipit.docker.buildx import buildx_version, chosen_builder
 from shipit.docker.engine_image import EngineImage, parse_image
@@ -105,6 +106,7 @@ class Engine:
             tls: Any = _tls_config(self.address.tls) if self.address.tls else False
             api: Any = docker.APIClient(base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls)
             api.trust_env = False
+            _share_connections(api)
             answer = api._get(api._url("/version", versioned_api=False))
             if answer.status_code != 200:
                 raise RemoteError(f"it answered with status {answer.status_code}", where="GET /version")
@@ -239,18 +241,23 @@ class Engine:
                 return None
         return parse_image(answer)
 
-    def pull(self, ref: ImageRef, platform: str, login: tuple[str, str, str] | None) -> None:
+    def pull(
+        self, ref: ImageRef, platform: str, login: tuple[str, str, str] | None, deadline: Deadline | None = None
+    ) -> None:
         """Make the engine pull an image. `login` is user, password and identity token; None means anonymous.
 
-        Raises: BuildError with the engine's message.
+        Raises: BuildError with the engine's message; DeadlinePassed and Interrupted where there is a deadline.
         """
         headers = {"X-Registry-Auth": auth_header(ref.registry, login)} if login else {}
         parameters = {"fromImage": ref.name, "tag": ref.digest or ref.tag or "latest", "platform": platform}
-        with self._translated_errors():
-            answer = self._api._post(self._api._url("/images/create"), params=parameters, headers=headers, stream=True)
+        left_s = deadline.remaining_s() if deadline else float("inf")
+        limit_s = max(1.0, left_s) if left_s < float("inf") else None
+        with self.streamed("POST", "/images/create", limit_s, params=parameters, headers=headers) as answer:
             if answer.status_code != 200:
                 raise BuildError(f"the engine can't pull {ref}: {_message(answer)}")
             for row in json_rows(answer.iter_content(_PIECE)):
+                if deadline:
+                    deadline.check(f"the engine to pull {ref}")
                 if error := row.get("error"):
                     raise BuildError(f"the engine can't pull {ref}: {error}")
 
@@ -295,6 +302,14 @@ class Engine:
                 hint="check that the engine is still running",
                 retryable=True,
             ) from None
+
+
+def _share_connections(api: Any) -> None:
+    """Use a connection to a unix socket for any request: the SDK keeps some for each URL, and through ssh each one is a login."""
+    adapter = getattr(api, "_custom_adapter", None)
+    if adapter is not None:
+        keep = adapter.get_connection
+        adapter.get_connection = lambda url, proxies=None: keep("http+docker://localhost", proxies)
 
 
 def _tls_config(tls: Tls) -> Any:

@@ -20,6 +20,8 @@ from shipit.errors import BuildError
 from shipit.process import ProgramFailed, started_program
 
 _BLOCK = 64 * 1024
+# A host that is switched off sends nothing: ssh asks it after ten seconds of silence, and gives up after three times.
+_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 
 
 def ssh_command(host: str) -> list[str]:
@@ -48,7 +50,7 @@ def _ssh(host: str) -> list[str]:
         raise BuildError(
             "is not an engine's address", where=host, hint="write ssh://USER@HOST, or ssh://USER@HOST:PORT"
         )
-    command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"]
+    command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", *_ALIVE, "-T"]
     if parts.username:
         command += ["-l", parts.username]
     if parts.port:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from shipit.config.project import Project
-from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
+from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError, UsageError
 from shipit.events import StepApplied, StepDone, StepFailed, StepId, StepStarted
 from shipit.parallel import settle
-from shipit.release import Facts, Place, Step
-from shipit.targets.base import Target, applies_in_waves, guards
+from shipit.pipeline.verdict import DIAGNOSE_S
+from shipit.release import Facts, Place, State, Step, Verdict
+from shipit.targets.base import Target, applies_in_waves, diagnoses, guards
 from shipit.targets.session import Session
 
 # How many steps of a wave are applied at the same time. Connections are kept for as many.
@@ -105,7 +107,7 @@ def _apply(target: Target, step: Step, guard: _Guard, session: Session) -> Facts
     session.emit(StepStarted(step_id, step.summary))
     try:
         guard.check()
-        session.fence()
+        _check_lock(target, session)
         for event in target.apply(step, session):
             facts = event.facts if isinstance(event, StepApplied) else facts
             session.emit(event)
@@ -114,6 +116,18 @@ def _apply(target: Target, step: Step, guard: _Guard, session: Session) -> Facts
         raise
     session.emit(StepDone(step_id, step.summary, session.clock.now() - started))
     return facts
+
+
+def _check_lock(target: Target, session: Session) -> None:
+    """Raises: as `fence`. Where the place does not answer, with what the kind can still read there."""
+    try:
+        session.fence()
+    except RemoteError as error:
+        if diagnoses(target):
+            look = replace(session, deadline_s=session.clock.now() + DIAGNOSE_S)
+            told = target.diagnose(Verdict(State.FAILED, str(error)), look)
+            error.detail = (*error.detail, *told.detail)
+        raise
 
 
 def check_clean(project: Project) -> None:

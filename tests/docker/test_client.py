@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from shipit.clock import Clock, Deadline
 from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine, bounded_chunks
 from shipit.docker.engine_image import EngineImage
-from shipit.errors import BuildError, RemoteError
+from shipit.errors import BuildError, DeadlinePassed, RemoteError
 from shipit.platforms import normal_platform
 from shipit.reference import parse_reference
 from tests.docker.answering_engine import VERSION, Server
@@ -171,6 +172,12 @@ def test_a_pull_sends_credentials(
     assert "fromImage=ghcr.io%2Fteam%2Fapp&tag=1" in path
     sent = headers.get("X-Registry-Auth")
     assert (json.loads(base64.urlsafe_b64decode(sent)) if sent else None) == header
+
+
+def test_a_pull_ends_with_its_deadline(server: Server, engine: Engine) -> None:
+    server.answers["POST /images/create"] = (200, b'{"status": "waiting"}\n')
+    with pytest.raises(DeadlinePassed, match="the engine to pull ghcr.io/team/app:1"):
+        engine.pull(parse_reference("ghcr.io/team/app:1"), "linux/arm64", None, Deadline(Clock(), 0.0))
 
 
 @pytest.mark.parametrize("answer", [(200, b'{"error": "denied"}\n'), (404, b'{"message": "denied"}')])

@@ -7,7 +7,18 @@ import pytest
 from shipit.docker.tunnel import ssh_command, ssh_forward
 from shipit.errors import BuildError
 
-SSH = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-T"]
+SSH = [
+    "ssh",
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "ConnectTimeout=10",
+    "-o",
+    "ServerAliveInterval=10",
+    "-o",
+    "ServerAliveCountMax=3",
+    "-T",
+]
 DIAL = ["docker", "system", "dial-stdio"]
 
 

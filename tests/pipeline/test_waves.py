@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from shipit.pipeline.steps import AT_ONCE, apply_steps
 from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
-from shipit.release import Facts, Step
+from shipit.release import Facts, Step, Verdict
 from shipit.targets.session import Session
 from tests import runs
 from tests.waits import wait_until
@@ -127,3 +128,25 @@ def test_of_several_failures_a_change_by_somebody_else_is_told_then_the_first_of
     errors["a/2"] = RemoteError("third", where="x")
     with pytest.raises(RemoteError, match="first"):
         bench.apply(list(errors), do)
+
+
+class Telling(Waving):
+    """Says what it can still read of its place."""
+
+    kind = KIND._replace(capabilities=KIND.capabilities | {"diagnoses"})
+
+    def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
+        return verdict._replace(detail=(f"the others run on: {verdict.reason}",))
+
+
+def test_a_lock_whose_place_does_not_answer_ends_a_step_with_what_is_known_of_the_others(bench: Bench) -> None:
+    target = Telling(lambda name: None)
+
+    def fence() -> None:
+        raise RemoteError("no answer", where="web1")
+
+    with bench.run(target) as run:
+        session = replace(run.session(target), fence=fence)
+        with pytest.raises(RemoteError) as caught:
+            apply_steps(target, [Step("a", "a")], target.place, session, bench.facts)
+    assert caught.value.detail == ("the others run on: web1: no answer",) and bench.facts == {}

@@ -35,6 +35,13 @@ class FarHost:
         """An sshd of the host, for an engine at a unix socket. The caller stops it."""
         return Sshd(self._ssh_folder, docker_host, self.address, self._within)
 
+    def unplug(self) -> None:
+        """From now on nothing arrives there, and nothing comes back: not even the end of a connection."""
+        self._run("link", "set", self._link, "down")
+
+    def plug(self) -> None:
+        self._run("link", "set", self._link, "up")
+
     @property
     def _link(self) -> str:
         """This machine's end of the cable."""

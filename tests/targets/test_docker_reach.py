@@ -14,12 +14,14 @@ from shipit.targets.docker.history import missing
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts, Unreached
 from shipit.targets.docker.plan_back import Kept, Record
 from shipit.targets.docker.reach import (
+    Sight,
     aim_at_names,
     aim_at_release,
     check_distinct,
     check_reached,
     judge_reached,
     running_text,
+    with_last_sights,
 )
 from shipit.targets.docker.steps import PullImage, ReplaceService, StopService
 from shipit.targets.docker.waves import waves_of
@@ -73,6 +75,16 @@ def test_each_host_is_told_with_whether_it_runs_the_new_release() -> None:
         "ssh://web2 runs what ran before: web aaaaaaaaaaaa",
         lost,
     )
+
+
+def test_a_lost_host_is_named_with_what_it_ran_when_it_was_seen_last() -> None:
+    sights: dict[str, Sight] = {}
+    before = DockerObserved({**SPLIT.hosts, "ssh://web3": HostFacts((OLDER,))})
+    assert with_last_sights(before, sights, 10.0) == before
+    assert with_last_sights(SPLIT, {}, 52.0) == SPLIT, "it was never seen"
+    lost = with_last_sights(SPLIT, sights, 52.0)
+    said = f"is not known (it ran web aaaaaaaaaaaa 42 s before): {LOST.what}"
+    assert said in aim_at_release({"web": wanted(NEW)}).lines(lost)[-1]
 
 
 @pytest.mark.parametrize(("unchanged_s", "state"), [(29.0, State.WAITING), (31.0, State.FAILED)])

@@ -14,7 +14,7 @@ from shipit.targets.docker.judge import Limits
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan_back import Way
-from shipit.targets.docker.reach import Aim, check_distinct, check_reached, judge_reached
+from shipit.targets.docker.reach import Aim, Sight, check_distinct, check_reached, judge_reached, with_last_sights
 from shipit.targets.docker.wanted import Services
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts, engine_addresses
@@ -35,6 +35,8 @@ class HostPlace:
 
     def observe(self, session: Session) -> DockerObserved:
         found = observe(self.hosts, self.owner, self._secrets, session, has_proxy=bool(self.services.routes()))
+        sights: dict[str, Sight] = session.clients.once(("docker hosts as seen", self.place.identity), dict)
+        found = with_last_sights(found, sights, session.clock.now())
         if session.is_planning:
             # Nothing is built for a plan that can't be made.
             check_reached(found)

@@ -106,12 +106,13 @@ class ProbeFacts(NamedTuple):
 
 
 class Unreached(NamedTuple):
-    """The error of a host that does not answer."""
+    """The error of a host that does not answer. `ran` says what the run saw there last, and when; empty where it never did."""
 
     where: str
     what: str
     hint: str = ""
     retryable: bool = False
+    ran: str = ""
 
 
 class DockerObserved(NamedTuple):

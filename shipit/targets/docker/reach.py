@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import NamedTuple
 
 from shipit.errors import RemoteError, ShipitError
@@ -20,6 +20,24 @@ IsMet = Callable[[str, HostFacts], bool]
 
 def unreached_of(error: ShipitError) -> Unreached:
     return Unreached(error.where, error.what, error.hint, error.retryable)
+
+
+class Sight(NamedTuple):
+    """What a host ran, and when it was looked at, in seconds of the run's clock."""
+
+    ran: str
+    at_s: float
+
+
+def with_last_sights(observed: DockerObserved, sights: MutableMapping[str, Sight], now_s: float) -> DockerObserved:
+    """The same with what each host that is not reached ran when it was seen last. What is seen now is added to `sights`."""
+    sights.update({host: Sight(running_text(facts), now_s) for host, facts in observed.hosts.items()})
+    lost = {
+        host: found._replace(ran=f"it ran {sight.ran} {now_s - sight.at_s:.0f} s before") if sight else found
+        for host, found in observed.unreached.items()
+        for sight in [sights.get(host)]
+    }
+    return observed._replace(unreached=lost)
 
 
 def check_reached(observed: DockerObserved) -> None:
@@ -77,7 +95,7 @@ class Aim(NamedTuple):
             for host, facts in observed.hosts.items()
         ]
         lost = [
-            f"{host} is not reached, and what it runs is not known: {found.what}"
+            f"{host} is not reached, and what it runs is not known{f' ({found.ran})' if found.ran else ''}: {found.what}"
             for host, found in observed.unreached.items()
         ]
         return (*found, *lost)

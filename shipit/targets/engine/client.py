@@ -178,8 +178,9 @@ class HostClient:
         """The credentials are sent with the request, and are not kept on the host."""
         login = (credentials.username, credentials.password, credentials.identity_token) if credentials else None
         try:
-            self.engine.pull(parse_reference(image), platform, login)
+            self.engine.pull(parse_reference(image), platform, login, self.deadline)
         except BuildError as error:
+            self.deadline.check(f"{self.host} to pull {image}")
             raise RemoteError(error.what, where=self.host, hint=error.hint, retryable=error.retryable) from None
 
     def remove_image(self, image: str) -> str:
