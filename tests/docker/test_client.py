@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,45 @@ def test_a_request_whose_connection_is_lost_is_an_error_that_names_it(server: Se
         engine.call("POST", "/volumes/create", body={"Name": "data"})
     assert caught.value.where == f"POST /volumes/create of unix://{server.server_address!s}" and caught.value.retryable
     assert caught.value.what == "lost the connection to the engine: Remote end closed connection without response"
+
+
+@pytest.fixture
+def keeping(server: Server) -> Iterator[Engine]:
+    """A client of an engine that keeps connections."""
+    server.keeps_connections = True
+    engine = Engine(EngineAddress(f"unix://{server.server_address}"), {"PATH": ""})
+    assert engine.is_reachable(), engine.unreachable_reason
+    yield engine
+    engine.close()
+
+
+def test_requests_for_different_paths_use_one_connection(server: Server, keeping: Engine) -> None:
+    for path in ("/containers/json", "/images/json", "/containers/a/json", "/volumes/b"):
+        keeping.call("GET", path)
+    keeping.call("POST", "/volumes/create", body={"Name": "data"})
+    assert len(server.requests) == 6 and len(server.connections) == 1
+
+
+def test_requests_at_the_same_time_get_their_own_answers(server: Server, keeping: Engine) -> None:
+    paths = [f"/containers/{number}/json" for number in range(40)]
+    server.answers |= {f"GET {path}": (200, json.dumps(path).encode()) for path in paths}
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda path: keeping.call("GET", path).content, paths))
+    assert [json.loads(answer) for answer in answers] == paths and len(server.connections) <= 8
+
+
+def test_a_request_after_the_engine_closed_the_connection_is_sent_once_on_a_new_one(
+    server: Server, keeping: Engine
+) -> None:
+    server.close_connections()
+    assert keeping.call("POST", "/volumes/create", body={"Name": "data"}).status_code == 404
+    assert [request for request, _ in server.requests][1:] == ["POST /v1.41/volumes/create"]
+    assert len(server.connections) == 2
+
+
+def test_a_request_that_the_engine_read_and_did_not_answer_is_not_sent_again(server: Server, keeping: Engine) -> None:
+    server.is_stopped = True
+    with pytest.raises(RemoteError, match="lost the connection") as caught:
+        keeping.call("POST", "/volumes/create", body={"Name": "data"})
+    assert caught.value.retryable and len(server.connections) == 1
+    assert [request for request, _ in server.requests][1:] == ["POST /v1.41/volumes/create"]
