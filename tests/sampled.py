@@ -7,7 +7,18 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
+
+
+def is_deep() -> bool:
+    """True in `make test-deep`."""
+    return os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+
+
+# For a single test that waits for minutes, together with the mark `sampled`.
+only_deep = pytest.mark.skipif(not is_deep(), reason="it waits for minutes: `make test-deep` runs it")
 
 
 def sampled(cases: Sequence[T], count: int, *, of: str = "") -> list[T]:
@@ -15,7 +26,7 @@ def sampled(cases: Sequence[T], count: int, *, of: str = "") -> list[T]:
 
     The choice is the same in every run, and another one for each `of`.
     """
-    if len(cases) <= count or os.environ.get("HYPOTHESIS_PROFILE") == "deep":
+    if len(cases) <= count or is_deep():
         return list(cases)
     between = random.Random(of).sample(range(1, len(cases) - 1), count - 2)
     return [cases[index] for index in (0, *sorted(between), len(cases) - 1)]

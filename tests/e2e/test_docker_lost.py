@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.test_docker_hosts import SECRET, Host
 from tests.e2e.test_docker_proxy import CONTAINER
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.servers.far_host import FarHost
 from tests.servers.hub import DockerHub
@@ -17,7 +18,8 @@ from tests.servers.killing import HeldEngine
 from tests.shipit import Shipit
 from tests.waits import wait_until
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry]
+# It takes five minutes: ssh, the lock and the verdict each wait for a host that does not answer.
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.sampled, only_deep]
 # Of the commands of a test, those with other options are measured, too.
 SECOND, THIRD = ("--yes",), ("--wait", "1m")
 TARGET = "services: {web: {port: 3000, grace: 5s, health: /healthz}}"
