@@ -33,7 +33,6 @@ class Server(socketserver.ThreadingUnixStreamServer):
         self.connections: set[Handler] = set()
         super().__init__(str(path), Handler)
 
-
     def close_connections(self) -> None:
         """Close the connections that clients keep, as an engine that ends does."""
         for handler in self.connections:
