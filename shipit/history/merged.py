@@ -73,4 +73,11 @@ def _completed(past: PastRelease, known: _Known | None) -> PastRelease:
         branch=past.branch or run.branch,
         images=past.images or (target.images if target.state else ()),
         reason=past.reason or (target.reason if state == "failed" else ""),
+        returns_to=past.returns_to or _returned_to(past, run, target),
     )
+
+
+def _returned_to(past: PastRelease, run: PastRun, target: PastTarget) -> str:
+    """The version that a rollback by command released again as a release of its own; empty for other runs."""
+    is_back = run.command == "rollback" and target.state == "healthy" and target.version == past.version
+    return target.rolled_back_to if is_back and target.rolled_back_to != past.version else ""

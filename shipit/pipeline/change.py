@@ -172,6 +172,7 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         state: Literal["healthy", "unchanged"] = "healthy" if own.steps else "unchanged"
         version = target.describe(observed).version
         ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
+        ended = ended._replace(rolled_back_to=past.version if past else "")
         # A hook may be killed: what was verified is known before it begins.
         end_record(run, record, "healthy")
         if past is not None and not own.steps:

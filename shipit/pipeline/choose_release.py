@@ -20,14 +20,21 @@ class Choice(NamedTuple):
     notes: tuple[str, ...]
 
 
-def choose_release(target: str, history: Sequence[PastRelease], wanted: str = "") -> Choice:
+def choose_release(
+    target: str, history: Sequence[PastRelease], wanted: str = "", *, takes_gone: bool = False
+) -> Choice:
     """The release named by `wanted`, a version or a run; without it the newest healthy one before what runs now.
 
     `history` is newest first. A release without a verdict counts as healthy, and a note says so. A rollback that failed
-    or has no end is completed. Raises: UsageError where there is none to return to.
+    or has no end is completed. With `takes_gone`, one that the place has lost is chosen where it is named, or no other is left.
+    Raises: UsageError where there is none to return to.
     """
-    chosen = find_release(target, history, wanted) if wanted else _unfinished(history) or _before(target, history)
-    if chosen.gone:
+    chosen = (
+        find_release(target, history, wanted)
+        if wanted
+        else _unfinished(history) or _before(target, history, takes_gone)
+    )
+    if chosen.gone and not takes_gone:
         raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
     return Choice(chosen, (f"returns to {describe_past(chosen)}", *_doubts(chosen)))
 
@@ -37,11 +44,16 @@ def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
     return history[_root(history)] if history else None
 
 
-def last_healthy(history: Sequence[PastRelease], but: PastRelease) -> PastRelease | None:
-    """The newest release before another one with a verdict of healthy; without any, the newest without a verdict."""
+def last_healthy(history: Sequence[PastRelease], but: PastRelease, *, takes_gone: bool = False) -> PastRelease | None:
+    """The newest release before another one with a verdict of healthy; without any, the newest without a verdict.
+
+    With `takes_gone`, a healthy one that the place has lost comes before those without a verdict.
+    """
     at = next((at for at, past in enumerate(history) if past.version == but.version), -1)
-    earlier = [past for past in history[at + 1 :] if not past.gone]
-    found = (next((past for past in earlier if past.state == state), None) for state in ("healthy", "unknown"))
+    earlier = history[at + 1 :]
+    kept, lost = [past for past in earlier if not past.gone], [past for past in earlier if past.gone and takes_gone]
+    choices = ((kept, "healthy"), (lost, "healthy"), (kept, "unknown"))
+    found = (next((past for past in some if past.state == state), None) for some, state in choices)
     return next(filter(None, found), None)
 
 
@@ -90,8 +102,10 @@ def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:
     return next((past for past in history if past.version == newest.returns_to), None)
 
 
-def _before(target: str, history: Sequence[PastRelease]) -> PastRelease:
-    earlier = [past for past in history[_root(history) + 1 :] if not past.gone]
+def _before(target: str, history: Sequence[PastRelease], takes_gone: bool) -> PastRelease:
+    before = history[_root(history) + 1 :]
+    earlier = [past for past in before if not past.gone]
+    earlier += [past for past in before if past.gone] if takes_gone else []
     if found := next((past for past in earlier if past.state in ("healthy", "unknown")), None):
         return found
     what = f"there is nothing to roll back to: {target} has no earlier healthy release"

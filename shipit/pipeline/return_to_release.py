@@ -11,12 +11,12 @@ from shipit.events import Warned
 from shipit.parallel import Failures, together
 from shipit.pipeline.change import Change, announce, make_changes
 from shipit.pipeline.choose_release import Choice, choose_release
-from shipit.pipeline.endings import environment_option
-from shipit.pipeline.releases import Releases, read_own_runs, read_releases
+from shipit.pipeline.push_again import recall_past
+from shipit.pipeline.releases import Releases, read_releases
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of
 from shipit.targets.base import Target
-from shipit.targets.history import Returns, records_published, returns
+from shipit.targets.history import Returns, pushes_again, records_published, returns
 
 
 def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
@@ -80,33 +80,17 @@ def _choices(run: Run, targets: list[Returns], history: Mapping[str, Releases], 
     errors: list[UsageError] = []
     for target in targets:
         try:
-            found[target.name] = choose_release(target.name, history[target.name], wanted)
+            takes_gone = pushes_again(target)
+            found[target.name] = choose_release(target.name, history[target.name], wanted, takes_gone=takes_gone)
         except UsageError as error:
-            error.hint = _deploy_again(run, target, history[target.name], wanted) or error.hint
             errors.append(error)
     if errors:
         raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
     return found
 
 
-def _deploy_again(run: Run, target: Target, history: Releases, wanted: str) -> str:
-    """The command that releases the images of a release again which its place lost; empty where no registry has them."""
-    past = next((past for past in history if past.gone and wanted in (past.version, past.run)), None)
-    if past is None or not past.run:
-        return ""
-    made = next((made for made in read_own_runs(run) if made.run == past.run), None)
-    others = (own for own in (made.targets if made else ()) if own.name != target.name)
-    images = {image.name: image.reference for own in others for image in own.images}
-    wanted_images = {use.image for use in target.images()}
-    options = " ".join(f"--image {name}={images[name]}" for name in sorted(wanted_images & images.keys()))
-    if wanted_images - images.keys():
-        return ""
-    option = environment_option(run.project.environment)
-    return f"release its images again, with the settings of now: shipit deploy {target.name}{option} {options}"
-
-
 def _recall(run: Run, target: Returns, choice: Choice) -> Any:
-    return target.recall(choice.past, run.session(target, is_planning=False))
+    return recall_past(run, target, choice.past)
 
 
 def _change(target: Returns, choice: Choice, recalled: Any, after: tuple[str, ...]) -> Change:

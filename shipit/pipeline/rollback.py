@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
 from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
+from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.verdict import await_verdict
 from shipit.release import Facts, Place, Release, Seen, State, Verdict
 from shipit.targets.base import Reverts, Target, reverts
-from shipit.targets.history import returns
+from shipit.targets.history import pushes_again, returns
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -48,7 +49,7 @@ def roll_back(
     try:
         history = _before_this(run, target, before)
         known = running_release(history)
-        last = last_healthy(history, but=known) if known and returns(target) else None
+        last = last_healthy(history, known, takes_gone=pushes_again(target)) if known and returns(target) else None
         if known and last and not _was_healthy(run, target, release, known, before):
             return _return_to(run, target, place, last)
         return _restore(run, target, release, place, before, applied, known)
@@ -104,7 +105,7 @@ def _restore(
 def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> RollbackResult:
     """Return to an earlier release of the place, and wait until it is healthy."""
     assert returns(target)
-    recalled = target.recall(past, run.session(target, is_planning=False))
+    recalled = recall_past(run, target, past)
     now = target.observe(run.session(target, recalled=recalled))
     steps = target.plan_return(recalled, now)
     session = replace(run.session(target, is_planning=False, recalled=recalled), commit=past.commit)

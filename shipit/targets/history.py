@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from shipit.past_release import PastRelease
-from shipit.release import Release, Seen, Step, Verdict
+from shipit.release import Release, Repository, Seen, Step, Verdict
 from shipit.targets.base import Target
 from shipit.targets.session import Session
 
@@ -84,6 +84,17 @@ class Returns(HasHistory, Protocol):
         ...
 
 
+class PushesAgain(Returns, Protocol):
+    """Returns to a release whose images the place has lost, with images that other registries still have."""
+
+    def recall_from(self, past: PastRelease, repositories: Sequence[Repository], session: Session) -> Any:
+        """As `recall`, with the images from these repositories, each proved by its digest.
+
+        Raises: ShipitError where none of them has an image of the release; says which one.
+        """
+        ...
+
+
 class TellsImages(Returns, Protocol):
     """Tells which image each workload runs, for a place whose releases do not have the names of deploy.yml."""
 
@@ -109,6 +120,10 @@ def records_published(target: Target) -> TypeGuard[RecordsPublished]:
 
 def returns(target: Target) -> TypeGuard[Returns]:
     return "returns" in target.kind.capabilities
+
+
+def pushes_again(target: Target) -> TypeGuard[PushesAgain]:
+    return "pushes_again" in target.kind.capabilities
 
 
 def tells_images(target: Target) -> TypeGuard[TellsImages]:

@@ -58,6 +58,7 @@ Capability = Literal[
     "records_releases",
     "records_published",
     "returns",
+    "pushes_again",
     "tells_images",
     "takes_over",
 ]
@@ -96,6 +97,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "records_releases": ("record_release",),
     "records_published": ("record_published",),
     "returns": ("recall", "plan_return", "return_notes", "judge_return"),
+    "pushes_again": ("recall_from",),
     "tells_images": ("running_images",),
     "takes_over": ("taking_over",),
 }

@@ -7,21 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from shipit.clock import Clock
 from shipit.digest import Digest
-from shipit.envelope import Envelope, Reporters
 from shipit.errors import UsageError
-from shipit.events import Event, RunFinished, TargetFinished, Warned
+from shipit.events import RunFinished
 from shipit.history.journal import Journal
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
-from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import Seen, State
 from shipit.targets.heroku.observed import HerokuObserved, ProcessFacts, ReleaseFacts
 from shipit.targets.heroku.past import HerokuRecalled, judge_return, past_releases, plan_return, return_notes
-from tests import runs
 from tests.targets.heroku_place import Ended, HerokuPlace, heroku_place
 
 WEB = ", processes: {web: {command: [serve]}}"
@@ -114,61 +110,9 @@ def test_a_release_that_heroku_has_deleted_is_an_error_before_anything_changes(p
     before = len(place.writes)
     with pytest.raises(UsageError, match="can't return to v2: Heroku has deleted its images"):
         ended(place, "two", lambda run: rollback(run, "v2"))
-    with pytest.raises(UsageError, match="nothing to roll back to"):
+    with pytest.raises(UsageError, match="the image shop of web has no other registry: give it a repository"):
         ended(place, "two", rollback)
     assert len(place.writes) == before
-
-
-def test_images_that_heroku_has_deleted_are_released_again_from_another_registry(
-    place: HerokuPlace, tmp_path: Path
-) -> None:
-    with EmbeddedRegistry() as registry:
-
-        def ended_with_hub(note: str, call: Callable[[Run], int]) -> list[Event]:
-            place.run(note)
-            image = f"{{repository: {registry.host}/shop, tags: [latest], build: .}}"
-            text = f"app: shop\nimage: {image}\ntargets:\n  heroku: {{app: shop-prod, settle: 0s}}\n  hub: {{}}\n"
-            events: list[Event] = []
-            environment = place.environment
-            run = runs.run(runs.project(place.folder, text, environment), environment, events, clock=Clock())
-            run.journal = Journal(place.folder)
-            run.tell = Reporters(Listing(events), run.journal)
-            try:
-                call(run)
-            finally:
-                run.close()
-                run.journal.close()
-            return events
-
-        first = ended_with_hub("one", deploy)
-        pushed = next(event for event in first if isinstance(event, TargetFinished) and event.target == "hub")
-        ended_with_hub("two", deploy)
-        place.app.releases[1]["status"] = "expired"
-        warned: list[str] = []
-
-        def back(run: Run) -> int:
-            runs.react(run, lambda event: warned.append(event.message) if isinstance(event, Warned) else None)
-            return rollback(run, "v2")
-
-        with pytest.raises(UsageError, match="can't return to v2: Heroku has deleted its images") as caught:
-            ended_with_hub("two", back)
-    assert warned == ["it is left as it is: hub has no release 'v2'"]
-    [image] = pushed.images
-    command = f"shipit deploy heroku --image shop={image.reference}"
-    assert caught.value.hint == f"release its images again, with the settings of now: {command}"
-
-
-class Listing:
-    """A reporter that keeps the events."""
-
-    def __init__(self, events: list[Event]) -> None:
-        self._events = events
-
-    def __call__(self, envelope: Envelope) -> None:
-        self._events.append(envelope.event)
-
-    def close(self) -> None:
-        """Nothing is held back."""
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ KIND = Kind(
             "logs_in",
             "notes",
             "probes",
+            "pushes_again",
             "reissues",
             "renders",
             "restarts",

@@ -12,6 +12,7 @@ from shipit.release import Seen, Step, Verdict
 from shipit.targets.heroku.descriptions import is_about_config, released_images, returned_to, running_images
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import OWNED, HerokuObserved, ReleaseFacts, ShortDigest
+from shipit.targets.heroku.plan_again import Source, plan_again
 from shipit.targets.heroku.steps import RestoreConfig, RollBack
 from shipit.targets.heroku.wanted import Wanted
 from shipit.targets.log_times import SECONDS, parse_log_time
@@ -24,7 +25,8 @@ _STATES: Mapping[str, Literal["failed", "begun"]] = {"failed": "failed", "pendin
 class HerokuRecalled(NamedTuple):
     """An earlier release. `images`: process type -> first twelve digits. `config_marks`: name -> keyed hash of the value then.
 
-    `owned` are the names of the config vars that shipit had set then.
+    `owned` are the names of the config vars that shipit had set then. `sources`: process type -> where its image is,
+    for a release whose images Heroku has deleted.
     """
 
     version: int
@@ -32,6 +34,7 @@ class HerokuRecalled(NamedTuple):
     images: Mapping[str, str]
     config_marks: Mapping[str, str]
     owned: frozenset[str] = frozenset()
+    sources: Mapping[str, Source] = {}
 
 
 def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
@@ -69,12 +72,17 @@ def recalled_of(
 def plan_return(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
     """One rollback where other images run, then the config vars of shipit that differ; empty when the release runs.
 
+    Images that Heroku has deleted are pushed and released again in place of the rollback.
+
     Source: Heroku Platform API, POST /apps/{app}/releases, `release`.
     """
     running = {name: facts.short for name, facts in observed.formation.items()}
     steps: list[Step] = []
-    if running != dict(recalled.images):
+    is_back = not recalled.sources and running != dict(recalled.images)
+    if is_back:
         steps.append(_roll_back(recalled, observed, running))
+    if recalled.sources:
+        steps += plan_again(recalled.images, recalled.sources, observed)
     if changed := [name for name in _owned(recalled, observed) if _differs(name, recalled, observed)]:
         steps.append(
             RestoreConfig(
@@ -86,7 +94,7 @@ def plan_return(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Ste
                 images=recalled.images,
                 version=recalled.version,
                 marks={name: recalled.config_marks.get(name) for name in changed},
-                rolled_back_to=recalled.version if steps else 0,
+                rolled_back_to=recalled.version if is_back else 0,
             )
         )
     return tuple(steps)
@@ -98,7 +106,7 @@ def return_notes(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[st
     names = sorted({*recalled.config_marks, *observed.config_marks} - set(owned))
     others = [name for name in names if _differs(name, recalled, observed)]
     notes = ["the number and size of dynos stay as they are: Heroku's releases do not have them"]
-    if others:
+    if others and not recalled.sources:
         notes.append(f"Heroku may also set {', '.join(others)} back, which shipit has not set")
     return tuple(notes)
 
@@ -106,7 +114,8 @@ def return_notes(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[st
 def judge_return(recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen, *, pending_s: float) -> Verdict:
     """The health of the app, against the images and config vars of the earlier release."""
     marks = {name: recalled.config_marks[name] for name in _owned(recalled, observed) if name in recalled.config_marks}
-    images = {name: ShortDigest(short) for name, short in recalled.images.items()}
+    exact = {name: source.config_digest for name, source in recalled.sources.items()}
+    images = {name: exact.get(name, ShortDigest(short)) for name, short in recalled.images.items()}
     wanted = Wanted(images=images, quantities={}, sizes={}, env={}, env_marks=marks, secret_marks={})
     return judge_heroku(wanted, observed, seen, pending_s=pending_s)
 

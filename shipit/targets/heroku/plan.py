@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from shipit.digest import Digest
@@ -26,10 +26,10 @@ def plan_heroku(wanted: Wanted, observed: HerokuObserved) -> tuple[Step, ...]:
     command = next((step for step in removals if step.process == RELEASE), None)
     others = [step for step in (config, *removals) if step and step is not command]
     if release and others and RELEASE in observed.formation and RELEASE in release.updates:
-        command = _removal(RELEASE, wanted, observed, "take out the old release command")
+        command = removal(RELEASE, wanted.shorts, observed, "take out the old release command")
     releasing: list[DeployStep] = [step for step in (command, *others, release) if step]
     quantities, sizes = wanted.quantities, wanted.sizes
-    return (*_in_order(releasing, observed), *plan_scale(quantities, sizes, observed))
+    return (*in_order(releasing, observed), *plan_scale(quantities, sizes, observed))
 
 
 def plan_config(wanted: Wanted, observed: HerokuObserved) -> SetConfig | None:
@@ -72,14 +72,15 @@ def _unwanted_variables(wanted: Wanted, observed: HerokuObserved) -> tuple[str, 
 def plan_removals(wanted: Wanted, observed: HerokuObserved) -> list[RemoveProcess]:
     """Process types whose image shipit pushed and that deploy.yml no longer has."""
     names = _unwanted_processes(wanted, observed) if wanted.prune else []
-    return [_removal(name, wanted, observed, f"remove {name}") for name in names]
+    return [removal(name, wanted.shorts, observed, f"remove {name}") for name in names]
 
 
 def _unwanted_processes(wanted: Wanted, observed: HerokuObserved) -> list[str]:
     return sorted(name for name, facts in observed.formation.items() if name not in wanted.images and facts.is_ours)
 
 
-def _removal(name: str, wanted: Wanted, observed: HerokuObserved, summary: str) -> RemoveProcess:
+def removal(name: str, shorts: Mapping[str, str], observed: HerokuObserved, summary: str) -> RemoveProcess:
+    """Takes a process type out. `shorts`: process type -> first twelve digits of what is released with it."""
     image = observed.formation[name].short
     return RemoveProcess(
         f"remove {name}",
@@ -89,7 +90,7 @@ def _removal(name: str, wanted: Wanted, observed: HerokuObserved, summary: str) 
         undo=_rollback(observed),
         app=observed.id,
         baseline=observed.version,
-        images=wanted.shorts,
+        images=shorts,
         process=name,
         image=image,
     )
@@ -122,7 +123,7 @@ def _rollback(observed: HerokuObserved) -> str:
     return f"roll back to v{version}" if version else ""
 
 
-def _in_order(steps: Sequence[DeployStep], observed: HerokuObserved) -> Iterator[DeployStep]:
+def in_order(steps: Sequence[DeployStep], observed: HerokuObserved) -> Iterator[DeployStep]:
     """Steps that each make a release: which of how many, the command that runs in it, and what undoes it when that fails."""
     facts = observed.formation.get(RELEASE)
     command = (facts.short or "its present image") if facts else ""

@@ -111,6 +111,23 @@ class RollBack(ReleasingStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushAgain(ReleasingStep):
+    """Copies an image to Heroku's registry that it had before, from another one.
+
+    `process` names the repository at Heroku, and `source` is where the image is, by its digest. `command` and `attempt`
+    are what the app was given beside it, as in ImageUse; `config_digest` is that of the image with them.
+    """
+
+    type: ClassVar[str] = "heroku.push_again"
+
+    process: str
+    source: str
+    config_digest: Digest
+    command: tuple[str, ...] | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestoreConfig(ReleasingStep):
     """Sets config vars to the values that they had at an earlier release, which Heroku keeps.
 

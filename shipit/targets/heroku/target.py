@@ -26,6 +26,7 @@ from shipit.release import (
     Place,
     Release,
     Rendered,
+    Repository,
     Seen,
     State,
     Status,
@@ -45,15 +46,17 @@ from shipit.targets.heroku.destroy import leftovers, plan_destroy
 from shipit.targets.heroku.diagnose import diagnose
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.log_read import ProcessLog
-from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, parse_owned
+from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, ProcessFacts, parse_owned
 from shipit.targets.heroku.one_off import run_dyno, start_dyno
 from shipit.targets.heroku.plan import notes_on, plan_heroku
 from shipit.targets.heroku.plan_rollback import plan_rollback
 from shipit.targets.heroku.probe import probe_app
 from shipit.targets.heroku.processes import Processes
+from shipit.targets.heroku.push_again import find_sources, push_again
 from shipit.targets.heroku.reading import observed_of, read_app, with_owners
 from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.render import render_heroku
+from shipit.targets.heroku.steps import PushAgain
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
 from shipit.targets.history import RunningImage
@@ -174,6 +177,9 @@ class HerokuTarget:
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         client = replace(client_of(session, self.app), attempts=1)
+        if isinstance(step, PushAgain):
+            yield from push_again(Changes(self.name, client, session, RELEASE_S), self.processes, step)
+            return
         timeout_s = self.project.release.timeout if self.project.release else RELEASE_S
         yield from apply_step(Changes(self.name, client, session, timeout_s), step)
 
@@ -206,6 +212,16 @@ class HerokuTarget:
         session.environment.redactor.add(value for name, value in config.items() if name in names)
         marks = {name: session.mark(value) for name, value in config.items()}
         return past.recalled_of(found, releases, marks, parse_owned(config))
+
+    def recall_from(
+        self, release: PastRelease, repositories: Sequence[Repository], session: Session
+    ) -> past.HerokuRecalled:
+        """The images of process types that still run them are not looked for."""
+        recalled = self.recall(release, session)
+        formation = read_app(client_of(session, self.app)).formation
+        lost = {name: short for name, short in recalled.images.items() if not _runs(formation, name, short)}
+        sources = find_sources(self.processes, lost, release, repositories, session)
+        return recalled._replace(sources=sources)
 
     def plan_return(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
         return past.plan_return(recalled, observed)
@@ -303,6 +319,10 @@ class HerokuTarget:
             return client.manifest_digest(reference.repository, f"sha-{short}") is not None
         except RemoteError:
             return None
+
+
+def _runs(formation: Mapping[str, ProcessFacts], name: str, short: str) -> bool:
+    return name in formation and formation[name].short == short
 
 
 def _changed_names(release: Release, before: HerokuObserved) -> set[str]:
