@@ -69,6 +69,9 @@ def made_at_s(image: StoredImage) -> float | None:
 def _stored(delivery: Delivery, ref: ImageRef, digest: Digest, tags: tuple[str, ...]) -> StoredImage | None:
     """One image; None where the repository does not have it any more. Of an index or an artifact less is known."""
     bare = StoredImage(digest, tags, commit=_commit_of({}, tags))
+    # A tag has just been asked for; the content store may have what the repository has lost.
+    if not tags and delivery.registries.client(ref).manifest_digest(ref.repository, digest) is None:
+        return None
     try:
         manifest = delivery.registries.manifest(ref, digest)
         if not isinstance(manifest, Manifest):

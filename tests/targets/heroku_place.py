@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,6 +95,23 @@ class HerokuPlace:
 
     def statuses(self) -> list[str]:
         return [row["status"] for row in self.app.releases]
+
+
+def destroy_images(heroku: HerokuStandIn, app: App, version: int) -> Mapping[str, str]:
+    """Delete the images of a release, as Heroku does: its release can't be released again, and its blobs are gone."""
+    release, registry = app.releases[version - 1], heroku.registry
+    images, _ = app.past.pop(release["id"])
+    release.update(status="expired", eligible_for_rollback=False)
+    for (name, digest), (_, manifest) in list(registry.manifests.items()):
+        if json.loads(manifest)["config"]["digest"] in images.values():
+            del registry.manifests[name, digest]
+            registry.tags = {key: value for key, value in registry.tags.items() if value != digest}
+    kept = {row["digest"] for _, data in registry.manifests.values() for row in json.loads(data)["layers"]}
+    for digest in images.values():
+        assert digest not in kept
+        registry.blobs.pop(digest, None)
+        registry.linked -= {key for key in registry.linked if key[1] == digest}
+    return images
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from shipit.targets.heroku.observed import HerokuObserved, ProcessFacts
 from shipit.targets.heroku.plan_again import Source, plan_again
 from shipit.targets.heroku.steps import PushAgain, ReleaseImages, RemoveProcess
 from tests import runs
-from tests.targets.heroku_place import Ended, HerokuPlace, heroku_place
+from tests.targets.heroku_place import Ended, HerokuPlace, destroy_images, heroku_place
 
 COMMAND = ", processes: {web: {command: [serve]}}"
 CRASHING = COMMAND.replace("serve", "crash")
@@ -38,7 +38,7 @@ class Bench:
 
     def run(
         self, note: str, call: Callable[[Run], int], target: str = "", more: str = "", *, keeps: bool = True,
-        tags: str = "[latest]", hub: str = "  hub: {}\n",
+        tags: str = "[latest]", hub: str = "  hub: {}\n", command: str = "/hello",
     ) -> Ended:  # fmt: skip
         self.place.run(note)
         image = f"{{repository: {self.repository}, tags: {tags}, build: .}}"
@@ -46,7 +46,9 @@ class Bench:
         text = f"app: shop\nimage: {image}\n{more}\ntargets:\n  heroku: {heroku}\n{hub}"
         events: list[Event] = []
         environment = self.place.environment
-        run = runs.run(runs.project(self.place.folder, text, environment), environment, events, clock=Clock())
+        dockerfile = f'FROM scratch\nCOPY hello.txt /\nCMD ["{command}"]\n'
+        loaded = runs.project(self.place.folder, text, environment, dockerfile=dockerfile)
+        run = runs.run(loaded, environment, events, clock=Clock())
         tell, journal = run.tell, Journal(self.place.folder) if keeps else None
         run.journal = journal
         run.tell = lambda envelope: (tell(envelope), journal(envelope) if journal else None)[0]
@@ -58,21 +60,7 @@ class Bench:
                 journal.close()
 
     def destroy(self, version: int) -> Mapping[str, str]:
-        """Delete the images of a release, as Heroku does: its release can't be released again, and its blobs are gone."""
-        app, heroku = self.place.app, self.place.heroku.registry
-        release = app.releases[version - 1]
-        images, _ = app.past.pop(release["id"])
-        release.update(status="expired", eligible_for_rollback=False)
-        for (name, digest), (_, manifest) in list(heroku.manifests.items()):
-            if json.loads(manifest)["config"]["digest"] in images.values():
-                del heroku.manifests[name, digest]
-                heroku.tags = {key: value for key, value in heroku.tags.items() if value != digest}
-        kept = {row["digest"] for _, data in heroku.manifests.values() for row in json.loads(data)["layers"]}
-        for digest in images.values():
-            assert digest not in kept
-            heroku.blobs.pop(digest, None)
-            heroku.linked -= {key for key in heroku.linked if key[1] == digest}
-        return images
+        return destroy_images(self.place.heroku, self.place.app, version)
 
 
 @pytest.fixture
@@ -142,7 +130,7 @@ def test_a_rollback_names_what_it_looked_at_where_no_registry_has_the_image(benc
     with pytest.raises(UsageError) as caught:
         bench.run("two", back("v2"))
     short = next(iter(first.values()))[7:19]
-    looked = f"web ran {short}, and none of 2 images of {bench.repository} is that image"
+    looked = f"web ran {short}, and that is not among 1 image of {bench.repository}"
     assert caught.value.what == f"heroku can't return to v2: Heroku has deleted its images; {looked}"
     assert caught.value.hint == "build it again: check out the commit of then, and run shipit deploy heroku"
     bench.registry.password = "changed"
@@ -216,9 +204,9 @@ def test_a_step_takes_an_image_from_a_repository_of_deploy_yml_only(bench: Bench
 
 def test_a_failed_deploy_returns_to_a_deleted_release(bench: Bench) -> None:
     assert bench.run("good", deploy).code == 0
-    assert bench.run("bad", deploy, CRASHING, hub="").code == 1
+    assert bench.run("bad", deploy, hub="", command="crash").code == 1
     first = bench.destroy(2)
-    worse = bench.run("worse", deploy, f"{CRASHING}, on_failure: rollback", hub="")
+    worse = bench.run("worse", deploy, ", on_failure: rollback", hub="", command="crash")
     assert worse.code == 1
     assert (worse.finished.is_rolled_back, worse.finished.rolled_back_to) == (True, "v2"), worse.finished
     assert bench.place.app.images() == first

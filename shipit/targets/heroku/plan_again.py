@@ -42,7 +42,7 @@ def _push(name: str, source: Source, images: Mapping[str, str], observed: Heroku
     return PushAgain(
         f"push {name}",
         f"push {source.image} again from {from_.name}",
-        (f"{name}  {source.config_digest.short}, which Heroku has deleted",),
+        (f"{name}  {source.config_digest.short}, which Heroku has deleted", f"from {source.reference}"),
         effect="create",
         app=observed.id,
         baseline=observed.version,

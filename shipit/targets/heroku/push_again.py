@@ -65,7 +65,8 @@ def _source(
                 continue
             for attempt in range(MOST_ATTEMPTS):
                 digest = plain.with_command(command).with_attempt(attempt).config_digest
-                if digest.short == short and (not exact or digest in exact):
+                is_it = digest.short == short and (not exact or digest in exact)
+                if is_it and _is_there(plain, session):
                     return Source(image, str(ref), digest, command, attempt)
     return None
 
@@ -75,7 +76,7 @@ def _short(stored: StoredImage) -> str:
 
 
 def _read(ref: ImageRef, session: Session) -> BuiltImage | None:
-    """An image of another registry; None where it is not there, or is for other platforms or not an image."""
+    """An image that another registry has or had; None where it is for other platforms or not an image."""
     assert session.registries is not None
     try:
         source = session.registries.resolve(ref, PLATFORM, mirrored=False)
@@ -88,13 +89,29 @@ def _read(ref: ImageRef, session: Session) -> BuiltImage | None:
     return BuiltImage("", source.config, source.layers, PLATFORM, "", origin=source.ref)
 
 
+def _is_there(image: BuiltImage, session: Session) -> bool:
+    """Whether the registry has the image now: manifests are read from the content store of this machine where it has them."""
+    assert session.registries is not None
+    ref = image.origin
+    if ref is None or ref.digest is None:
+        return False
+    return session.registries.client(ref).manifest_digest(ref.repository, ref.digest) == ref.digest
+
+
 def _none(process: str, short: str, image: str, has_command: bool, asked: Sequence[Repository]) -> RemoteError:
     """The refusal, with what was looked at."""
     if not asked:
         return RemoteError(f"the image {image} of {process} has no other registry: give it a repository: in deploy.yml")
-    looked = ", ".join(f"{counted(len(own.images), 'image')} of {own.repository}" for own in asked)
-    with_command = ", with the command of now," if has_command else ""
-    return RemoteError(f"{process} ran {short}, and none of {looked}{with_command} is that image")
+    with_command = ", each with the command of now," if has_command else ""
+    return RemoteError(
+        f"{process} ran {short}, and that{with_command} is not among {', '.join(map(_looked_at, asked))}"
+    )
+
+
+def _looked_at(repository: Repository) -> str:
+    images = [stored for stored in repository.images if not stored.is_record]
+    left_out = f", whose other {counted(repository.left_out, 'tag')} were not read" if repository.left_out else ""
+    return f"{counted(len(images), 'image')} of {repository.repository}{left_out}"
 
 
 def push_again(changes: Changes, processes: Processes, step: PushAgain) -> Iterator[Event]:
@@ -112,7 +129,7 @@ def push_again(changes: Changes, processes: Processes, step: PushAgain) -> Itera
         raise DeployFailed(what, where=changes.name, hint="make a new plan")
     plain = _read(source, session)
     built = plain.with_command(step.command).with_attempt(step.attempt) if plain else None
-    if built is None or built.config_digest != step.config_digest:
+    if built is None or built.config_digest != step.config_digest or not _is_there(built, session):
         what = f"{step.source} is not the image {step.config_digest.short} any more"
         raise DeployFailed(what, where=changes.name, hint="run it again: it looks for the image again")
     session.fence()
