@@ -210,6 +210,7 @@ def test_the_pipeline_knows_no_kind() -> None:
                 "shipit.targets.base",
                 "shipit.targets.history",
                 "shipit.targets.locks",
+                "shipit.targets.log_query",
                 "shipit.targets.verbs",
                 "shipit.targets.session",
             ), f"{file.name} imports {name}"

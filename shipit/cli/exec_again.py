@@ -1,7 +1,4 @@
-"""`shipit exec` given again: begun without typer and without reading deploy.yml, where nothing of it has changed.
-
-What is unusual, and every error before the command begins, is left to the usual way, which tells it.
-"""
+"""`shipit exec` given again: see `again`."""
 
 from __future__ import annotations
 
@@ -10,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from shipit.cli import signals
+from shipit.cli.again import exit_code_of_error, find_entry, has_only, keep_entry, unless_unusual
 from shipit.cli.attached import command_here, exit_code_of, relay_here
-from shipit.cli.printing import read_environment
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import Interrupted
-from shipit.shortcut.entries import Entry, read_entry
+from shipit.shortcut.entries import Entry
 
 if TYPE_CHECKING:
     from shipit.cli.options import CommandOptions
@@ -27,31 +24,27 @@ NAME, SEPARATOR = "exec", "--"
 
 
 def exec_again(words: Sequence[str]) -> int | None:
-    """The exit code of a command line that was given before; None where it has to be run the usual way."""
+    """The exit code of the command; None where it has to be run the usual way."""
     before, command = _parted(words)
-    environment = read_environment()
-    if not command or environment.in_ci or (entry := read_entry(before, environment)) is None:
+    if not command or (found := find_entry(before)) is None:
+        return None
+    entry, environment = found
+    has_terminal = entry.options.get("tty")
+    if has_terminal not in (None, True, False):
         return None
     clock = Clock()
     try:
         with signals.on_signal(clock.cancel.set):
-            begin = _begun(entry, environment, clock)
-            return None if begin is None else _run(begin, command_here(command, has_terminal=entry.has_terminal), clock)
+            begin = unless_unusual(lambda: _begun(entry, environment, clock), clock)
+            return None if begin is None else _run(begin, command_here(command, has_terminal=has_terminal), clock)
     except Interrupted as error:
         signals.leave(error)
 
 
-def _begun(entry: Entry, environment: ProcessEnvironment, clock: Clock) -> Callable[[Command], Remote] | None:
-    """A function that begins a command; None after any error, which the usual way meets again and tells."""
+def _begun(entry: Entry, environment: ProcessEnvironment, clock: Clock) -> Callable[[Command], Remote]:
     from shipit.targets.kinds import find_kind
 
-    environment.redactor.add(environment.variables[name] for name in entry.held if name in environment.variables)
-    try:
-        return find_kind(entry.kind).load_reopen()(entry.pinned, environment, clock)
-    except Interrupted:
-        raise
-    except Exception:
-        return None
+    return find_kind(entry.kind).load_reopen()(entry.pinned, environment, clock)
 
 
 def _run(begin: Callable[[Command], Remote], command: Command, clock: Clock) -> int:
@@ -66,48 +59,21 @@ def _run(begin: Callable[[Command], Remote], command: Command, clock: Clock) -> 
     except Interrupted:
         raise
     except Exception as error:
-        return _told(error)
-
-
-def _told(error: Exception) -> int:
-    """Print an error as every command does; the exit code."""
-    import typer
-
-    from shipit.cli.attached import own_exit_code
-    from shipit.cli.exits import exit_on_error
-
-    try:
-        with exit_on_error(False), own_exit_code():
-            raise error
-    except typer.Exit as end:
-        return end.exit_code
+        return exit_code_of_error(error, is_own=True)
 
 
 def keep_for_again(
     options: CommandOptions, project: Project, environment: ProcessEnvironment, target: Target, workload: str
 ) -> None:
-    """Keep what the same command line needs the next time; nothing where more is needed than an entry can hold."""
-    from shipit.shortcut.entries import write_entry
-    from shipit.shortcut.project_inputs import entry_of
+    """Keep what the same command line needs the next time."""
     from shipit.targets.verbs import pins
 
     before, command = _parted(sys.argv[1:])
     # Words on the other side of `--` that belong to the command, or to shipit, are not in the name of the entry.
-    if (
-        before[:1] != (NAME,)
-        or command != tuple(options.command or ())
-        or not pins(target)
-        or environment.in_ci
-        or not _is_plain(options)
-    ):
-        return
-    if (pinned := target.pinned(workload)) is None:
-        return
-    if (entry := entry_of(before, project, environment, target.kind.name, pinned)) is not None:
-        try:
-            write_entry(before, entry._replace(has_terminal=options.tty), environment)
-        except OSError:
-            return
+    is_named = before[:1] == (NAME,) and command == tuple(options.command or ())
+    free = ("workload", "command", "environment", "tty", "interactive")
+    if is_named and pins(target) and has_only(options, *free):
+        keep_entry(before, project, environment, target.kind.name, target.pinned(workload), {"tty": options.tty})
 
 
 def _parted(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -116,12 +82,3 @@ def _parted(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ()
     at = list(words).index(SEPARATOR)
     return tuple(words[:at]), tuple(words[at + 1 :])
-
-
-def _is_plain(options: CommandOptions) -> bool:
-    """True when no option is given but those that are in the words of the entry, and those that change nothing."""
-    from dataclasses import fields
-
-    free = ("workload", "command", "environment", "tty", "interactive")
-    given = [own.name for own in fields(options) if own.name not in free and getattr(options, own.name) != own.default]
-    return not given

@@ -37,11 +37,8 @@ def main() -> None:
     secure_streams()
     # Imports create many objects that stay: collecting garbage among them wastes time.
     gc.set_threshold(500_000, 20, 20)
-    if sys.argv[1:2] == ["exec"]:
-        from shipit.cli.exec_again import exec_again
-
-        if (code := exec_again(sys.argv[1:])) is not None:
-            _leave(code)
+    if (code := _run_again(sys.argv[1:])) is not None:
+        _leave(code)
     from shipit.cli.app import app
     from shipit.config.process_environment import forbid_plugins
 
@@ -50,6 +47,19 @@ def main() -> None:
         app(prog_name="shipit")
     except SystemExit as end:
         _leave(end.code)
+
+
+def _run_again(words: list[str]) -> int | None:
+    """The exit code of a command line that was given before; None where it has to be run the usual way."""
+    if words[:1] == ["exec"]:
+        from shipit.cli.exec_again import exec_again
+
+        return exec_again(words)
+    if words[:1] == ["logs"]:
+        from shipit.cli.logs_again import logs_again
+
+        return logs_again(words)
+    return None
 
 
 def _leave(code: object) -> None:

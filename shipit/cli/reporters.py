@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipit.cli.options import ProjectOptions
 from shipit.cli.printing import note
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
 
 if TYPE_CHECKING:
+    from shipit.cli.options import ProjectOptions
     from shipit.envelope import Envelope, Reporter
 
 
@@ -52,7 +52,10 @@ def make_reporter(
     options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool = True, is_live: bool = True
 ) -> Reporter:
     """The reporter that `--output` names, and one for `--events`. Raises: UsageError for a file that can't be written."""
-    return _with_events(_shown(options, environ, shows_plan=shows_plan, is_live=is_live), options)
+    return _with_events(
+        shown_reporter(options.output, environ, no_color=options.no_color, shows_plan=shows_plan, is_live=is_live),
+        options,
+    )
 
 
 def make_warnings(options: ProjectOptions) -> Reporter:
@@ -73,21 +76,23 @@ def _with_events(shown: Reporter, options: ProjectOptions) -> Reporter:
     return Reporters(shown, _events_file(options.events))
 
 
-def _shown(options: ProjectOptions, environ: ProcessEnvironment, *, shows_plan: bool, is_live: bool) -> Reporter:
-    """`auto` is a live view if stderr is a terminal, and plain lines if not."""
-    if options.output == "json":
+def shown_reporter(
+    output: str, environ: ProcessEnvironment, *, no_color: bool, shows_plan: bool = True, is_live: bool = True
+) -> Reporter:
+    """The reporter of a value of `--output`. `auto` is a live view if stderr is a terminal, and plain lines if not."""
+    if output == "json":
         from shipit.report.json_lines import JsonReporter
 
         return JsonReporter()
-    color = not (options.no_color or environ.get("NO_COLOR"))
+    color = not (no_color or environ.get("NO_COLOR"))
     is_dumb = environ.in_ci or environ.get("TERM") == "dumb"
-    if is_live and options.output == "auto" and sys.stderr.isatty() and not is_dumb:
+    if is_live and output == "auto" and sys.stderr.isatty() and not is_dumb:
         from shipit.report.terminal import TerminalReporter
 
         return TerminalReporter(color=color, shows_plan=shows_plan)
     out_color = color and sys.stdout.isatty() and not is_dumb
     color = color and (environ.in_ci or sys.stderr.isatty())
-    if options.output == "github":
+    if output == "github":
         from shipit.report.github import GithubReporter
 
         summary = environ.get("GITHUB_STEP_SUMMARY")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from shipit.cli.exits import can_ask, cancelling, confirm, prompt
+from shipit.cli.closing import closing
+from shipit.cli.exits import can_ask, confirm, prompt
 from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, limit_of, target_options
 from shipit.cli.printing import REDACTOR, note, read_environment
 from shipit.cli.reporters import Silent, make_reporter, make_warnings
@@ -15,7 +16,7 @@ from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.config.overlay import hint_for_no_target
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.errors import ShipitError, UsageError
+from shipit.errors import UsageError
 from shipit.targets.kinds import KindModels, create_target
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def workload_run(
     target = create_target(selected, project.targets[selected], project, environ)
     reporter = make_warnings(options)
     run = CommandRun(project, target, environ, clock, reporter)
-    with _closing(run, clock, reporter):
+    with closing(run, clock, reporter):
         if options.output == "json" or options.events:
             run.learn_near_secrets()
         yield run, target, lambda: find_workload(target, name.workload, verb)
@@ -179,7 +180,7 @@ def running(
         take_over=_take_over(reporter, asks),
         timeout_s=timeout_s, journal=journal, source=source,
     )  # fmt: skip
-    with _closing(run, clock, reporter):
+    with closing(run, clock, reporter):
         if keeps_journal:
             _share_runs(run, reporter)
         yield run
@@ -209,23 +210,6 @@ def _share_runs(run: Run, reporter: Reporter) -> None:
 
     run.state_runs = StateRuns(state, author)
     run.tell = Reporters(reporter, run.state_runs)
-
-
-@contextmanager
-def _closing(run: Run | CommandRun, clock: Clock, reporter: Reporter) -> Iterator[None]:
-    """Close a run and its reporter at the end, and tell an error of the block. Signals cancel the clock."""
-    from shipit.report.problems import failure_of
-
-    with cancelling(clock):
-        try:
-            yield
-        except ShipitError as error:
-            run.emit(failure_of(run.redactor.error(error)))
-            error.is_told = True
-            raise
-        finally:
-            run.close()
-            reporter.close()
 
 
 def _confirm(verb: str, yes: bool, reporter: Reporter, asks: bool) -> Callable[[Plan, Sequence[str]], bool]:

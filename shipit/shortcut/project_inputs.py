@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from shipit.config.held import held_names, used_names
 from shipit.config.process_environment import ProcessEnvironment
@@ -17,7 +18,12 @@ _ESCAPE = re.compile(r"\\(?:[xuU]|\r?\n)")
 
 
 def entry_of(
-    words: tuple[str, ...], project: Project, environment: ProcessEnvironment, kind: str, pinned: dict[str, object]
+    words: tuple[str, ...],
+    project: Project,
+    environment: ProcessEnvironment,
+    kind: str,
+    pinned: dict[str, object],
+    options: dict[str, object] | None = None,
 ) -> Entry | None:
     """The entry of a command line; None where its project depends on more than an entry can name.
 
@@ -42,4 +48,14 @@ def entry_of(
         return None
     inputs = Inputs(tuple(texts), tuple(sorted(names)))
     digest = digest_of(words, inputs, environment, texts)
-    return Entry(inputs, digest, kind, pinned, held_names(project.source.tree))
+    return Entry(inputs, digest, kind, pinned, held_names(project.source.tree), options or {})
+
+
+def masks_all(project: Project, secrets: Iterable[str]) -> bool:
+    """Whether the variables that an entry names hold all values of these secrets that are masked in a log.
+
+    What a program gives is not read for a log, so that there is nothing to mask; a file would have to be read.
+    """
+    held = held_names(project.source.tree)
+    sources = [project.secrets[name] for name in secrets]
+    return all(source.file is None and (source.env is None or source.env in held) for source in sources)

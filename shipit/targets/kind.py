@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 if TYPE_CHECKING:
     # A Kind is made at start-up; what it names is imported when it is asked for.
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from shipit.clock import Clock
     from shipit.config.model import TargetConfig
     from shipit.config.process_environment import ProcessEnvironment
     from shipit.config.project import Project
     from shipit.drafts.kind import KindDraft
-    from shipit.events import Emit
+    from shipit.events import Emit, LogLine
+    from shipit.targets.log_query import LogQuery
     from shipit.targets.remote import Command, Remote
+
+    ReopenLogs: TypeAlias = Callable[
+        [Mapping[str, Any], ProcessEnvironment, Clock, Emit, LogQuery], Sequence[Callable[[], Iterator[LogLine]]]
+    ]
 
 # `module:name`, imported when it is asked for.
 Reference: TypeAlias = str
@@ -45,6 +50,7 @@ Capability = Literal[
     "stops",
     "executes",
     "pins",
+    "pins_logs",
     "runs_once",
     "forwards",
     "destroys",
@@ -84,6 +90,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "stops": ("plan_stop", "judge_stop", "plan_start", "judge_start"),
     "executes": ("execute",),
     "pins": ("pinned",),
+    "pins_logs": ("pinned_logs",),
     "runs_once": ("run_once", "start_once"),
     "forwards": ("ports",),
     "destroys": ("inventory", "plan_destroy", "leftovers"),
@@ -113,7 +120,8 @@ class Kind(NamedTuple):
     `config`: the pydantic model of its part of deploy.yml, a subclass of TargetConfig. `target`: a function of the target's
     name, its config, the project and the process environment that makes a Target. `steps`: the modules of its Step
     classes. `login`: what `shipit login KIND` calls with the process environment, a clock and an emit; it says whose login
-    is in use, or raises ShipitError. `reopen`: what begins a command with what the capability `pins` gave. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
+    is in use, or raises ShipitError. `reopen`: what begins a command with what the capability `pins` gave, `reopen_logs`: what reads logs
+    with what `pins_logs` gave. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
     the names of workloads, for shell completion. `instead`: a command of shipit that it lacks -> what to use instead.
     """
@@ -125,6 +133,7 @@ class Kind(NamedTuple):
     capabilities: frozenset[Capability] = frozenset()
     login: Reference = ""
     reopen: Reference = ""
+    reopen_logs: Reference = ""
     draft: Reference = ""
     guide: str = ""
     parts: Mapping[str, Reference] = {}
@@ -151,6 +160,9 @@ class Kind(NamedTuple):
 
     def load_reopen(self) -> Callable[[Mapping[str, Any], ProcessEnvironment, Clock], Callable[[Command], Remote]]:
         return cast("Callable[..., Callable[[Command], Remote]]", load(self.reopen))
+
+    def load_reopen_logs(self) -> ReopenLogs:
+        return cast("ReopenLogs", load(self.reopen_logs))
 
     def load_steps(self) -> None:
         """Import the classes of its steps, so that they can be read from JSON."""

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from shipit.events import LogLine
 from shipit.release import Destruction, Leftover, Release, Rendered, Seen, Step, Verdict
 from shipit.targets.base import Target
+from shipit.targets.log_query import LogQuery
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Ports, Remote, Started
 from shipit.targets.session import Session
-
-
-class LogQuery(NamedTuple):
-    """Which lines of a log are wanted.
-
-    `since_s`: how many seconds back from now, `tail`: how many of the last lines of each instance; None for no limit.
-    `previous`: those of the run before the last restart.
-    """
-
-    follow: bool = False
-    since_s: float | None = None
-    tail: int | None = None
-    previous: bool = False
 
 
 class HasWorkloads(Target, Protocol):
@@ -110,6 +98,14 @@ class Pins(Executes, Protocol):
 
     def pinned(self, workload: str) -> dict[str, Any] | None:
         """Pure: what deploy.yml says that `execute` needs, as JSON and without secrets; None where it needs more."""
+        ...
+
+
+class PinsLogs(HasLogs, Protocol):
+    """Reads logs again without deploy.yml: what it gives is kept, and handed to `reopen_logs` of its kind."""
+
+    def pinned_logs(self, workloads: Sequence[str]) -> dict[str, Any] | None:
+        """Pure: what deploy.yml says that `logs` needs, as JSON and without secrets; None where it needs more."""
         ...
 
 
@@ -206,6 +202,10 @@ def executes(target: Target) -> TypeGuard[Executes]:
 
 def pins(target: Target) -> TypeGuard[Pins]:
     return "pins" in target.kind.capabilities
+
+
+def pins_logs(target: Target) -> TypeGuard[PinsLogs]:
+    return "pins_logs" in target.kind.capabilities
 
 
 def runs_once(target: Target) -> TypeGuard[RunsOnce]:

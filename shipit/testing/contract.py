@@ -23,10 +23,11 @@ from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step
 from shipit.targets.base import Target, previews, reverts
 from shipit.targets.history import has_history, records_releases, returns
 from shipit.targets.kind import METHODS
+from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote
-from shipit.targets.verbs import LogQuery, destroys, has_logs, restarts, runs_once, scales
+from shipit.targets.verbs import destroys, has_logs, restarts, runs_once, scales
 from shipit.testing.case import SECRET, Case
 
 # How long a one-off command of the contract may take.

@@ -19,8 +19,8 @@ from shipit.rehearsal.memory import KIND
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.release import ImageUse
+from shipit.targets.log_query import LogQuery
 from shipit.targets.session import Session
-from shipit.targets.verbs import LogQuery
 from tests import runs
 
 SECRET = "canary-secret-4711"

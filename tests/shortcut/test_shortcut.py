@@ -167,8 +167,8 @@ def test_a_link_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "null", "[]", "{}", '[[["a"], []], "", "kubernetes", {}, [], null]', '[[[1], []], "d", "k", {}, [], null]',
-     '[[[], []], "d", "k", [], [], null]', '[[[], []], 1, "k", {}, [], null]', '[[[], []], "d", "k", {}, [], 7]', "[" * 5000],
+    ["", "{", "null", "[]", "{}", '[[["a"], []], "", "kubernetes", {}, [], {}]', '[[[1], []], "d", "k", {}, [], {}]',
+     '[[[], []], "d", "k", [], [], {}]', '[[[], []], 1, "k", {}, [], {}]', '[[[], []], "d", "k", {}, [], 7]', "[" * 5000],
 )  # fmt: skip
 def test_what_is_no_entry_is_not_used(tmp_path: Path, text: str) -> None:
     kept(tmp_path)

@@ -18,7 +18,8 @@ from shipit.rehearsal.app import App
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
 from shipit.targets.log_lines import LONGEST_LINE
-from shipit.targets.verbs import LogQuery, has_logs
+from shipit.targets.log_query import LogQuery
+from shipit.targets.verbs import has_logs
 from tests import runs
 
 DEPLOY = (

@@ -15,8 +15,8 @@ from shipit.events import Event, Warned
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.log import Instance, InstanceLog, ServiceLog
 from shipit.targets.engine.owner import SERVICE, Owner
+from shipit.targets.log_query import LogQuery
 from shipit.targets.session import Clients, Session
-from shipit.targets.verbs import LogQuery
 from tests.targets.answering_host import answering_host
 
 

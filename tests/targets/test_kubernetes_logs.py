@@ -16,7 +16,8 @@ from shipit.events import Event, LogLine, Retried, Warned
 from shipit.rehearsal.server import Response
 from shipit.targets.kubernetes import log_follow, workload_logs
 from shipit.targets.log_lines import LONGEST_LINE
-from shipit.targets.verbs import LogQuery, has_logs
+from shipit.targets.log_query import LogQuery
+from shipit.targets.verbs import has_logs
 from tests import runs
 from tests.servers.kube_logs import ENDED, LogServer, at, owned, status, text
 

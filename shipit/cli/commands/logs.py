@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from shipit.cli.exits import exit_on_error
+from shipit.cli.logs_again import keep_for_again
 from shipit.cli.options import WorkloadOptions
 from shipit.cli.printing import check_reader
 from shipit.cli.runs import workloads_run
@@ -60,12 +61,14 @@ def run(options: LogOptions) -> None:
         since_s = _since(options.since)
         with workloads_run(options, "logs", is_live=False) as (run, chosen):
             from shipit.pipeline.logs import show_logs
-            from shipit.targets.verbs import LogQuery
+            from shipit.targets.log_query import LogQuery
 
             tail = _LINES if options.tail is None and since_s is None else options.tail
             run.read_near_secrets()
+            wanted = LogQuery(options.follow, since_s, tail, options.previous)
+            keep_for_again(options, run, chosen, wanted)
             try:
-                show_logs(run, chosen, LogQuery(options.follow, since_s, tail, options.previous), check_reader)
+                show_logs(run, chosen, wanted, check_reader)
             except Interrupted as end:
                 # The usual way to end it: nothing is said.
                 raise typer.Exit(end.exit_code) from None

@@ -37,11 +37,11 @@ from shipit.release import (
 )
 from shipit.targets.kind import Kind
 from shipit.targets.locks import Holder, LockState
+from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
-from shipit.targets.verbs import LogQuery
 
 AUTHOR = "shipit"
 # How often a log that is followed is read.

@@ -34,10 +34,10 @@ from shipit.targets.engine.records import data_volumes, read_records
 from shipit.targets.engine.running import find_running
 from shipit.targets.engine.stock import Stocks, plan_prune, prune_notes
 from shipit.targets.locks import Holder, LockState
+from shipit.targets.log_query import LogQuery
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
-from shipit.targets.verbs import LogQuery
 
 
 class Operations(HostPlace):

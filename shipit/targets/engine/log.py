@@ -17,10 +17,10 @@ from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.facts import name_of
 from shipit.targets.engine.owner import Owner
 from shipit.targets.log_lines import read_lines
+from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import log_time, parse_log_time
 from shipit.targets.seen_lines import SeenLines
 from shipit.targets.session import Session
-from shipit.targets.verbs import LogQuery
 
 # How often a log that is followed is read, and how far back each time.
 _LOOK_S, _WINDOW_S = 0.5, 2

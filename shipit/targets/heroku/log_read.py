@@ -19,9 +19,9 @@ from shipit.http.statuses import refusal
 from shipit.targets.heroku.address import is_trusted_url
 from shipit.targets.heroku.client import HerokuClient
 from shipit.targets.log_lines import read_lines
+from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import log_time, parse_log_time
 from shipit.targets.seen_lines import SeenLines
-from shipit.targets.verbs import LogQuery
 
 # All that Heroku keeps of an app.
 KEPT_LINES = 1_500

@@ -60,10 +60,10 @@ from shipit.targets.heroku.steps import PushAgain
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
 from shipit.targets.history import RunningImage
+from shipit.targets.log_query import LogQuery
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Clients, Session
-from shipit.targets.verbs import LogQuery
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
 RELEASE_S = 3600.0

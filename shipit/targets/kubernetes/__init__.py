@@ -17,6 +17,7 @@ KIND = Kind(
             "examines",
             "executes",
             "pins",
+            "pins_logs",
             "forwards",
             "guards",
             "has_history",
@@ -39,6 +40,7 @@ KIND = Kind(
         ]
     ),
     reopen="shipit.targets.kubernetes.reopen:reopen",
+    reopen_logs="shipit.targets.kubernetes.reopen_logs:reopen_logs",
     draft="shipit.targets.kubernetes.draft:DRAFT",
     instead={
         "stop": "shipit scale TARGET/WORKLOAD=0",

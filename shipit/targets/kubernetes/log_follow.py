@@ -13,16 +13,16 @@ from shipit.events import Emit, LogLine, Retried, Warned
 from shipit.http.retry import backoff_s
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
+from shipit.targets.kubernetes.log_choice import MOST_STREAMS, first_query, has_log
 from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
 from shipit.targets.kubernetes.log_read import ContainerName, LogGone, log_lines, open_log
-from shipit.targets.kubernetes.log_state import ContainerLog, first_query, has_log, since_of
+from shipit.targets.kubernetes.log_state import ContainerLog, since_of
 from shipit.targets.kubernetes.server import Query, error_of
-from shipit.targets.verbs import LogQuery
+from shipit.targets.log_query import LogQuery
 from shipit.threads import Workers
 
-# How often the pods are looked at, and how many logs are read at once.
+# How often the pods are looked at.
 LOOK_S = 1.0
-MOST_STREAMS = 200
 # Pieces of logs that wait to be taken, each of 64 KiB at most.
 _WAITING = 32
 _PUT_S = 0.2

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from shipit.targets.kubernetes.named_workloads import NamedWorkloads
     from shipit.targets.kubernetes.run_job import OneOff
     from shipit.targets.locks import Holder, LockState
+    from shipit.targets.log_query import LogQuery
     from shipit.targets.orders import RestartOrder, ScaleOrder
     from shipit.targets.remote import Command, Ports, Remote, Started
-    from shipit.targets.verbs import LogQuery
 
 
 class Operations(ClusterPlace):
@@ -102,6 +102,17 @@ class Operations(ClusterPlace):
             return None
         manifest = self._workloads.with_pods(workload)
         return pinned_of(manifest, config.context, config.server, config.namespace.name, config.timeout)
+
+    def pinned_logs(self, workloads: Sequence[str]) -> dict[str, Any] | None:
+        from shipit.targets.kubernetes.reopen_logs import pinned_of
+
+        config, own = self.config, self._workloads
+        if config.has_manifests or config.impersonate:
+            return None
+        owners = {name: own.owners(name) for name in workloads}
+        if any(one.namespace != self.namespace for found in owners.values() for one in found):
+            return None
+        return pinned_of(self.name, owners, config.context, config.server, config.namespace.name)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
         return self._one_off(workload, session, size).run(command)

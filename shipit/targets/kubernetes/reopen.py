@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.errors import RemoteError
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.exec import connect, find_container
-from shipit.targets.kubernetes.place import find_context
 from shipit.targets.kubernetes.render import Manifest
-from shipit.targets.kubernetes.server import ApiServer
+from shipit.targets.kubernetes.reopened_place import reopened_place
 
 if TYPE_CHECKING:
     from shipit.events import Event
@@ -39,13 +37,9 @@ def reopen(pinned: Mapping[str, Any], environment: ProcessEnvironment, clock: Cl
 
     A certificate that is not verified is an error here: the warning is told by the longer way.
     """
-    context = find_context(environment, pinned["context"])
-    wanted = pinned["server"]
-    if not context.is_verified or (wanted and wanted.rstrip("/") != context.server.rstrip("/")):
-        raise RemoteError("the place is not the one of deploy.yml, or not verified", where=context.server)
-    namespace = pinned["namespace"] or context.namespace or "default"
+    server, namespace = reopened_place(pinned, environment)
     deadline = Deadline.after(clock, pinned["timeout_s"])
-    client = KubernetesClient(ApiServer(context, environment), deadline, _ignore, attempts=1)
+    client = KubernetesClient(server, deadline, _ignore, attempts=1)
     return partial(connect, client, "exec", *find_container(client, pinned["manifest"], namespace))
 
 

@@ -14,12 +14,11 @@ from shipit.http.messages import Answer
 from shipit.parallel import together
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Container, Pod
-from shipit.targets.kubernetes.log_follow import MOST_STREAMS, Following
+from shipit.targets.kubernetes.log_choice import MOST_STREAMS, first_query, has_log
 from shipit.targets.kubernetes.log_pods import Owner, WorkloadPods
 from shipit.targets.kubernetes.log_read import ContainerName, LogGone, log_lines, open_log
-from shipit.targets.kubernetes.log_state import first_query, has_log
 from shipit.targets.kubernetes.server import Query, error_of
-from shipit.targets.verbs import LogQuery
+from shipit.targets.log_query import LogQuery
 
 # What the API server answers for a log that is not there yet, or not any more.
 _NOT_THERE = (400, 404)
@@ -30,6 +29,8 @@ def read_logs(
 ) -> Iterator[LogLine]:
     """The log lines of a workload of a target; `owners` are its objects. Raises: RemoteError, UsageError."""
     if wanted.follow:
+        from shipit.targets.kubernetes.log_follow import Following
+
         yield from Following(client, target, workload, wanted).lines(owners)
         return
     found = together({owner: WorkloadPods(client, owner).read for owner in owners}, client.deadline.clock)

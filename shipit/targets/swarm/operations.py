@@ -25,6 +25,7 @@ from shipit.targets.engine.prune import own_repositories
 from shipit.targets.engine.records import data_volumes
 from shipit.targets.engine.stock import Stocks, plan_prune, prune_notes
 from shipit.targets.locks import Holder, LockState
+from shipit.targets.log_query import LogQuery
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Session
@@ -37,7 +38,6 @@ from shipit.targets.swarm.ports import TaskPorts
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.stack_of_docker import made_by_docker
 from shipit.targets.swarm.stock import images_after, read_stock
-from shipit.targets.verbs import LogQuery
 
 
 def _unread(trouble: str, query: Mapping[str, str]) -> bytes:
