@@ -5,41 +5,29 @@ What is unusual, and every error before the first output, is left to the usual w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from shipit.cli.printing import read_environment
-from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.errors import Interrupted
+from shipit.errors import UsageError
 from shipit.shortcut.entries import Entry, read_entry
 
 if TYPE_CHECKING:
     from shipit.cli.options import ProjectOptions
     from shipit.config.project import Project
 
-T = TypeVar("T")
-
 
 def find_entry(words: Sequence[str]) -> tuple[Entry, ProcessEnvironment] | None:
     """The entry of a command line, with the process environment, whose redactor masks what the entry holds back."""
-    environment = read_environment()
+    try:
+        environment = read_environment()
+    except UsageError:
+        return None
     if environment.in_ci or (entry := read_entry(words, environment)) is None:
         return None
     environment.redactor.add(environment.variables[name] for name in entry.held if name in environment.variables)
     return entry, environment
-
-
-def unless_unusual(begin: Callable[[], T], clock: Clock) -> T | None:
-    """What a function gives; None after any error, which the usual way meets again and tells. Raises: Interrupted."""
-    try:
-        return begin()
-    except Interrupted:
-        raise
-    except Exception:
-        # The usual way would not know of a signal that has come.
-        clock.check()
-        return None
 
 
 def keep_entry(

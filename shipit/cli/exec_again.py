@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from shipit.cli import signals
-from shipit.cli.again import exit_code_of_error, find_entry, has_only, keep_entry, unless_unusual
+from shipit.cli.again import exit_code_of_error, find_entry, has_only, keep_entry
 from shipit.cli.attached import command_here, exit_code_of, relay_here
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
@@ -35,16 +35,25 @@ def exec_again(words: Sequence[str]) -> int | None:
     clock = Clock()
     try:
         with signals.on_signal(clock.cancel.set):
-            begin = unless_unusual(lambda: _begun(entry, environment, clock), clock)
-            return None if begin is None else _run(begin, command_here(command, has_terminal=has_terminal), clock)
+            if (begin := _begun(entry, environment, clock)) is not None:
+                return _run(begin, command_here(command, has_terminal=has_terminal), clock)
+        # The usual way would not know of a signal that has come.
+        clock.check()
     except Interrupted as error:
         signals.leave(error)
+    return None
 
 
-def _begun(entry: Entry, environment: ProcessEnvironment, clock: Clock) -> Callable[[Command], Remote]:
+def _begun(entry: Entry, environment: ProcessEnvironment, clock: Clock) -> Callable[[Command], Remote] | None:
+    """A function that begins a command; None after any error, which the usual way meets again and tells. Raises: Interrupted."""
     from shipit.targets.kinds import find_kind
 
-    return find_kind(entry.kind).load_reopen()(entry.pinned, environment, clock)
+    try:
+        return find_kind(entry.kind).load_reopen()(entry.pinned, environment, clock)
+    except Interrupted:
+        raise
+    except Exception:
+        return None
 
 
 def _run(begin: Callable[[Command], Remote], command: Command, clock: Clock) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shipit.cli.again import exit_code_of_error, find_entry, has_only, keep_entry, unless_unusual
+from shipit.cli.again import exit_code_of_error, find_entry, has_only, keep_entry
 from shipit.cli.closing import closing
 from shipit.cli.printing import check_reader
 from shipit.cli.reporters import shown_reporter
@@ -88,12 +88,14 @@ def logs_again(words: Sequence[str]) -> int | None:
     run = LogRun(reporter, environment, clock)
     try:
         with closing(run, clock, reporter):
-            _tell(run, entry, environment, shown)
+            try:
+                _tell(run, entry, environment, shown)
+            except Interrupted as end:
+                # The usual way to end it: nothing is said.
+                return end.exit_code
     except _Unusual:
-        return None
-    except Interrupted as end:
-        # The usual way to end it: nothing is said.
-        return end.exit_code
+        # The usual way would not know of a signal that has come.
+        return Interrupted.exit_code if clock.is_cancelled() else None
     except Exception as error:
         return exit_code_of_error(error, shown.output)
     return 0
@@ -101,18 +103,13 @@ def logs_again(words: Sequence[str]) -> int | None:
 
 def _tell(run: LogRun, entry: Entry, environment: ProcessEnvironment, shown: _Shown) -> None:
     """Raises: _Unusual for any error before the first line is shown."""
-    begin = partial(_begun, run, entry, environment, shown.wanted)
-    if (sources := unless_unusual(begin, run.clock)) is None:
-        raise _Unusual
     try:
-        tell_lines(run, sources, shown.wanted, check_reader)
+        tell_lines(run, _begun(run, entry, environment, shown.wanted), shown.wanted, check_reader)
     except Interrupted:
         raise
     except Exception:
         if run.has_begun:
             raise
-        # The usual way would not know of a signal that has come.
-        run.clock.check()
         run.leave()
         raise _Unusual from None
 
@@ -126,18 +123,24 @@ def _begun(run: LogRun, entry: Entry, environment: ProcessEnvironment, wanted: L
 def keep_for_again(options: WorkloadOptions, run: Run, chosen: Mapping[str, Sequence[str]], wanted: LogQuery) -> None:
     """Keep what the same command line needs the next time."""
     from shipit.shortcut.project_inputs import masks_all
+    from shipit.targets.base import logs_in
     from shipit.targets.verbs import pins_logs
 
     words = tuple(sys.argv[1:])
     free = ("workloads", "environment", "output", "no_color", "since", "tail", "previous")
-    if words[:1] != (NAME,) or len(run.targets) != 1 or not has_only(options, *free) or options.output not in _OUTPUTS:
+    if words[:1] != (NAME,) or not has_only(options, *free) or options.output not in _OUTPUTS:
         return
-    [target] = run.targets
-    if not pins_logs(target) or not masks_all(run.project, run.project.secrets_for(target.name)):
+    # Secrets of the targets beside it are masked, too, and so is a login of theirs.
+    names = {name for target in run.targets for name in run.project.secrets_for(target.name)}
+    shown = [target for target in run.targets if target.name in chosen]
+    if len(shown) != 1 or any(logs_in(target) for target in run.targets) or not masks_all(run.project, names):
+        return
+    [target] = shown
+    if not pins_logs(target):
         return
     pinned = target.pinned_logs(chosen[target.name])
-    shown = _Shown(wanted, options.output, options.no_color)
-    keep_entry(words, run.project, run.environment, target.kind.name, pinned, shown._asdict())
+    how = _Shown(wanted, options.output, options.no_color)
+    keep_entry(words, run.project, run.environment, target.kind.name, pinned, how._asdict())
 
 
 def _parsed(options: Mapping[str, Any]) -> _Shown | None:

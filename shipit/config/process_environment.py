@@ -149,10 +149,16 @@ class _NoPlugins(ModuleType):
 
 
 def read_process_environment(redactor: Redactor | None = None, *, is_untrusted: bool = False) -> ProcessEnvironment:
-    """The environment of this process, read once by the command line. SHIPIT_UNTRUSTED makes it untrusted, too."""
+    """The environment of this process, read once by the command line. SHIPIT_UNTRUSTED makes it untrusted, too.
+
+    Raises: UsageError where the working directory was removed.
+    """
     said = os.environ.get("SHIPIT_UNTRUSTED", "").lower()
     is_untrusted = is_untrusted or said not in ("", "0", "false", "no", "off")
-    variables, home, cwd = dict(os.environ), Path.home(), Path.cwd()
+    try:
+        variables, home, cwd = dict(os.environ), Path.home(), Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working directory is not there any more", hint="change to another folder") from None
     if is_untrusted:
         variables["PATH"] = search_path_outside(variables.get("PATH", os.defpath), project_root(cwd, home))
     return ProcessEnvironment(variables, home, cwd, redactor, is_untrusted=is_untrusted)

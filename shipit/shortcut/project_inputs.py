@@ -14,7 +14,7 @@ from shipit.shortcut.inputs import Inputs, digest_of
 
 FILE_NAME = "deploy.yml"
 # Escapes of YAML, and a line that is continued, with which `${NAME}` may be written in another way.
-_ESCAPE = re.compile(r"\\(?:[xuU]|\r?\n)")
+_ESCAPE = re.compile(r"\\[xuU\r\n\x85\u2028\u2029]")
 
 
 def entry_of(
