@@ -27,7 +27,7 @@ from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote
-from shipit.targets.verbs import destroys, has_logs, restarts, runs_once, scales
+from shipit.targets.verbs import destroys, has_logs, pins_logs, restarts, runs_once, scales
 from shipit.testing.case import SECRET, Case
 
 # How long a one-off command of the contract may take.
@@ -240,6 +240,12 @@ class TargetContract:
             following = target.logs(workload, LogQuery(follow=True, tail=1), session)
             assert {next(following) for _ in last} <= set(lines)
             following.close()  # type: ignore[attr-defined]
+            if pins_logs(target) and (pinned := target.pinned_logs([workload])) is not None:
+                text = json.dumps(pinned)
+                assert SECRET not in text
+                reopen = target.kind.load_reopen_logs()
+                [again] = reopen(json.loads(text), run.environment, run.clock, run.emit, LogQuery())
+                assert set(lines) <= set(again()), "without deploy.yml the same lines"
 
     def test_what_somebody_else_replaces_while_we_watch_is_a_failure_and_tags_stay(self, case: Case) -> None:
         assert deploy(case.make("first")) == 0

@@ -84,6 +84,16 @@ def test_a_command_imports_what_it_needs(shop: Shipit, line: str, never: tuple[s
     assert len(own) <= most, own
 
 
+@pytest.mark.program
+def test_logs_that_are_given_again_import_neither_the_command_line_nor_models(shop: Shipit) -> None:
+    imports(shop, "logs", "k8s/web")
+    found = imports(shop, "logs", "k8s/web")
+    never = {*READING, *DELIVERY, "typer", "pydantic", "shipit.config.load", "shipit.cli.app"}
+    assert not found & never, found & never
+    own = [module for module in found if module.startswith("shipit")]
+    assert len(own) <= 128, own
+
+
 def test_the_stand_in_for_pydantics_loader_of_plugins_finds_none_and_has_the_loaders_other_names() -> None:
     text = (
         "from shipit.config.process_environment import forbid_plugins; forbid_plugins()\n"

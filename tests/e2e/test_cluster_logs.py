@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_start import imports
 from tests.servers.cluster import Cluster, namespace_of
 from tests.servers.cut_proxy import CutProxy
 from tests.servers.registry import RegistryServer
@@ -34,6 +35,7 @@ for number in itertools.count():
     print(number, file=sys.stderr if number % 2 else sys.stdout, flush=True)
     time.sleep(0.005)
 """
+HOSTILE = "\x1b[2J\r\x08 ::error::forged"
 Write = Callable[..., None]
 
 
@@ -280,6 +282,35 @@ def test_tail_and_since_are_those_of_kubectl(shipit: Shipit, write: Write, clust
     pod = last["instance"].partition("/")[0]
     kubectl = cluster.kubectl("-n", namespace, "logs", pod).splitlines()
     assert last["line"] in kubectl and kubectl[0] == "old"
+
+
+def test_given_again_it_shows_the_same_lines_of_the_pods_of_now(
+    shipit: Shipit, write: Write, cluster: Cluster, namespace: str
+) -> None:
+    write(
+        "replicas: 2, grace: 1s",
+        f"import os, time\nfor n in range(3):\n    print(n, {HOSTILE!r})\ntime.sleep(100000)\n",
+    )
+    assert shipit.run("deploy").returncode == 0
+
+    def pods() -> dict[str, str]:
+        """Name -> its log."""
+        path = "jsonpath={range .items[*]}{.metadata.name} {end}"
+        names = cluster.kubectl("-n", namespace, "get", "pods", "-o", path).split()
+        return {name: cluster.kubectl("-n", namespace, "logs", name, check=False) for name in names}
+
+    before = wait_until("both wrote", pods, lambda found: all("\n2 " in log for log in found.values()))
+    usual, again = shipit.run("logs"), shipit.run("logs")
+    assert (again.returncode, again.stdout, again.stderr) == (usual.returncode, usual.stdout, usual.stderr)
+    assert again.returncode == 0 and len(again.stdout.splitlines()) == 6
+    assert "typer" not in imports(shipit, "logs")
+    cluster.kubectl("-n", namespace, "rollout", "restart", "deployment/shop")
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/shop")
+    after = wait_until("only the new ones are left", pods, lambda found: len(found) == 2 and not found.keys() & before)
+    shown = wait_until(
+        "both wrote", lambda: shipit.run("logs"), lambda done: all(name in done.stdout for name in after)
+    )
+    assert HOSTILE not in shown.stdout and "\\x1b[2J" in shown.stdout
 
 
 def test_what_is_not_there_and_what_has_not_started(
