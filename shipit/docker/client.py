@@ -34,6 +34,9 @@ _PIECE = 64 * 1024
 _CONNECT_TIMEOUT_S = 10
 # A list of 10,000 images has about 10 MiB.
 LARGEST_ANSWER = 64 * 1024 * 1024
+# A step of a build may be silent for long, and an engine that writes an image to its disk before it sends it.
+_SILENT_BUILD_S, _SILENT_SAVE_S = 3600.0, 600.0
+_LONGEST_OUTPUT = 1024 * 1024 * 1024
 
 
 class WholeAnswer(NamedTuple):
@@ -173,22 +176,24 @@ class Engine:
         """The platform that the engine runs on, such as `linux/amd64`."""
         return self._version.platform or this_platform()
 
-    def build(self, parameters: Mapping[str, str], body: IO[bytes], where: str) -> Iterator[Mapping[str, Any]]:
+    def build(
+        self,
+        parameters: Mapping[str, str],
+        body: IO[bytes],
+        where: str,
+        silent_s: float = _SILENT_BUILD_S,
+        most_bytes: int = _LONGEST_OUTPUT,
+    ) -> Iterator[Mapping[str, Any]]:
         """The JSON rows of the answer to POST /build; errors inside of a row are left to the caller.
 
-        Raises: BuildError when the engine refuses the request or the connection is lost.
+        Raises: BuildError when the engine refuses the request, the connection is lost, the engine sends nothing for `silent_s`, or
+        more than `most_bytes`.
         """
-        with self._translated_errors():
-            answer = self._api._post(
-                self._api._url("/build"),
-                params=dict(parameters),
-                data=body,
-                headers={"Content-Type": "application/x-tar"},
-                stream=True,
-            )
+        more = {"params": dict(parameters), "data": body, "headers": {"Content-Type": "application/x-tar"}}
+        with self.streamed("POST", "/build", silent_s, **more) as answer:
             if answer.status_code != 200:
                 raise BuildError(f"the engine refused to build: {_message(answer)}", where=where)
-            yield from json_rows(answer.iter_content(_PIECE))
+            yield from json_rows(bounded_chunks(answer, most_bytes))
 
     def call(
         self,
@@ -279,10 +284,16 @@ class Engine:
             with self._api.request(method, url, timeout=limits, stream=True, allow_redirects=False, **more) as answer:
                 yield answer
 
-    def save(self, name: str) -> Iterator[bytes]:
-        """The bytes of an image as `docker save` writes it, in chunks. Raises: BuildError."""
-        with self._translated_errors():
-            yield from self._api.get_image(name, chunk_size=_BLOCK)
+    def save(self, name: str, silent_s: float = _SILENT_SAVE_S) -> Iterator[bytes]:
+        """The bytes of an image as `docker save` writes it, in chunks, as many as the engine sends.
+
+        Raises: BuildError, also when it sends nothing for `silent_s`.
+        """
+        with self.streamed("GET", f"/images/{name}/get", silent_s) as answer:
+            if answer.status_code != 200:
+                what = f"the engine answered with status {answer.status_code}: {_message(answer)}"
+                raise BuildError(what, where=str(self.address))
+            yield from answer.iter_content(_BLOCK)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -331,7 +342,7 @@ def auth_header(host: str, login: tuple[str, str, str]) -> str:
 
 
 def _message(answer: Any) -> str:
-    return error_message(answer.content, answer.status_code)
+    return error_message(b"".join(bounded_chunks(answer, LARGEST_ANSWER)), answer.status_code)
 
 
 def _root_cause(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     """Answers `METHOD /path`, without the API version, with a status and a body; everything else with 404.
 
     `keeps_connections`: a client may send more than one request on a connection. `connections` are those with a request.
+    `is_silent`: answers end one byte early, and the connection stays open.
     """
 
     daemon_threads = True
@@ -29,7 +31,8 @@ class Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {"GET /version": (200, json.dumps(VERSION).encode())}
         self.requests: list[tuple[str, dict[str, str]]] = []
-        self.is_stopped = self.keeps_connections = False
+        self.is_stopped = self.keeps_connections = self.is_silent = False
+        self.is_over = threading.Event()
         self.connections: set[Handler] = set()
         super().__init__(str(path), Handler)
 
@@ -55,11 +58,13 @@ class Handler(BaseHTTPRequestHandler):
         status, body = self.server.answers.get(key, (404, b'{"message": "No such image"}'))
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + self.server.is_silent))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
+        if self.server.is_silent:
+            self.server.is_over.wait(60)
 
     do_GET = do_POST = do_DELETE = _answer
 

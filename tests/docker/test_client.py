@@ -157,6 +157,36 @@ def test_a_refused_build_is_an_error(server: Server, engine: Engine, body: bytes
 
 
 @pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("POST /build", lambda engine: engine.build({}, BytesIO(b"tar"), "Dockerfile", 0.1)),
+        ("GET /images/app/get", lambda engine: engine.save("app", 0.1)),
+    ],
+    ids=["build", "save"],
+)
+def test_an_engine_that_falls_silent_is_an_error(
+    server: Server, engine: Engine, path: str, call: Callable[[Engine], Iterator[object]]
+) -> None:
+    server.answers[path] = (200, b'{"stream": "a"}\n')
+    server.is_silent = True
+    with pytest.raises(BuildError, match="lost the connection to the engine: timed out") as caught:
+        list(call(engine))
+    assert caught.value.where == f"unix://{server.server_address!s} (DOCKER_HOST)" and caught.value.retryable
+
+
+def test_a_build_with_endless_output_is_an_error(server: Server, engine: Engine) -> None:
+    server.answers["POST /build"] = (200, b'{"stream": "a"}\n' * 100)
+    with pytest.raises(BuildError, match="the engine's answer is longer than 1000 bytes"):
+        list(engine.build({}, BytesIO(b"tar"), "Dockerfile", most_bytes=1000))
+
+
+def test_an_image_that_the_engine_does_not_save_is_an_error_with_its_message(server: Server, engine: Engine) -> None:
+    server.answers["GET /images/app/get"] = (500, b'{"message": "database is locked"}')
+    with pytest.raises(BuildError, match="the engine answered with status 500: database is locked"):
+        list(engine.save("app"))
+
+
+@pytest.mark.parametrize(
     ("login", "header"),
     [
         (None, None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -69,6 +71,19 @@ class Project:
         filters = ("--filter", f"label=com.docker.compose.project={self.project}", "--no-trunc")
         lines = self.docker("ps", *filters, *words, "--format", "{{.Names}} {{.ID}}").splitlines()
         return {line.split()[0]: line.split()[1] for line in lines}
+
+    def commit(self) -> str:
+        """A new commit of the folder, without a change of a file that is deployed: its hash."""
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", str(self.shipit.folder)]
+        for words in (("init", "-q"), ("commit", "-q", "--allow-empty", "-m", "any"), ("rev-parse", "HEAD")):
+            done = subprocess.run([*command, *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def origin(self, name: str) -> tuple[str, str, str]:
+        """The run, the commit and the author of a container, by its labels."""
+        found = json.loads(self.docker("inspect", "--format", "{{json .Config.Labels}}", name))
+        run, commit, by = (found[f"dev.shipit.{key}"] for key in ("release", "commit", "by"))
+        return run, commit, by
 
     def files(self) -> list[str]:
         return self.docker("volume", "ls", "--quiet", "--filter", "label=dev.shipit.compose-file-id").split()
@@ -149,9 +164,11 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     started = f"which docker compose started from {shipit.folder / 'other.yaml'}: {web}; its volumes stay"
     assert f"takes over the project {project.project}, {started}" in plan.stdout, plan.stdout
     assert f"left alone, as shipit did not create them: {dev}" in plan.stdout
+    commit = project.commit()
     done = shipit.run("deploy", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    first = project.ids()
+    first, origin = project.ids(), project.origin(web)
+    assert origin[1] == commit and origin[2].startswith(getpass.getuser())
     assert first[dev] == before[dev] and first[web] != before[web]
     assert project.made() == made and project.docker("exec", web, "cat", "/data/file") == "kept"
     told = shipit.run("exec", "compose/web", "--", "sh", "-c", "echo $TOKEN; exit 3")
@@ -163,6 +180,10 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     begun = shipit.run("start")
     assert begun.returncode == 0 and project.ids() == first, begun.stdout + begun.stderr
 
+    # Another commit alone changes nothing.
+    assert project.commit() != commit
+    assert "nothing changed" in shipit.run("deploy").stdout and project.ids() == first
+
     project.write("v2", "echo no database; exit 7")
     failed = shipit.run("deploy", "--yes")
     said = failed.stdout + failed.stderr
@@ -170,6 +191,8 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert "rolled back" in said and SECRET not in said
     back = project.ids()
     assert set(back) == {web, dev} and project.docker("logs", back[web]).splitlines()[-1] == "serving v1"
+    returned = project.origin(web)
+    assert returned[0] != origin[0] and returned[1:] == origin[1:], "this run, and the commit of what it brought back"
     history = shipit.run("history")
     assert "failed" in history.stdout and "healthy" in history.stdout, history.stdout
 
@@ -243,9 +266,10 @@ def test_a_killed_rollout_is_completed_by_the_next_deploy(rolled: tuple[Project,
         [found] = project.ids("--all").values()
         assert project.docker("logs", found) == f"serving w{number}"
         assert "nothing changed" in shipit.run("deploy").stdout
-    # Compose by hand, with the same file, changes nothing.
+    # Compose by hand, with the file that is kept, makes a container without the labels of a run, which is as wanted.
     project.up_by_hand()
-    assert list(project.ids("--all").values()) == [found]
+    assert len(project.ids("--all")) == 1
+    assert "nothing changed" in shipit.run("deploy").stdout
     port = free_port()
     published = COMPOSE.replace("build: .", f'build: .\n    ports: ["{port}:80"]')
     shipit.write(compose__yaml=published)

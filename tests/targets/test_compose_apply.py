@@ -36,7 +36,7 @@ from shipit.targets.compose.steps import (
     StopContainers,
 )
 from shipit.targets.engine.client import HostClient
-from shipit.targets.engine.owner import IMAGES, RECORD, RUN, Owner
+from shipit.targets.engine.owner import BY, COMMIT, IMAGES, RECORD, RUN, SPEC, Owner
 from shipit.targets.remote import Command
 from shipit.targets.session import Clients, Session
 from tests.targets.answering_host import answering_host
@@ -142,11 +142,20 @@ def place(folder: Path, *rows: dict[str, Any], volumes: tuple[Any, ...] = (), **
     return Place(folder, answers)
 
 
+def services_of(done: Applied) -> dict[str, dict[str, str]]:
+    """Service of the file that Compose was given -> its image and labels, without the author."""
+    rows = json.loads(done.said[1])["services"]
+    return {
+        name: {"image": row["image"], **{key: value for key, value in row["labels"].items() if key != BY}}
+        for name, row in rows.items()
+    }
+
+
 def test_up_keeps_the_file_and_starts_compose(tmp_path: Path) -> None:
     done = place(tmp_path).apply(UP)
     assert [request for request in done.requests if not request.startswith("GET")] == ["POST /volumes/create"]
     assert done.said[0].endswith("--file - up --detach --no-build --quiet-pull --scale web=2 -- web")
-    assert done.said[1] == CONTENT.text and done.events == []
+    assert services_of(done) == {"web": {"image": "a", SPEC: "h1"}} and done.events == []
 
 
 def test_compose_recreates_a_container_that_lies_about_its_settings_with_its_anonymous_volumes(tmp_path: Path) -> None:
@@ -172,9 +181,9 @@ def test_up_refuses_a_file_that_is_not_the_planned_one(tmp_path: Path) -> None:
 
 
 def test_up_starts_a_kept_file_as_it_was(tmp_path: Path) -> None:
-    old = CONTENT._replace(text=json.dumps({"services": {"web": {"image": "old"}}}))
+    old = CONTENT._replace(text=json.dumps({"services": {"web": {"image": "old"}}}), commit="abc")
     done = place(tmp_path, volumes=(kept("f1", old),)).apply(ComposeUp(**{**UP.__dict__, "is_kept": True}))
-    assert done.said[1] == old.text
+    assert services_of(done) == {"web": {"image": "old", SPEC: "h1", COMMIT: "abc"}}
 
 
 def test_a_file_that_is_too_large_to_be_kept_is_told(tmp_path: Path) -> None:

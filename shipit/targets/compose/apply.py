@@ -33,6 +33,7 @@ from shipit.targets.compose.up import (
     content_of,
     keep,
     kept_content,
+    labelled,
     run_alone,
     run_up,
     scale_words,
@@ -82,11 +83,11 @@ def _up(step: ComposeUp, client: HostClient, setting: Setting) -> Iterator[Event
     yield from keep(content, step, client, setting)
     check_known(step, content, client, setting)
     await_needs(step.awaits, client, setting)
-    words = ["--force-recreate"] if step.stale else []
+    words, given = ["--force-recreate"] if step.stale else [], labelled(content, client, setting)
     if step.is_alone:
-        done = run_alone(content, words, step.services, step.quantities, setting)
+        done = run_alone(given, words, step.services, step.quantities, setting)
     else:
-        done = run_up(content, [*words, *scale_words(step.quantities), "--", *step.services], setting)
+        done = run_up(given, [*words, *scale_words(step.quantities), "--", *step.services], setting)
     yield from check_up(done, content, step.services, client, setting)
 
 
@@ -94,7 +95,8 @@ def _scale(step: ScaleServices, client: HostClient, setting: Setting) -> Iterato
     content = kept_content(step.file, client, setting)
     if unknown := [name for name in step.quantities if name not in content.hashes]:
         raise DeployFailed(f"the compose file has no service {unknown[0]!r}", where=setting.target, hint=HINT)
-    done = run_alone(content, ["--no-recreate"], tuple(step.quantities), step.quantities, setting)
+    given = labelled(content, client, setting)
+    done = run_alone(given, ["--no-recreate"], tuple(step.quantities), step.quantities, setting)
     yield from check_up(done, content, tuple(step.quantities), client, setting)
 
 

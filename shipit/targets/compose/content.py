@@ -24,7 +24,7 @@ class Content(NamedTuple):
 
     `hashes`: service -> the hash that Compose gives its settings. `images`: service -> its pinned image, where it is one of
     deploy.yml. `platforms`: pinned image -> its platform. `variables` are those that the file takes from the environment when
-    it is started.
+    it is started. `commit` is the one that was released with it first, where that is known.
     """
 
     text: str
@@ -32,6 +32,7 @@ class Content(NamedTuple):
     images: Mapping[str, str]
     platforms: Mapping[str, str]
     variables: Mapping[str, str] = {}
+    commit: str = ""
 
     def file_id(self, mark: Callable[[str], str]) -> str:
         return mark(json.dumps([self.text, dict(sorted(self.variables.items()))]))

@@ -16,7 +16,8 @@ class ContainerFacts(NamedTuple):
     `image` is the one that it was created from, as it was written. `marks`: name -> keyed hash of the value of each variable. `is_own` is whether
     shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
     image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. `anonymous` are
-    the folders of its volumes without a name. `file` is the compose file that it was started from, as Compose labels it; `-` for shipit's. The other fields are those of the kind docker.
+    the folders of its volumes without a name. `file` is the compose file that it was started from, as Compose labels it; `-` for shipit's.
+    `origin` are its labels of the run that made it. The other fields are those of the kind docker.
     """
 
     id: Name
@@ -41,6 +42,7 @@ class ContainerFacts(NamedTuple):
     local_ports: tuple[int, ...] = ()
     anonymous: tuple[Name, ...] = ()
     file: FreeText = ""
+    origin: Mapping[str, str] = {}
 
     @property
     def is_running(self) -> bool:

@@ -14,7 +14,7 @@ from shipit.printable import printable_line
 from shipit.reference import parse_reference
 from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.engine.facts import last_said, published_port, variables_of
-from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.owner import ORIGIN, SPEC, Owner
 
 _LABEL = "com.docker.compose"
 PROJECT, SERVICE, NUMBER = f"{_LABEL}.project", f"{_LABEL}.service", f"{_LABEL}.container-number"
@@ -30,15 +30,17 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
     labels = config["Labels"].texts()
     health, number = state["Health"], labels.get(NUMBER, "")
     ports = dict(_ports(answer["NetworkSettings"]["Ports"]))
+    is_own = all(labels.get(key) == value for key, value in owner.labels.items())
     return ContainerFacts(
         answer["Id"].required(),
         answer["Name"].text().lstrip("/"),
         labels.get(SERVICE, ""),
         int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0,
-        mark(labels.get(CONFIG_HASH, "")),
+        # Compose's own hash is also one of the labels of the origin.
+        mark((labels.get(SPEC, "") if is_own else "") or labels.get(CONFIG_HASH, "")),
         config["Image"].text(),
         {name: mark(value) for name, value in sorted(variables_of(config).items())},
-        all(labels.get(key) == value for key, value in owner.labels.items()),
+        is_own,
         state["Status"].text(),
         health["Status"].text() if health["Status"].text() != "none" else "",
         last_said(health),
@@ -52,6 +54,7 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         local_ports=tuple(sorted(port for port, is_local in ports.items() if is_local)),
         anonymous=tuple(sorted(_anonymous(answer["Mounts"]))),
         file=printable_line(labels.get(_FILES, "")[:_LONGEST]),
+        origin={name: labels[name] for name in (SPEC, *ORIGIN) if name in labels} if is_own else {},
     )
 
 

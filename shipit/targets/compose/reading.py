@@ -89,7 +89,7 @@ class ComposeSource(NamedTuple):
         if missing := [name for name in file.services if name not in hashes]:
             what = f"the output has no hash of the service {missing[0]}"
             raise RemoteError(what, where="docker compose config --hash", hint="update the Compose plugin of docker")
-        return Content(text.decode(), hashes, images, platforms, variables)
+        return Content(text.decode(), hashes, images, platforms, variables, session.commit)
 
     def _read_with(self, session: Session) -> ComposeFile:
         def read() -> ComposeFile:

@@ -13,7 +13,7 @@ from shipit.targets.compose.program import last_lines
 from shipit.targets.compose.ready import await_needs, await_ready
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import RollService
-from shipit.targets.compose.up import check_known, containers_of, content_of, keep, run_alone
+from shipit.targets.compose.up import check_known, containers_of, content_of, keep, labelled, run_alone
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.exec import run_to_end
 from shipit.targets.engine.running import RunningContainer
@@ -75,7 +75,8 @@ class Roll:
         old, new = self._divided(content, self.client)
         if len(new) < quantity:
             both = {service: len(old) + quantity}
-            done = run_alone(content, ["--no-recreate"], [service], both, self.setting)
+            given = labelled(content, self.client, self.setting)
+            done = run_alone(given, ["--no-recreate"], [service], both, self.setting)
             _, new = self._divided(content, self.client)
             if len(new) < quantity:
                 lines = last_lines(done.errors)

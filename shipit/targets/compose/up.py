@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from shipit.config.author import read_author
 from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.process import Finished
@@ -11,11 +12,13 @@ from shipit.targets.compose.content import Content, wanted_of
 from shipit.targets.compose.kept import keep_file, read_files
 from shipit.targets.compose.look import project_rows, read_container
 from shipit.targets.compose.observed import ContainerFacts, Wanted
-from shipit.targets.compose.parse import SERVICE
+from shipit.targets.compose.origin import with_origins
+from shipit.targets.compose.parse import SERVICE, is_outdated, parse_tags
 from shipit.targets.compose.program import last_lines
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import ComposeUp, RollService
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import origin_labels
 from shipit.targets.engine.superseded import superseded_error
 
 HINT = "make a new plan"
@@ -45,6 +48,14 @@ def keep(content: Content, step: ComposeUp | RollService, client: HostClient, se
     """Keep the file of a step for rollback, before anything is changed."""
     if not keep_file(client, setting.owner, content, step.file):
         yield Log(setting.target, "compose", "the compose file is too large to be kept: no rollback can return to it")
+
+
+def labelled(content: Content, client: HostClient, setting: Setting) -> Content:
+    """The content as it is given to Compose: with labels of the run that made the containers of each service."""
+    session, tags = setting.session, parse_tags(client.images())
+    found = [one._replace(is_outdated=is_outdated(one, tags)) for one in containers_of(client, setting)]
+    origin = origin_labels(session.run, content.commit, read_author(session.environment))
+    return with_origins(content, wanted_of(content, session.mark), found, origin)
 
 
 def run_up(content: Content, words: Sequence[str], setting: Setting) -> Finished:

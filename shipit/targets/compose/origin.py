@@ -1,0 +1,35 @@
+"""Labels of the run that made the containers of a service, its commit and its author, which are no part of what is compared. Pure.
+
+Compose counts labels among the settings of a service. So the hash of the settings without these labels is one of them, and a service
+that runs as wanted is given to Compose with the labels that its containers have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from shipit.targets.compose.content import Content
+from shipit.targets.compose.file import parse_file, written
+from shipit.targets.compose.observed import ContainerFacts, Wanted
+from shipit.targets.engine.owner import SPEC
+
+
+def with_origins(
+    content: Content, wanted: Wanted, containers: Iterable[ContainerFacts], origin: Mapping[str, str]
+) -> Content:
+    """The content as it is given to Compose. `wanted` is the same for verdicts, and `origin` the labels of this run."""
+    kept = {one.service: one.origin for one in containers if _is_made(one, wanted)}
+    text = dict(parse_file(content.text.encode()).text)
+    rows = {name: dict(row) for name, row in text["services"].items()}
+    for name, row in rows.items():
+        if name in content.hashes:
+            own = kept.get(name, {SPEC: content.hashes[name], **origin})
+            row["labels"] = {**(row.get("labels") or {}), **{key: written(value) for key, value in own.items()}}
+    body = json.dumps({**text, "services": rows}, sort_keys=True, separators=(",", ":"))
+    return content._replace(text=body)
+
+
+def _is_made(one: ContainerFacts, wanted: Wanted) -> bool:
+    """True for a container that Compose is to take for unchanged."""
+    return one.service in wanted.services and wanted.services[one.service].is_met_by(one) and not one.is_outdated
