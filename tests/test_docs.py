@@ -45,9 +45,27 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
-    rows = re.findall(r"(?m)^\|(?! it could try|---)(.*)\|$", (ROOT / "docs/security.md").read_text())
-    assert len(rows) >= 30
+# Every docker and Compose command of a tutorial for beginners: github.com/marcwright/docker-intro, README.md.
+TUTORIAL = """
+docker pull; docker images; docker run IMAGE COMMAND; docker ps -a; docker stop; docker rm; docker rmi; docker run -d -p 80:80 IMAGE
+docker logs; docker container prune; docker system prune; docker run -v $(pwd):/var/www -w /var/www IMAGE npm start; docker inspect
+docker run -it; docker exec -it CONTAINER sh; docker rm -v; -h; docker login; docker build -t USER/NAME .; -f FILE; docker push USER/NAME
+docker run --name db; --link db:postgres; docker exec CONTAINER node seed.js; docker network create; docker run --net NAME
+docker network inspect; docker compose build; docker compose build SERVICE; docker compose up; docker compose down
+docker compose down --rmi all --volumes
+"""
+
+
+def test_the_page_of_docker_commands_has_those_of_a_tutorial() -> None:
+    text = (ROOT / "docs/docker-commands.md").read_text()
+    wanted = [command for line in TUTORIAL.strip().splitlines() for command in line.split("; ")]
+    assert [command for command in wanted if f"`{command}" not in text] == []
+
+
+@pytest.mark.parametrize(("page", "least"), [("security.md", 30), ("docker-commands.md", 25)])
+def test_every_row_of_a_table_of_tests_names_those_that_exist(page: str, least: int) -> None:
+    rows = re.findall(r"(?m)^\|(?! it could try| command|[ |-]+$)(.*)\|$", (ROOT / "docs" / page).read_text())
+    assert len(rows) >= least
     for row in rows:
         named = re.findall(r"`((?:tests|shipit/testing)/[\w/]+\.py)::(test_\w+)`", row.rpartition(" | ")[2])
         assert named and row.count("tests/") + row.count("shipit/testing/") == len(named), f"names no test: {row}"

@@ -210,6 +210,8 @@ def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_re
     plan = shipit.run("plan", "--full")
     assert plan.returncode == 0, plan.stdout + plan.stderr
     assert "start admin, api, migrate, mongo, nginx, redis, shop of the project example-production" in plan.stdout
+    built = shipit.run("build", "shop")
+    assert built.returncode == 0 and "shop" in built.stdout and "admin" not in built.stdout, built.stdout + built.stderr
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr

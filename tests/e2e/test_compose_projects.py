@@ -215,10 +215,13 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert set(project.ids("--all")) == {shop, dev} and project.made() == made
     assert project.docker("exec", shop, "cat", "/data/file") == "kept"
 
-    gone = shipit.run("destroy", "-e", "production", "--yes", "--include", "volume/taken-production_data")
+    # docker compose down --rmi all --volumes
+    images = ("images", "--quiet", "--filter", "reference=localhost/taken/production/*")
+    assert project.docker(*images)
+    gone = shipit.run("destroy", "-e", "production", "--yes", "--rmi", "--include", "volume/taken-production_data")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert f"the container {dev} stays: shipit did not create it" in gone.stdout + gone.stderr
-    assert set(project.ids("--all")) == {dev} and project.files() == []
+    assert set(project.ids("--all")) == {dev} and project.files() == [] and project.docker(*images) == ""
     assert project.docker("volume", "ls", "--quiet", "--filter", "name=taken-production_data") == ""
 
 

@@ -1,19 +1,21 @@
-"""What people do with `docker build` and `run`, `ps` and `logs`, done with shipit and looked at with the docker command and over HTTP."""
+"""What people do with the docker command, done with shipit and looked at with the docker command and over HTTP: docs/docker-commands.md."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.test_docker_hosts import Host, serves
+from tests.e2e.test_docker_hosts import Host, fetch, serves
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
+from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
 DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "httpd", "-f", "-v", "-p", "3000"]\n'
 WEB = (
@@ -49,24 +51,37 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
 
 
 @pytest.fixture
-def host(shipit: Shipit, engine: DockerEngine) -> Iterator[Host]:
-    found = Host(shipit, engine, "", "words", f"services: {{{WEB.replace('FOLDER', str(shipit.folder))}, {OTHER}}}")
+def host(shipit: Shipit, engine: DockerEngine, registry_server: RegistryServer) -> Iterator[Host]:
+    services = f"services: {{{WEB.replace('FOLDER', str(shipit.folder))}, {OTHER}}}"
+    found = Host(shipit, engine, registry_server.host, "words", services)
+    file = shipit.folder / "deploy.yml"
+    build = f"{{repository: {registry_server.host}/words, tags: [v1], build: {{dockerfile: node.dockerfile}}}}"
+    file.write_text(file.read_text().replace(f"image: {registry_server.host}/words", f"image: {build}"))
     shutil.copy(find("busybox"), shipit.folder / "busybox")
     shipit.folder.chmod(0o755)
     shipit.env["TOKEN"] = "any"
-    shipit.write(Dockerfile=DOCKERFILE, index__html="hello from the folder")
+    shipit.write(node__dockerfile=DOCKERFILE, index__html="hello from the folder")
     yield found
     found.clean()
 
 
-def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host) -> None:
+def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, registry_server: RegistryServer) -> None:
     def run(*words: str) -> str:
         done = host.shipit.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    # docker build, docker run
+    image = f"{registry_server.host}/words"
+    # docker build -f node.dockerfile -t, docker images
+    run("build", "--load")
+    assert host.docker("images", "--format", "{{.Repository}}:{{.Tag}}", image) == f"{image}:v1"
+    host.docker("rmi", f"{image}:v1")
+    # docker push
+    run("push")
+    assert json.loads(fetch(f"http://{registry_server.host}/v2/words/tags/list"))["tags"] == ["v1"]
+    # docker pull, docker run
     run("deploy")
+    assert host.docker("images", "--digests", "--format", "{{.Digest}}", image).startswith("sha256:")
     [_, web] = host.running
     found = host.inspect(web)
     assert [flag for flag, holds in FLAGS.items() if not holds(found)] == []
@@ -78,3 +93,13 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host) -> None:
     # docker ps, docker logs
     assert web in run("status")
     assert "response:200" in run("logs", "docker/web")
+    # docker run, and docker run -it, for a command that ends
+    assert run("run", "docker/other", "--", "/bin/busybox", "echo", "hello") == "hello\n"
+    shell = ("run", "docker/other", "--", "/bin/busybox", "sh")
+    code, shown = host.shipit.converse(shell, [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
+    assert code == 5 and "42\n" in shown, shown
+    # docker rm -v, docker rmi, docker network rm, docker volume rm
+    run("destroy", "-e", "production", "--yes", "--rmi", "--include", "volume/words-data")
+    assert host.names() == [] and host.docker("images", "--quiet", image) == ""
+    for kind in ("network", "volume"):
+        assert host.docker(kind, "ls", "--quiet", "--filter", "name=words") == "", kind
