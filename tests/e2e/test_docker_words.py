@@ -73,7 +73,7 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, registry
 
     image = f"{registry_server.host}/words"
     # docker build -f node.dockerfile -t, docker images
-    run("build", "--load")
+    run("build", "--load", "--engine", host.engine.host)
     assert host.docker("images", "--format", "{{.Repository}}:{{.Tag}}", image) == f"{image}:v1"
     host.docker("rmi", f"{image}:v1")
     # docker push
