@@ -6,11 +6,13 @@ Source: the rules that curl, Go and Python share for NO_PROXY: `*`, hosts, `.dom
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from shipit.config.process_environment import ProcessEnvironment
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own."""
     name = host.strip("[]").lower()

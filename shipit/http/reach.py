@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from enum import Enum
+from functools import lru_cache
 
 _MACHINE_NAMES = ("localhost", "ip6-localhost", "ip6-loopback")
 _LINK_NAMES = ("metadata.google.internal",)
@@ -30,6 +31,7 @@ class Reach(Enum):
         return other in (self, Reach.ELSEWHERE)
 
 
+@lru_cache(256)
 def reach_of(host: str) -> Reach:
     """Where a host name or address is, however it is written; a name that has to be resolved is elsewhere."""
     name = host.strip("[]").partition("%")[0].rstrip(".").lower()

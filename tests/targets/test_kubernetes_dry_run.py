@@ -15,6 +15,7 @@ from shipit.pipeline.flow import deploy, plan, push
 from shipit.pipeline.prepare import prepare
 from shipit.record import to_json
 from shipit.rehearsal.server import Request, Response
+from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.steps import ReplaceObject
 from tests import runs
 from tests.servers.kube_api import KubeApi, Object
@@ -255,6 +256,6 @@ def test_a_secret_is_sent_with_its_values_and_shown_without(place: KubePlace, ap
     step = next(step for step in preparation.plan.targets[0].steps if step.id.startswith("apply Secret/shop-env-"))
     assert (step.effect, step.detail) == ("create", ("TOKEN (secret)",))
     observed = preparation.observed["k8s"]
-    assert observed.previews[step.id.removeprefix("apply ")].result.manifest["data"].keys() == {"TOKEN"}
+    assert observed.previews[step.id.removeprefix("apply ")] == Preview(), "the server takes it"
     text = json.dumps(to_json(observed)) + json.dumps(to_json(preparation.plan)) + repr(events)
     assert "canary" not in text and "Y2FuYXJ5" not in text

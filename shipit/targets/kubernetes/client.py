@@ -141,6 +141,10 @@ class KubernetesClient:
         """The object of an answer, which has to be the one of the manifest. Raises: RemoteError."""
         return _named(parsed(answer), manifest, namespace)
 
+    def check_object(self, answer: Answer, manifest: Manifest, namespace: str) -> None:
+        """Check that an answer is the object of the manifest, of which nothing else is read. Raises: RemoteError."""
+        _check_named(parsed(answer), manifest, namespace)
+
     def scale(self, manifest: Mapping[str, Any], namespace: str, uid: str, replicas: int) -> None:
         """Set the number of replicas of the object of a uid, by its scale subresource.
 
@@ -326,10 +330,14 @@ def _check_segments(*names: str) -> None:
 
 def _named(found: Field, manifest: Mapping[str, Any], namespace: str) -> Live:
     """The object of an answer, which has to be the one that was asked for."""
-    live = parse_live(found)
-    wanted, name = manifest["kind"], manifest["metadata"]["name"]
+    _check_named(found, manifest, namespace)
+    return parse_live(found)
+
+
+def _check_named(found: Field, manifest: Mapping[str, Any], namespace: str) -> None:
+    wanted, name, metadata = manifest["kind"], manifest["metadata"]["name"], found["metadata"]
     # An object that belongs to the whole cluster has no namespace.
-    own = live.meta.namespace or namespace
-    if (live.kind, live.meta.name, own) != (wanted, name, manifest["metadata"].get("namespace") or namespace):
+    own = metadata["namespace"].text() or namespace
+    is_same = own == (manifest["metadata"].get("namespace") or namespace)
+    if not is_same or (found["kind"].text(), metadata["name"].text()) != (wanted, name):
         raise found.wrong(f"should be {wanted}/{name}, and is another object")
-    return live

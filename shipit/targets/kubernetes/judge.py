@@ -65,7 +65,7 @@ def _progress(verdicts: Sequence[Verdict]) -> str:
 
 
 class Health(NamedTuple):
-    """The verdict on an object, its pods, and how many seconds beyond `pending` it may be without progress."""
+    """The verdict on an object, its pods, and how many seconds beyond `pending` it may wait without progress."""
 
     verdict: Verdict
     pods: Sequence[Pod] = ()
@@ -98,4 +98,5 @@ def judge_kind(key: str, live: Live, observed: KubernetesObserved, seen: Seen, l
     """The health of an object by the rules of its kind."""
     pods = pods_behind(live, observed)
     verdict = judge(Case(key, live, pods, observed, seen, limits))
-    return Health(verdict, pods, patience_s(live, pods, observed))
+    is_waiting = verdict.state is State.WAITING
+    return Health(verdict, pods, patience_s(live, pods, observed) if is_waiting else 0.0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
+
+T = TypeVar("T")
 
 
 def key_of(manifest: Mapping[str, Any], namespace: str) -> str:
@@ -56,6 +59,24 @@ class KubernetesObserved:
     events: tuple[Happening, ...] | None = None
     ingress_classes: Mapping[str, bool] | None = None
     time: str = ""
+
+    @cached_property
+    def pods_by_owner(self) -> Mapping[str, Sequence[Pod]]:
+        """uid -> the pods that it owns, without those that are being deleted."""
+        return _by_owner((pod for pod in self.pods if not pod.meta.is_deleting), lambda pod: pod.meta)
+
+    @cached_property
+    def sets_by_owner(self) -> Mapping[str, Sequence[Meta]]:
+        """uid -> the ReplicaSets that it owns."""
+        return _by_owner(self.replica_sets, lambda row: row)
+
+
+def _by_owner(items: Iterable[T], meta: Callable[[T], Meta]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
+    for item in items:
+        for uid in meta(item).owners:
+            found.setdefault(uid, []).append(item)
+    return found
 
 
 @dataclass(frozen=True)

@@ -30,19 +30,17 @@ def pods_behind(live: Live, observed: KubernetesObserved) -> list[Pod]:
         return [live.pod]
     if live.kind == "Deployment":
         newest = current_replica_set(live, observed)
-        uids = {newest.uid} if newest else set()
+        uids = [newest.uid] if newest else []
     else:
-        uids = {live.meta.uid} | {row.uid for row in observed.replica_sets if live.meta.uid in row.owners}
-    return [pod for pod in observed.pods if uids & pod.meta.owners and not pod.meta.is_deleting]
+        uids = [live.meta.uid, *(row.uid for row in observed.sets_by_owner.get(live.meta.uid, ()))]
+    return [pod for uid in uids for pod in observed.pods_by_owner.get(uid, ())]
 
 
 def current_replica_set(live: Live, observed: KubernetesObserved) -> Meta | None:
     """The ReplicaSet of a Deployment that has its revision; None while there is none."""
     revision = live.meta.annotations.get(REVISION)
-    for replica_set in observed.replica_sets:
-        if live.meta.uid in replica_set.owners and replica_set.annotations.get(REVISION) == revision:
-            return replica_set
-    return None
+    found = observed.sets_by_owner.get(live.meta.uid, ())
+    return next((row for row in found if row.annotations.get(REVISION) == revision), None)
 
 
 def judge_images(
