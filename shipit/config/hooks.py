@@ -21,6 +21,10 @@ _OWN_HEADERS = ("content-length", "transfer-encoding", "host", "connection", "ex
 HEADER_VALUE_SAID = "should be text in ASCII without line breaks, or the source of a secret such as {env: NAME}"
 
 
+Verb = Literal["deploy", "promote", "rollback", "scale", "restart", "stop", "start", "push", "destroy"]
+RELEASING: tuple[Verb, ...] = ("deploy", "promote", "rollback")
+
+
 class HookSecret(SecretSource):
     """Where the value of a header, or a URL, is kept."""
 
@@ -48,7 +52,7 @@ class HookConfig(Model):
         forbid("method", _OF_REQUEST, beside="command"),
         forbid("headers", _OF_REQUEST, beside="command"),
     )
-    expected = "should be a command, or a map of keys: command or url, method, headers, timeout"
+    expected = "should be a command, or a map of keys: command or url, method, headers, timeout, on"
 
     command: Words | None = Field(
         None, description="A command that runs on this machine: text for a shell, or a list of words.",
@@ -66,6 +70,10 @@ class HookConfig(Model):
         examples=[{"X-Token": {"env": "DEPLOYS_TOKEN"}}],
     )  # fmt: skip
     timeout: Limit = Field(120.0, description="Time limit.", validate_default=False, examples=["10m"])
+    on: tuple[Verb, ...] = Field(
+        RELEASING, min_length=1, validate_default=False, examples=[["deploy", "scale", "destroy"]],
+        description="The commands of shipit that it is for: those that release when absent.",
+    )  # fmt: skip
 
     @property
     def request_method(self) -> str:

@@ -144,6 +144,15 @@ class TargetConfig(Model):
         return self
 
     @model_validator(mode="after")
+    def _hooks_are_of_a_target(self) -> Self:
+        for when in ("before", "after", "on_failure"):
+            for hook in getattr(self.hooks, when):
+                if "push" in hook.on:
+                    what = "a target has no hook for push: images are pushed for all of them"
+                    raise Misplaced(what, "hooks", when, hint="move the hook to the hooks: of the file")
+        return self
+
+    @model_validator(mode="after")
     def _can_roll_back(self) -> Self:
         if self.on_failure == "rollback" and not self.reverts:
             raise Misplaced(

@@ -18,6 +18,7 @@ from shipit.pipeline.left_record import end_left_record
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import apply_and_verify
+from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.verdict import verdict_of
 from shipit.release import Plan, Release, Seen, State, Step, TargetPlan, Verdict
 
@@ -51,7 +52,7 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
     """
     announce(run, command, [item.target.name for item in changes])
     # Only what the command is about is judged: other workloads of a target may be in any state.
-    return make_changes(run, changes, "as ordered", unchanged="as ordered")
+    return make_changes(run, changes, "as ordered", unchanged="as ordered", hooks=hooks_of(run))
 
 
 def announce(run: Run, command: str, targets: Sequence[str]) -> None:
@@ -83,27 +84,19 @@ def make_changes(
     plan = Plan(
         run.project.app,
         run.project.environment,
-        targets=tuple(_planned(item, observed[item.target.name]) for item in changes),
+        targets=tuple(_planned(run, item, observed[item.target.name]) for item in changes),
     )
     hooks = hooks if plan.changes else None
     if hooks:
-        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks)))
+        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks, run.command)))
     run.emit(PlanMade(plan, plan.changes))
     if plan.changes:
         from shipit.pipeline.locks import begin_changes
 
         confirm_plan(run, plan)
         begin_changes(run, plan)
-    try:
-        if hooks:
-            hooks.begin(plan)
-        ending = _change_all(run, changes, plan, observed, (end, unchanged), hooks, most)
-    except ShipitError as error:
-        if hooks and not isinstance(error, Interrupted):
-            hooks.failed(error, run.ended)
-        raise
-    if hooks:
-        ending = hooks.ended(ending, run.ended)
+    change_all = partial(_change_all, run, changes, plan, observed, (end, unchanged), hooks, most)
+    ending = with_hooks(run, hooks, plan, change_all)
     run.finish(ending.exit_code, ending.summary)
     return ending.exit_code
 
@@ -144,9 +137,11 @@ def _observe(run: Run, item: Change) -> Any:
     return item.target.observe(run.session(item.target, is_planning=is_return, recalled=item.recalled))
 
 
-def _planned(item: Change, observed: Any) -> TargetPlan:
-    notes = (*item.notes, *item.more_notes(observed))
-    return TargetPlan(item.target.name, item.target.place, (), tuple(item.plan(observed)), notes)
+def _planned(run: Run, item: Change, observed: Any) -> TargetPlan:
+    steps, notes = tuple(item.plan(observed)), (*item.notes, *item.more_notes(observed))
+    if steps:
+        notes += tuple(hook_lines(item.target.config.hooks, run.command))
+    return TargetPlan(item.target.name, item.target.place, (), steps, notes)
 
 
 def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: Progress, hooks: Hooks | None) -> None:

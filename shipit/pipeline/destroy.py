@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipit.errors import DeployFailed, UsageError
 from shipit.events import PlanMade, Warned
 from shipit.parallel import together
 from shipit.pipeline.approve import approve_plan
+from shipit.pipeline.endings import Ending
 from shipit.pipeline.graph import run_order
+from shipit.pipeline.hook_text import hook_lines
 from shipit.pipeline.locks import await_turn, begin_changes
 from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
+from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.steps import apply_steps
 from shipit.release import Destruction, Leftover, Plan, Step, TargetPlan
 from shipit.targets.verbs import Destroys, destroys, prunes
+
+if TYPE_CHECKING:
+    from shipit.pipeline.hooks import Hooks
 
 _SHARED = "images that only these targets need are removed, too, when all of the targets are"
 
@@ -29,15 +35,18 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     """
     run.announce("destroy")
     await_turn(run)
+    hooks = hooks_of(run)
     targets = _targets(run, wanted, is_selected=is_selected)
     found = together(
         {name: partial(target.inventory, run.session(target)) for name, target in targets.items()}, run.clock
     )
     _check_named(targets, found, wanted)
     plan = _plan(run, targets, found, wanted)
+    if plan.changes:
+        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks, run.command)))
     run.emit(PlanMade(plan, plan.changes))
     if not plan.changes:
-        return _end(run, 0, "nothing to remove")
+        return _end(run, Ending(0, "nothing to remove"))
     places = [f"{own.target} ({own.place.identity})" for own in plan.targets if own.steps]
     if not run.confirm(plan, [f"remove from {', '.join(places)}"]):
         raise UsageError(
@@ -46,14 +55,21 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
         )
     approve_plan(run, plan)
     begin_changes(run, plan)
-    failed = remove_from(run, targets, plan.targets, "removed", partial(_remove, run, wanted))
+    return _end(run, with_hooks(run, hooks, plan, partial(_remove_all, run, targets, plan, wanted, hooks)))
+
+
+def _remove_all(
+    run: Run, targets: Mapping[str, Destroys], plan: Plan, wanted: Destruction, hooks: Hooks | None
+) -> Ending:
+    """Remove what is planned, target by target."""
+    failed = remove_from(run, targets, plan.targets, "removed", partial(_remove, run, wanted), hooks)
     if wanted.images and not failed:
         # An image that several of the targets used is not needed when the last one of them is gone.
         failed = remove_from(run, targets, plan.targets, "removed", partial(_remove_images, run, wanted))
     total = sum(bool(own.steps) for own in plan.targets)
     if failed:
-        return _end(run, 1, f"{failed} of {total} targets failed")
-    return _end(run, 0, f"{total} of {total} targets removed")
+        return Ending(1, f"{failed} of {total} targets failed")
+    return Ending(0, f"{total} of {total} targets removed")
 
 
 def _targets(run: Run, wanted: Destruction, *, is_selected: bool) -> dict[str, Destroys]:
@@ -94,7 +110,9 @@ def _plan(run: Run, targets: Mapping[str, Destroys], found: Mapping[str, Any], w
     plans = []
     for name, target in targets.items():
         notes = tuple(left.what for left in target.leftovers(found[name], wanted))
-        plans.append(TargetPlan(name, target.place, (), target.plan_destroy(found[name], wanted), notes))
+        steps = target.plan_destroy(found[name], wanted)
+        notes += tuple(hook_lines(target.config.hooks, run.command)) if steps else ()
+        plans.append(TargetPlan(name, target.place, (), steps, notes))
     if wanted.images and sum(bool(own.steps) for own in plans) > 1:
         last = max(number for number, own in enumerate(plans) if own.steps)
         plans[last] = plans[last]._replace(notes=(*plans[last].notes, _SHARED))
@@ -137,6 +155,6 @@ def _said(left: Sequence[Leftover]) -> str:
     return f"what was to be removed is gone; {'; '.join(item.what for item in left)}"
 
 
-def _end(run: Run, code: int, summary: str) -> int:
-    run.finish(code, summary)
-    return code
+def _end(run: Run, ending: Ending) -> int:
+    run.finish(ending.exit_code, ending.summary)
+    return ending.exit_code

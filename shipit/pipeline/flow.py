@@ -29,7 +29,7 @@ from shipit.pipeline.recording import begin_record, end_record, record_published
 from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
-from shipit.pipeline.run_hooks import hooks_of
+from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.steps import apply_steps, check_clean
 from shipit.pipeline.take_back import Done, take_back
 from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
@@ -82,21 +82,31 @@ def render(run: Run) -> Rendered:
 def push(run: Run) -> Preparation:
     """Publish the images of the chosen targets and move their tags, without releasing."""
     _begin(run, "push")
-    run.delivery.background.allow()
+    hooks = hooks_of(run)
+    if not (hooks and hooks.has("before")):
+        run.delivery.background.allow()
     preparation = prepare(run, is_push=True)
     if preparation.plan.publishes:
         # Only targets that are registries are locked: a push changes nothing that runs.
         from shipit.pipeline.locks import begin_changes
 
         begin_changes(run, preparation.plan, records_published)
+    else:
+        hooks = None
+    ending = with_hooks(run, hooks, preparation.plan, partial(_push_all, run, preparation))
+    run.finish(ending.exit_code, ending.summary)
+    return preparation
+
+
+def _push_all(run: Run, preparation: Preparation) -> Ending:
+    """Publish images and move tags. Raises: ShipitError."""
     publish_all(run.delivery, preparation.uses.values())
     run.check_lock()
     move_tags(run.delivery, preparation.uses.values())
     _record_published(run, preparation)
     pushed = tuple(published(item.image) for item in preparation.uses.values() if item.image.repository)
     run.emit(ImagesPushed(pushed))
-    run.finish(0, "everything is pushed" if pushed else "no image has a repository: nothing was pushed")
-    return preparation
+    return Ending(0, "everything is pushed" if pushed else "no image has a repository: nothing was pushed")
 
 
 def deploy(
@@ -134,18 +144,13 @@ def deploy(
         _check_still_allowed(run, override)
     else:
         hooks = None
-    try:
-        if hooks:
-            hooks.begin(preparation.plan)
-            if hooks.has("before"):
-                _check_still_allowed(run, override)
-        ending = _release_all(run, preparation, hooks)
-    except ShipitError as error:
-        if hooks and not isinstance(error, Interrupted):
-            hooks.failed(error, run.ended)
-        raise
-    if hooks:
-        ending = hooks.ended(ending, run.ended)
+
+    def release() -> Ending:
+        if hooks and hooks.has("before"):
+            _check_still_allowed(run, override)
+        return _release_all(run, preparation, hooks)
+
+    ending = with_hooks(run, hooks, preparation.plan, release)
     run.finish(ending.exit_code, ending.summary, ending.urls)
     return ending.exit_code
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipit.clock import Deadline
 from shipit.config.hooks import HookConfig
@@ -14,12 +14,12 @@ from shipit.errors import DeadlinePassed, RemoteError
 from shipit.events import Log
 from shipit.http.messages import Request
 from shipit.http.transport import Transport
+from shipit.pipeline.hook_text import When
 from shipit.process import OutputLines, ProgramFailed, run_program
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
-When = Literal["before", "after", "on_failure"]
 # The exit code of a shell that finds no such program. Source: POSIX.1-2017, Shell Command Language, 2.8.2.
 _NOT_FOUND = 127
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shipit.config.hooks import HookConfig, HooksConfig
 from shipit.config.secret_source import SOURCES, SecretSource
@@ -13,6 +13,8 @@ from shipit.http.urls import shown
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
+
+When = Literal["before", "after", "on_failure"]
 
 
 def describe_hook(hook: HookConfig) -> str:
@@ -27,16 +29,23 @@ def describe_hook(hook: HookConfig) -> str:
     )
 
 
-def hook_lines(hooks: HooksConfig) -> Iterator[str]:
-    """The hooks that a deploy runs when all goes well, and those for when it fails, one line each."""
-    for when, own in (("before", hooks.before), ("after", hooks.after), ("on_failure", hooks.on_failure)):
-        yield from (f"hook {when}: {describe_hook(hook)}" for hook in own)
+def chosen_hooks(hooks: HooksConfig, command: str) -> Iterator[tuple[When, int, HookConfig]]:
+    """The hooks that are for a command of shipit, each with when it runs and its number in deploy.yml, from 0."""
+    moments: tuple[When, ...] = ("before", "after", "on_failure")
+    for when in moments:
+        own: tuple[HookConfig, ...] = getattr(hooks, when)
+        yield from ((when, number, hook) for number, hook in enumerate(own) if command in hook.on)
+
+
+def hook_lines(hooks: HooksConfig, command: str) -> Iterator[str]:
+    """The hooks that a command of shipit runs when all goes well, and those for when it fails, one line each."""
+    yield from (f"hook {when}: {describe_hook(hook)}" for when, _, hook in chosen_hooks(hooks, command))
 
 
 def has_hooks(run: Run) -> bool:
-    """Whether the run or one of its targets has a hook."""
+    """Whether the run or one of its targets has a hook for its command."""
     every = (run.project.hooks, *(target.config.hooks for target in run.targets))
-    return any(hooks.before or hooks.after or hooks.on_failure for hooks in every)
+    return any(True for hooks in every for _ in chosen_hooks(hooks, run.command))
 
 
 def _source(secret: SecretSource) -> str:

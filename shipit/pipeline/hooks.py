@@ -1,4 +1,4 @@
-"""Runs the hooks of a deploy: commands of this machine and HTTP requests, which get the plan or the verdict as JSON."""
+"""Runs the hooks of a command: commands of this machine and HTTP requests, which get the plan or the verdict as JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import StepDone, StepFailed, StepId, StepStarted, TargetFinished, Warned
 from shipit.http.urls import origin_of
 from shipit.pipeline.endings import Ending
-from shipit.pipeline.hook_call import Hook, Problem, When, call_hook
-from shipit.pipeline.hook_text import describe_hook
+from shipit.pipeline.hook_call import Hook, Problem, call_hook
+from shipit.pipeline.hook_text import When, chosen_hooks, describe_hook
 from shipit.record import to_json
 from shipit.release import Plan, TargetPlan
 
@@ -42,8 +42,8 @@ class Hooks:
         """Raises: UsageError with --untrusted; ConfigErrors for secrets that can't be had."""
         self._run = run
         self._plan = Plan(run.project.app, run.project.environment)
-        self._hooks = tuple(_hooks_of("", run.project.hooks)) + tuple(
-            hook for target in run.targets for hook in _hooks_of(target.name, target.config.hooks)
+        self._hooks = tuple(_hooks_of("", run.project.hooks, run.command)) + tuple(
+            hook for target in run.targets for hook in _hooks_of(target.name, target.config.hooks, run.command)
         )
         if run.environment.is_untrusted:
             hint = "remove hooks: from deploy.yml, or deploy a file that you trust without --untrusted"
@@ -64,7 +64,7 @@ class Hooks:
         self._call(own.target, "before", self._plan._replace(targets=(own,)), {})
 
     def after_target(self, own: TargetPlan, finished: TargetFinished) -> None:
-        """Run those of a target that is healthy. Raises: HookFailed."""
+        """Run those of a target that is healthy, or removed. Raises: HookFailed."""
         plan = self._plan._replace(targets=(own,))
         self._call(own.target, "after", plan, self._verdict_data([finished]))
 
@@ -137,24 +137,17 @@ class Hooks:
         raise self._failure(hook, problem)
 
     def _failure(self, hook: Hook, problem: Problem) -> HookFailed:
-        name = f"the hook {hook.when}: {describe_hook(hook.config)}"
-        by_hand = (
-            "run it by hand, if it is needed" if hook.config.command is not None else "send it by hand, if it is needed"
-        )
+        name, command = f"the hook {hook.when}: {describe_hook(hook.config)}", self._run.command
         if hook.when == "before":
             whose = f" of {hook.target}" if hook.target else ""
-            what, hint = (
-                f"{name} {problem.reason}; nothing{whose} was changed",
-                "correct it, or its timeout, and deploy again",
-            )
-            if problem.is_missing:
-                hint = f"{_NO_PROGRAM}, and deploy again"
+            what, again = f"{name} {problem.reason}; nothing{whose} was changed", _again(command)
+            hint = f"{_NO_PROGRAM}, and {again}" if problem.is_missing else f"correct it, or its timeout, and {again}"
         else:
-            what, hint = f"{name} {problem.reason}", f"the next deploy runs it only if it changes something: {by_hand}"
+            what, hint = f"{name} {problem.reason}", _by_hand(hook, command)
             if problem.is_missing:
                 hint = f"{_NO_PROGRAM}; {hint}"
         if hook.target and hook.when == "after":
-            what = f"it was healthy, but {what}"
+            what = f"it was {'removed' if command == 'destroy' else 'healthy'}, but {what}"
         return HookFailed(what, where=hook.target, hint=hint, is_healthy=hook.when == "after")
 
     def _read(self, hook: Hook) -> Mapping[str, str]:
@@ -168,11 +161,18 @@ class Hooks:
         return values
 
 
-def _hooks_of(target: str, hooks: HooksConfig) -> Iterator[Hook]:
-    moments: tuple[When, ...] = ("before", "after", "on_failure")
-    for when in moments:
-        for number, config in enumerate(getattr(hooks, when)):
-            yield Hook(target, when, number, config)
+def _hooks_of(target: str, hooks: HooksConfig, command: str) -> Iterator[Hook]:
+    yield from (Hook(target, when, number, config) for when, number, config in chosen_hooks(hooks, command))
+
+
+def _again(command: str) -> str:
+    return "deploy again" if command == "deploy" else f"run shipit {command} again"
+
+
+def _by_hand(hook: Hook, command: str) -> str:
+    verb = "run" if hook.config.command is not None else "send"
+    by_hand = f"{verb} it by hand, if it is needed"
+    return f"the next deploy runs it only if it changes something: {by_hand}" if command == "deploy" else by_hand
 
 
 def _check_value(path: str, name: str, value: str) -> None:

@@ -78,10 +78,17 @@ def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Prep
     if is_deploy or not is_push:
         observed |= _previews(run, targets, releases, observed, is_deploy)
     plan = _plan(run, targets, used, observed, releases, prepared)
-    if plan.changes and (is_deploy or not is_push):
-        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks)))
+    if plan.changes:
+        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks, _acting(run))))
     looked = {name: results[f"target {name}"][0] for name in targets}
     return Preparation(plan, targets, observed, releases, prepared, looked)
+
+
+def _acting(run: Run) -> str:
+    """The command whose plan this is: that of `shipit plan` is a deploy's, or a promotion's."""
+    if run.command in ("deploy", "promote", "push"):
+        return run.command
+    return "promote" if run.source else "deploy"
 
 
 def check_release_command(run: Run) -> None:
@@ -201,7 +208,7 @@ def _plan(
         said_too = tuple(target.notes(releases[name], observed[name])) if notes(target) else ()
         if uploads or steps:
             said_too += _approval_notes(run, target)
-            said_too += tuple(hook_lines(target.config.hooks))
+            said_too += tuple(hook_lines(target.config.hooks, _acting(run)))
             said_too += _check_notes(target) if target.config.check else ()
         plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
     plans = _with_canary(plans, run.project.max_parallel)

@@ -101,6 +101,8 @@ class Run:
         self.clock = self._clock = RunClock(self.clock)
         self.started_s = self.clock.now()
         self.command = ""
+        # How the run ended: that of its RunFinished.
+        self.exit_code = 0
         # True when the run before this one died, as far as this machine knows.
         self.has_lost_run = False
         self._ended: dict[str, TargetFinished] = {}
@@ -269,6 +271,7 @@ class Run:
         following = next_command(self.command, self.project.environment, ends, self.targets, source)
         if exit_code and self.superseded_by:
             following = ""
+        self.exit_code = exit_code
         self.emit(RunFinished(exit_code, summary, self.clock.now() - self.started_s, urls, ends, following))
 
     def announce(self, command: str, targets: Sequence[str] | None = None, override: str = "") -> None:

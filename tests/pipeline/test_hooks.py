@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,18 @@ import pytest
 from shipit.config.hooks import HookConfig, HooksConfig
 from shipit.errors import ConfigErrors, DeployFailed, Interrupted, ShipitError, UsageError
 from shipit.events import Event, Log, PlanMade, RunFinished, StepDone, StepStarted, TargetFinished, Warned
-from shipit.pipeline.flow import deploy, plan
+from shipit.pipeline.change import Change, change
+from shipit.pipeline.destroy import destroy
+from shipit.pipeline.flow import deploy, plan, push
 from shipit.pipeline.hook_text import describe_hook, hook_lines
 from shipit.pipeline.return_to_release import rollback
+from shipit.pipeline.run import Run
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import Destruction
 from shipit.report.plan_markdown import render_plan_markdown
 from shipit.report.plan_text import render_plan
+from shipit.targets.orders import RestartOrder
+from shipit.targets.verbs import restarts
 from tests import runs
 from tests.http.scripted import Start, answer, deaf
 from tests.in_process import InProcess
@@ -50,12 +57,16 @@ def test_a_hook_is_described_without_what_may_be_a_credential(hook: dict[str, An
             {"on_failure": [{"command": "a"}, {"url": "http://x/y"}], "before": {"command": ["b"]}},
             ["hook before: b", "hook on_failure: a", "hook on_failure: POST x/y"],
         ),
+        (
+            {"after": [{"command": "a", "on": ["scale"]}, {"command": "b", "on": ["scale", "deploy"]}]},
+            ["hook after: b"],
+        ),
     ],
 )
 def test_text_and_a_list_of_words_are_one_hook_and_a_list_of_maps_several(
     written: dict[str, Any], lines: list[str]
 ) -> None:
-    assert list(hook_lines(HooksConfig.model_validate(written))) == lines
+    assert list(hook_lines(HooksConfig.model_validate(written), "deploy")) == lines
 
 
 def hooked(bench: Bench, **hooks: object) -> None:
@@ -162,6 +173,125 @@ def test_a_rollback_changes_the_first_target_alone_and_none_after_a_failure(benc
     assert rollback(bench.run()) == 0
     started = [event.step.target for event in bench.of(StepStarted) if isinstance(event, StepStarted)]
     assert started == list(names)
+
+
+def on(command: str, *verbs: str) -> dict[str, object]:
+    return {"command": command, "on": list(verbs)}
+
+
+VERBS = ["scale", "restart", "stop", "start"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_command_that_changes_what_runs_runs_the_hooks_that_are_for_it(bench: Bench, verb: str) -> None:
+    hooked(
+        bench,
+        before=[on(KEEP.format("b", "b"), verb), {"command": "echo deploy >> order"}],
+        after=on(KEEP.format("a", "a"), verb),
+    )
+    own = {"before": on(KEEP.format("tb", "tb"), verb), "after": on(KEEP.format("ta", "ta"), verb)}
+    bench.add("one", hooks=own)
+    bench.add("two")
+    run = bench.run()
+    assert ordered(run, verb) == 0
+    assert order(bench) == ["b", "tb", "ta", "a"]
+    [made] = bench.of(PlanMade)
+    assert isinstance(made, PlanMade)
+    assert made.plan.hooks == (f"hook before: {KEEP.format('b', 'b')}", f"hook after: {KEEP.format('a', 'a')}")
+    assert f"hook after: {KEEP.format('ta', 'ta')}" in made.plan.targets[0].notes
+    assert {told(bench, name)["command"] for name in ("b", "tb", "ta", "a")} == {verb}
+    assert told(bench, "tb")["target"] == "one" and told(bench, "b")["plan"]["targets"][0]["steps"]
+    assert told(bench, "a")["verdict"]["summary"] == "2 of 2 targets as ordered"
+
+
+def ordered(run: Run, verb: str) -> int:
+    """Change every target, as the commands do that change what runs."""
+    order = RestartOrder(("app",), "2026-01-01T00:00:00Z")
+    changes = [
+        Change(target, partial(target.plan_restart, order), partial(target.judge_restart, order))
+        for target in run.targets
+        if restarts(target)
+    ]
+    return change(run, verb, changes)
+
+
+def destroyed(bench: Bench) -> int:
+    run = bench.run()
+    run.confirm = lambda plan, reasons: True
+    return destroy(run, Destruction(), is_selected=False)
+
+
+def test_hooks_for_a_failure_of_such_a_command(bench: Bench) -> None:
+    hooked(bench, on_failure=on(KEEP.format("f", "f"), "scale"), after=on("echo never >> order", "scale"))
+    bench.add("one", hooks={"on_failure": on(KEEP.format("tf", "tf"), "scale")})
+    bench.worlds["one"].fails = "judge"
+    assert ordered(bench.run(), "scale") == 1
+    assert order(bench) == ["tf", "f"]
+    assert (
+        told(bench, "f")["verdict"]["exit_code"] == 1
+        and told(bench, "tf")["verdict"]["targets"][0]["state"] == "failed"
+    )
+
+
+def test_a_failing_before_hook_of_such_a_command_changes_nothing(bench: Bench) -> None:
+    hooked(bench, before=on("exit 3", "restart"))
+    in_memory = bench.add("one")
+    with pytest.raises(DeployFailed, match="ended with 3; nothing was changed") as caught:
+        ordered(bench.run(), "restart")
+    assert caught.value.hint == "correct it, or its timeout, and run shipit restart again"
+    assert in_memory.writes == []
+
+
+def test_a_destroy_runs_the_hooks_that_are_for_it(bench: Bench) -> None:
+    hooked(bench, before=on(KEEP.format("b", "b"), "destroy"), after=on(KEEP.format("a", "a"), "destroy"))
+    bench.add("one", hooks={"before": on(KEEP.format("tb", "tb"), "destroy"), "after": on("exit 4", "destroy")})
+    in_memory = bench.add(
+        "two", hooks={"before": on("exit 3", "destroy"), "on_failure": on(KEEP.format("tf", "tf"), "destroy")}
+    )
+    assert deploy(bench.run()) == 0
+    assert order(bench) == []
+    assert destroyed(bench) == 1
+    assert order(bench) == ["b", "tf", "tb"] and in_memory.images
+    assert told(bench, "b")["command"] == "destroy" and told(bench, "tb")["plan"]["targets"][0]["steps"]
+    reasons = {event.target: event.reason for event in bench.events if isinstance(event, TargetFinished)}
+    assert reasons == {
+        "two": "the hook before: exit 3 ended with 3; nothing of two was changed",
+        "one": "it was removed, but the hook after: exit 4 ended with 4",
+    }
+
+
+def test_a_push_runs_the_hooks_of_the_run_that_are_for_it(bench: Bench) -> None:
+    hooked(
+        bench,
+        before=on("exit 3", "push"),
+        after=on(KEEP.format("a", "a"), "push"),
+        on_failure=on(KEEP.format("f", "f"), "push"),
+    )
+    bench.add("one")
+    with pytest.raises(DeployFailed, match="ended with 3; nothing was changed"):
+        push(bench.run())
+    assert not bench.registry.blobs and bench.registry.tags == {}, "nothing is uploaded while it runs, either"
+    assert told(bench, "f")["command"] == "push"
+    bench.text = bench.text.replace("exit 3", "true")
+    push(bench.run())
+    assert bench.registry.tags and told(bench, "a")["verdict"]["summary"] == "everything is pushed"
+    (bench.folder / "a.json").unlink()
+    push(bench.run())
+    assert not (bench.folder / "a.json").exists(), "nothing was pushed"
+
+
+def test_a_hook_that_is_not_for_a_command_asks_for_no_secret(bench: Bench) -> None:
+    hooked(bench, after={"url": {"env": "NOT_SET"}, "on": ["destroy"]})
+    bench.add("one")
+    assert deploy(bench.run()) == 0
+
+
+def test_secrets_of_the_targets_are_masked_in_the_output_of_a_hook_of_such_a_command(bench: Bench) -> None:
+    bench.text += "secrets: {TOKEN: {env: TOKEN}}\n"
+    hooked(bench, before=on("echo one $TOKEN", "scale"))
+    bench.add("one")
+    assert ordered(bench.run(TOKEN="canary-4711"), "scale") == 0
+    assert Log("", "hook before", "one [redacted]") in bench.events
 
 
 def test_an_unchanged_deploy_runs_no_hook(bench: Bench) -> None:
@@ -428,8 +558,18 @@ def test_a_deploy_shows_the_output_of_its_hooks_and_history_knows_a_failed_one(
     assert "failed" in in_process.run("history").stdout
 
 
+def test_a_push_whose_after_hook_fails_has_failed(in_process: InProcess, registry: EmbeddedRegistry) -> None:
+    written(in_process, registry, "hooks: {after: {command: exit 4, on: [push]}}\n")
+    done = in_process.run("push")
+    assert done.returncode == 1 and registry.tags, done.stdout + done.stderr
+    assert "everything is pushed, but the hook after: exit 4 ended with 4" in done.stdout + done.stderr
+    refused = in_process.run("push", "--untrusted")
+    assert refused.returncode == 2 and "deploy.yml has hooks" in refused.stderr
+    assert in_process.run("deploy", "--untrusted").returncode == 0, "a deploy would run none"
+
+
 def test_resolved_hooks_are_a_valid_file_again(in_process: InProcess, registry: EmbeddedRegistry) -> None:
-    hooks = "{before: 'echo ${HOME} $${x}', after: [{url: 'https://x/', headers: {A: {env: B}}}, {command: [a, '1']}]}"
+    hooks = "{before: 'echo ${HOME} $${x}', after: [{url: 'https://x/', headers: {A: {env: B}}}, {command: [a, '1'], on: [scale]}]}"
     written(in_process, registry, f"hooks: {hooks}\n")
     shown = in_process.run("validate", "--resolved")
     assert shown.returncode == 0, shown.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import typer
+
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import result
@@ -31,6 +33,8 @@ def run(options: TargetOptions) -> None:
         if options.output != "json":
             for item in preparation.uses.values():
                 result(item.image.pinned)
+        if run.exit_code:
+            raise typer.Exit(run.exit_code)
 
 
 def with_every_repository(project: Project) -> Project:
