@@ -15,7 +15,7 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
 from shipit.release import is_run_tag
 from tests.in_process import InProcess
-from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
+from tests.shipit import INTERRUPTED, PYTHON_DOCKERFILE, SERVING_APP, Shipit
 
 # Serves, and is told apart by its number.
 NUMBERED = SERVING_APP + "# {}\n"
@@ -250,6 +250,21 @@ def test_killed_between_copy_and_release_the_next_run_completes_it(
     [made] = [event for event in events if event["event"] == "plan_made"]
     assert [upload for target in made["plan"]["targets"] for upload in target["uploads"]] == []
     assert image_of(heroku, "shop-prod") == image_of(heroku, "shop-staging")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_it_releases_the_next_run_completes_it(shop: Shipit, heroku: Watched, number: int) -> None:
+    process = shop.start("promote", "--from", "staging")
+    heroku.before_change = lambda: os.kill(process.pid, number)
+    out, err = process.communicate(timeout=120)
+    heroku.before_change = lambda: None
+    assert process.returncode == 130 and "Traceback" not in err, out + err
+    assert err.endswith(INTERRUPTED) and "done" not in out, out + err
+    done = promote(shop, "--from", "staging", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert image_of(heroku, "shop-prod") == image_of(heroku, "shop-staging")
+    names = [row["description"] for row in heroku.apps["shop-prod"].releases]
+    assert len([name for name in names if name.startswith("Deployed")]) == 1, "nothing is doubled"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_a_rollback_is_completed_by_the_next_one(commits: CommitsBench, dies: bo
     assert count > 5
 
 
-def test_a_promotion_is_completed_by_the_next_one(commits: CommitsBench) -> None:
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_promotion_is_completed_by_the_next_one(commits: CommitsBench, dies: bool) -> None:
+    commits.dies = dies
     staging, production, count = commits.places[STAGING], commits.places[PRODUCTION], 0
 
     def prepare() -> None:
@@ -86,6 +88,7 @@ def test_a_promotion_is_completed_by_the_next_one(commits: CommitsBench) -> None
 
     for number in ended_early(commits, commits.promote, prepare):
         count += 1
+        assert dies or is_free(commits, PRODUCTION), number
         assert commits.promote() == 0, number
         assert production.images == staging.images, number
         assert commits.has_image(PRODUCTION, production.images["app"]), number
