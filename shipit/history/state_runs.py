@@ -14,6 +14,7 @@ from shipit.history.fold import fold_run
 from shipit.history.state_store import StateError, StateStore
 from shipit.json_text import parse_json
 from shipit.past_run import PastRun
+from shipit.printable import counted
 from shipit.record import InvalidRecord, from_json, to_json
 
 MOST_RUNS = 50
@@ -70,11 +71,20 @@ class StateRuns:
                 add_run(self._store, run._replace(by=self._author()))
 
 
-def read_state_runs(store: StateStore, app: str, environment: str) -> tuple[PastRun, ...]:
-    """The runs, the newest first. What is no run is left out. Raises: StateError."""
+def read_state_runs(
+    store: StateStore, app: str, environment: str, warn: Callable[[str], None] = lambda text: None
+) -> tuple[PastRun, ...]:
+    """The runs, the newest first. What is no run is left out; `warn` is told how many and where. Raises: StateError."""
     name = _name(app, environment)
     found = store.read(name)
-    return _parsed(found.data, f"{store.title}: {name}") if found else ()
+    if found is None:
+        return ()
+    where = f"{store.title}: {name}"
+    rows = _rows(found.data, where)
+    runs = _parsed(rows)
+    if left := len(rows) - len(runs):
+        warn(f"{where}: {counted(left, 'run')} can't be read by this version of shipit and left out")
+    return runs
 
 
 def add_run(store: StateStore, run: PastRun) -> None:
@@ -83,7 +93,7 @@ def add_run(store: StateStore, run: PastRun) -> None:
     where = f"{store.title}: {name}"
     for _ in range(_TRIES):
         found = store.read(name)
-        others = [past for past in (_parsed(found.data, where) if found else ()) if past.run != run.run]
+        others = [past for past in (_parsed(_rows(found.data, where)) if found else ()) if past.run != run.run]
         others.sort(key=lambda past: past.started_at, reverse=True)
         if store.swap(name, _kept(run, others[: MOST_RUNS - 1]), found.version if found else "") is not None:
             return
@@ -133,7 +143,8 @@ def _without_targets(run: PastRun) -> PastRun:
 _SHORTENED = (_with_short_texts, _without_images, _without_targets)
 
 
-def _parsed(data: bytes, where: str) -> tuple[PastRun, ...]:
+def _rows(data: bytes, where: str) -> list[object]:
+    """Raises: StateError."""
     try:
         value = parse_json(data)
         rows = value["runs"] if value["format"] == _FORMAT else None
@@ -142,6 +153,10 @@ def _parsed(data: bytes, where: str) -> tuple[PastRun, ...]:
     if not isinstance(rows, list):
         hint = "use a newer shipit; or delete it, where nothing of the runs is worth keeping"
         raise StateError("it holds no runs that this version of shipit can read", where=where, hint=hint)
+    return rows
+
+
+def _parsed(rows: list[object]) -> tuple[PastRun, ...]:
     return tuple(run for row in rows if (run := _run(row)) is not None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shipit.errors import Interrupted, ShipitError
@@ -18,8 +19,8 @@ def shared_runs(run: Run, environment: str) -> tuple[PastRun, ...]:
     """The runs of an environment that machines share, the newest first; none, with a warning, where they can't be read."""
     if run.state is None:
         return ()
-    state = run.state
-    found = settle({"": lambda: read_state_runs(state, run.project.app, environment)}, run.clock)[""]
+    read = partial(read_state_runs, run.state, run.project.app, environment, lambda text: run.emit(Warned("", text)))
+    found = settle({"": read}, run.clock)[""]
     if isinstance(found, Exception):
         if isinstance(found, Interrupted) or not isinstance(found, ShipitError):
             raise found

@@ -8,6 +8,9 @@ from typing import Protocol, Self
 from shipit.past_release import PastRelease
 from shipit.record import to_json
 
+# Said of an object whose label or annotation should be a record.
+NO_RECORD = "is no record of a release that this version of shipit can read, and is left out"
+
 
 class HasPast(Protocol):
     """A record of a kind: a named tuple with the release and what the kind adds to it."""

@@ -6,7 +6,7 @@ A volume needs no image, outlives `docker container prune` and `docker system pr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, Self, TypeVar
 
 from shipit.errors import RemoteError, ShipitError
@@ -16,7 +16,7 @@ from shipit.record import from_json
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.label_store import LabelStore, short_name
 from shipit.targets.engine.owner import LOCK, RECORD, Owner
-from shipit.targets.record_text import record_text
+from shipit.targets.record_text import NO_RECORD, record_text
 
 # Records beyond the kept ones tell the history; their containers are gone.
 MOST_RECORDS = 20
@@ -39,10 +39,18 @@ class ReleaseRecord(Protocol):
 R = TypeVar("R", bound=ReleaseRecord)
 
 
-def read_records(store: LabelStore, owner: Owner, kind: type[R]) -> tuple[R, ...]:
-    """The newest first. What is no record of the kind is left out."""
-    found = (parse_record(one.labels.get(RECORD, ""), kind) for one in store.list_labelled(owner.filters))
-    return tuple(sorted((record for record in found if record), key=lambda record: -record.sequence))
+def read_records(
+    store: LabelStore, owner: Owner, kind: type[R], warn: Callable[[str], None] = lambda text: None
+) -> tuple[R, ...]:
+    """The newest first. What is no record of the kind is left out; `warn` is told its name."""
+    found: list[R] = []
+    for one in store.list_labelled(owner.filters):
+        record = parse_record(one.labels.get(RECORD, ""), kind)
+        if record:
+            found.append(record)
+        elif RECORD in one.labels:
+            warn(f"{one.name} {NO_RECORD}")
+    return tuple(sorted(found, key=lambda record: -record.sequence))
 
 
 def find_record(store: LabelStore, owner: Owner, kind: type[R], version: str, where: str) -> R:

@@ -16,6 +16,7 @@ from shipit.past_release import PastRelease
 from shipit.reference import DOCKER_HUB, ImageRef, parse_reference
 from shipit.registry.registries import Registries
 from shipit.release import PublishedImage
+from shipit.targets.record_text import NO_RECORD
 from shipit.targets.registry.records import (
     KEPT_RUNS,
     Child,
@@ -44,22 +45,24 @@ class Records:
         self._registries, self._clock, self._owner, self._delete = registries, clock, owner, delete
         self._repositories = tuple(dict.fromkeys(repositories))
 
-    def read(self, most: int) -> tuple[Record, ...]:
-        """The newest first. Raises: RemoteError."""
+    def read(self, most: int, warn: Callable[[str], None] = lambda text: None) -> tuple[Record, ...]:
+        """The newest first. What is no record is left out; `warn` is told its tag. Raises: RemoteError."""
         ref = parse_reference(self._repositories[0])
         listed = self._registries.client(ref).tags(ref.repository)
         tags = run_tags(listed.tags, self._owner.environment)[: min(most, KEPT_RUNS)]
-        found = together({tag: partial(self._read, ref, tag) for tag in tags}, self._clock)
+        found = together({tag: partial(self._read, ref, tag, warn) for tag in tags}, self._clock)
         return tuple(record for tag in tags if (record := found[tag]) is not None)
 
-    def _read(self, ref: ImageRef, tag: str) -> Record | None:
+    def _read(self, ref: ImageRef, tag: str, warn: Callable[[str], None]) -> Record | None:
         found = self._registries.client(ref).manifest(ref.repository, tag)
-        return self._own(found[0]) if found else None
+        record = parse_index(found[0]) if found else None
+        if found and record is None:
+            warn(f"{ref.name}:{tag} {NO_RECORD}")
+        return self._own(record) if record else None
 
-    def _own(self, data: bytes) -> Record | None:
-        """The record of a manifest; None for that of another app, environment or place. Whoever may push here may forge one."""
-        record = parse_index(data)
-        if record is None or record._replace(past=self._owner.past) != self._owner:
+    def _own(self, record: Record) -> Record | None:
+        """The same record; None for that of another app, environment or place. Whoever may push here may forge one."""
+        if record._replace(past=self._owner.past) != self._owner:
             return None
         names = {image.reference.rpartition("@")[0] for image in record.past.images}
         return record if names <= set(self._repositories) else None
@@ -91,7 +94,8 @@ class Records:
         for tag in run_tags(client.tags(ref.repository).tags, self._owner.environment)[KEPT_RUNS:]:
             found = client.manifest(ref.repository, tag)
             # Such a tag may name an image, and deleting its manifest would delete the image.
-            if found is None or self._own(found[0]) is None:
+            record = parse_index(found[0]) if found else None
+            if found is None or record is None or self._own(record) is None:
                 continue
             if ref.registry == DOCKER_HUB:
                 self._delete(ref.name, tag)

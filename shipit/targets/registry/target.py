@@ -11,7 +11,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import ConfigErrors, DeployFailed, RemoteError
-from shipit.events import Event
+from shipit.events import Event, Warned
 from shipit.past_release import PastRelease
 from shipit.reference import DOCKER_HUB, is_tag, parse_reference
 from shipit.registry.registries import Registries
@@ -174,7 +174,7 @@ class RegistryTarget:
         return Verdict(State.HEALTHY, ", ".join(lines))
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        records = self._records(session).read(most)
+        records = self._records(session).read(most, lambda text: session.emit(Warned(self.name, text)))
         tags = None
         if tells_current and records:
             names = dict.fromkeys(name for record in records for name in self._recalled(record.past).tags)
