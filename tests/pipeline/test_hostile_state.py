@@ -41,7 +41,7 @@ WHOLE = [
     b'{"format": 1, "runs": [' + b"9" * 10_000 + b"]}", b" " * (2 * 1024 * 1024),
 ]  # fmt: skip
 # What is no run, in an object that has another one.
-ROWS = [
+ROWS: list[Any] = [
     5, None, [], {}, {**RUN, "run": 7}, {**RUN, "state": "great"}, {**RUN, "later": 1}, {**RUN, "changes": "many"},
     {**RUN, "exit_code": 1.5}, {**RUN, "targets": [5]}, {**RUN, "targets": {"a": 1}},
     {**RUN, "targets": [{**TARGET, "images": [BAD_IMAGE]}]}, {**RUN, "started_at": None},
@@ -113,8 +113,9 @@ def test_control_characters_of_a_run_reach_no_terminal(machine: Machine, put: Ca
     target = dict.fromkeys(("name", "place", "state", "reason", "version", "rolled_back_to"), HOSTILE_TEXT)
     put(json.dumps({"format": 1, "runs": [{**RUN, **texts, "targets": [target]}]}).encode())
     found = read_own_runs(machine.run())
+    assert len(found) == 1
     shown = "\n".join([*render_runs(found, time.time()), *(line for past in found for line in render_run(past))])
-    assert not any(ord(sign) < 32 and sign != "\n" or sign in "\u202e\x9b" for sign in shown), ascii(shown)
+    assert not any((ord(sign) < 32 and sign != "\n") or sign in "\u202e\x9b" for sign in shown), ascii(shown)
 
 
 @pytest.mark.parametrize("data", LOCKS, ids=lambda data: ascii(data[:24]))

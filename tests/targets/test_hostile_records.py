@@ -16,7 +16,6 @@ from shipit.pipeline.flow import deploy
 from shipit.pipeline.releases import known_releases
 from shipit.record import to_json
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import PublishedImage
 from shipit.targets.compose import history as compose
 from shipit.targets.docker import plan_back as docker
 from shipit.targets.engine.label_store import Labelled
