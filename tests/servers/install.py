@@ -142,6 +142,36 @@ def unpack_compose() -> None:
         unpack_debian_13("Compose", compose_folder(), ["download", "=".join(COMPOSE)])
 
 
+# Podman's networks with names. Installed, they would change the networks of the machine's own Podman.
+NETAVARK = ("netavark", "aardvark-dns")
+
+
+def netavark_programs() -> Path:
+    """The folder with the programs. Raises: Unavailable."""
+    requested_programs.append("netavark")
+    found = cache_folder() / "netavark/usr/lib/podman"
+    if not all((found / name).is_file() for name in NETAVARK):
+        raise Unavailable("netavark is not unpacked (python -m tests.servers.install; it needs root and apt-get)")
+    return found
+
+
+def unpack_netavark() -> None:
+    """Download and unpack the packages of this Debian into the cache; nothing is installed."""
+    target = cache_folder() / "netavark"
+    if target.is_dir() or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    building = _begun(target)
+    try:
+        command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", *NETAVARK]
+        subprocess.run(command, cwd=building, stdout=subprocess.DEVNULL, check=True)
+        for package in list(building.glob("*.deb")):
+            subprocess.run(["dpkg", "-x", str(package), str(building)], check=True)
+    except subprocess.CalledProcessError as error:
+        print(f"left out: netavark could not be unpacked: {error}", flush=True)
+        return
+    building.rename(target)
+
+
 def unpack_debian_13(what: str, target: Path, command: Sequence[str]) -> None:
     """Download packages of Debian 13 with an apt-get command, and unpack them into a folder; nothing is installed."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None or platform.machine() != "x86_64":
@@ -440,6 +470,7 @@ def main() -> None:
         install_packages()
         unpack_modern()
         unpack_compose()
+        unpack_netavark()
         install_from_npm(HEROKU_CLI)
         install_from_npm(LANGUAGE_SERVER)
         install_from_npm(EXPRESS)

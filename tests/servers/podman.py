@@ -22,22 +22,29 @@ default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+{engine}
 [network]
 network_config_dir = "{folder}/networks"
+{network}
 """
 
 
 class Podman:
-    """The service on a unix socket, with images and containers of its own. `host` is its DOCKER_HOST."""
+    """The service on a unix socket, with images and containers of its own. `host` is its DOCKER_HOST.
 
-    def __init__(self, folder: Path) -> None:
+    `netavark` is the folder with the programs of networks in which containers find each other by name.
+    """
+
+    def __init__(self, folder: Path, netavark: Path | None = None) -> None:
         if os.geteuid() != 0:
             raise Unavailable("Podman needs root here")
         # A unix socket's path has to be short.
         self._run = Path(tempfile.mkdtemp(prefix="sdp-", dir="/tmp"))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "networks").mkdir(exist_ok=True)
-        (folder / "containers.conf").write_text(SETTINGS.format(folder=folder))
+        engine = f'helper_binaries_dir = ["{netavark}", "/usr/lib/podman"]' if netavark else ""
+        network = 'network_backend = "netavark"' if netavark else ""
+        (folder / "containers.conf").write_text(SETTINGS.format(folder=folder, engine=engine, network=network))
         self._variables = {"CONTAINERS_CONF": str(folder / "containers.conf")}
         self._command = [find("podman"), "--root", str(folder / "root"), "--runroot", str(self._run / "run")]
         self._layers = folder / "root/overlay"

@@ -14,6 +14,7 @@ from shipit.targets.docker.proxy.admin import ProxyAdmin
 from shipit.targets.docker.proxy.files import check_files, read_dials, remove_folders, write_dials
 from shipit.targets.docker.proxy.labels import NAME
 from shipit.targets.docker.proxy.look import parse_proxy
+from shipit.targets.docker.proxy.names import check_name
 from shipit.targets.docker.proxy.observed import ProxyFacts, with_config
 from shipit.targets.docker.proxy.route import (
     Change,
@@ -58,6 +59,10 @@ class Switch:
         proxy = self._proxy()
         check_files(self._client, proxy.id)
         self._check_hosts(spec, proxy, ProxyAdmin(self._client, proxy.id).config().value)
+
+    def check_name(self, dial: str) -> None:
+        """Raises: DeployFailed where the proxy does not find a container that runs."""
+        check_name(self._client, self._proxy(), dial, self._setting.target)
 
     def lead(self, spec: RouteSpec, dials: Sequence[str]) -> None:
         """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts.
