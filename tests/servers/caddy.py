@@ -40,9 +40,12 @@ class Caddy:
         self._files = tempfile.TemporaryDirectory(prefix="c", dir="/tmp")
         assert len(self._files.name) == len(FOLDER)
         self._folder = tempfile.TemporaryDirectory(prefix="caddy-", dir="/tmp")
-        program = Path(self._folder.name) / "caddy"
-        program.write_text('#!/bin/sh\necho "$CADDY_VERSION"\n')
-        program.chmod(0o755)
+        # What the engine calls itself, and what nc prints of another address than that of the admin API.
+        self.product, self.nc_says = "Engine", ""
+        for name, variable in (("caddy", "CADDY_VERSION"), ("nc", "NC_SAYS")):
+            program = Path(self._folder.name) / name
+            program.write_text(f'#!/bin/sh\necho "${variable}"\n')
+            program.chmod(0o755)
         variables = {
             "CADDY_ADMIN": f"127.0.0.1:{self.admin_port}",
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -85,7 +88,8 @@ class Caddy:
             return
         if command[0] == "sh":
             own = [word.replace(FOLDER, self._files.name) for word in command]
-            variables = {"PATH": f"{self._folder.name}:{os.environ['PATH']}", "CADDY_VERSION": self.version}
+            path = f"{self._folder.name}:{os.environ['PATH']}"
+            variables = {"PATH": path, "CADDY_VERSION": self.version, "NC_SAYS": self.nc_says}
             done = subprocess.run(
                 own, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
@@ -130,7 +134,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         found: Any = (
-            VERSION if path.endswith("/version") else [self.server.caddy.row] if "/containers/json" in path else None
+            {**VERSION, "Components": [{"Name": self.server.caddy.product}]}
+            if path.endswith("/version")
+            else [self.server.caddy.row]
+            if "/containers/json" in path
+            else None
         )
         self._answer(200 if found else 404, found or {"message": "no such route"})
 

@@ -6,6 +6,7 @@ import http.client
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -309,3 +310,26 @@ def caddy(tmp_path: Path) -> Iterator[Caddy]:
     found = started(lambda: Caddy(tmp_path))
     yield found
     found.stop()
+
+
+@pytest.mark.parametrize(
+    ("product", "says", "is_refused"),
+    [
+        ("Podman Engine", "nc: bad address 'a1b2'", True),
+        ("Podman Engine", "HTTP/1.1 400 Bad Request", False),
+        ("Engine", "nc: bad address 'a1b2'", False),
+    ],
+)
+def test_a_proxy_of_podman_that_finds_no_container_by_name_is_told(
+    caddy: Caddy, tmp_path: Path, product: str, says: str, is_refused: bool
+) -> None:
+    caddy.product, caddy.nc_says = product, says
+    engine = Engine(EngineAddress(caddy.host), {})
+    assert engine.is_reachable()
+    switch = Switch(HostClient(engine, "web1", Deadline(Clock())), setting(tmp_path))
+    with pytest.raises(DeployFailed) if is_refused else nullcontext() as caught:
+        switch.check_name("a1b2:3000")
+    assert not caught or "does not find containers by name" in str(caught.value)
+    caddy.lacks_nc = True
+    switch.check_name("a1b2:3000")
+    engine.close()

@@ -49,13 +49,13 @@ _LINE = re.compile(r"([^/\s]{1,300}/[0-9]{1,5}) (\S{1,300})")
 
 def check_files(client: HostClient, container: str) -> None:
     """Raises: RemoteError where Caddy can't read addresses in files, or nothing can write them."""
-    _run(client, container, _CHECK, [])
+    run_script(client, container, _CHECK, [])
 
 
 def read_dials(client: HostClient, container: str, prefix: str) -> dict[str, str]:
     """Path -> address, of the routes whose @id begins with `prefix`. Raises: RemoteError."""
     name = folder(prefix).rpartition("/")[2]
-    return parse_dials(_run(client, container, _READ, [FOLDER, name]), name)
+    return parse_dials(run_script(client, container, _READ, [FOLDER, name]), name)
 
 
 def parse_dials(lines: Iterable[str], name: str) -> dict[str, str]:
@@ -66,16 +66,17 @@ def parse_dials(lines: Iterable[str], name: str) -> dict[str, str]:
 
 def write_dials(client: HostClient, container: str, route: str, dials: Sequence[str]) -> None:
     """Lead a route to these addresses, from the next request on. Raises: RemoteError."""
-    _run(client, container, _WRITE, [folder(route), *sorted(dials)])
+    run_script(client, container, _WRITE, [folder(route), *sorted(dials)])
 
 
 def remove_folders(client: HostClient, container: str, paths: Sequence[str]) -> None:
     """Raises: RemoteError."""
     if paths:
-        _run(client, container, _REMOVE, paths)
+        run_script(client, container, _REMOVE, paths)
 
 
-def _run(client: HostClient, container: str, script: str, words: Sequence[str]) -> list[str]:
+def run_script(client: HostClient, container: str, script: str, words: Sequence[str]) -> list[str]:
+    """The lines that a script prints in the container before its last one, `done`. Raises: RemoteError where that does not come."""
     where = f"files of the proxy on {client.host}"
     client.deadline.check(where)
     limit_s = max(1.0, min(_LIMIT_S, client.deadline.remaining_s()))
