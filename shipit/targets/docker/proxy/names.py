@@ -16,8 +16,8 @@ _HINT = "on the host: install netavark and aardvark-dns, and let Podman make its
 
 
 def check_name(client: HostClient, proxy: ProxyFacts, dial: str, target: str) -> None:
-    """Raises: DeployFailed where Podman's proxy does not find the container of an address `ID:PORT`."""
-    if client.engine.is_podman and not _finds(client, proxy, dial):
+    """Raises: DeployFailed where the proxy does not find the container of an address `ID:PORT`."""
+    if not _finds(client, proxy, dial):
         raise DeployFailed(f"the proxy on {client.host} does not find containers by name", where=target, hint=_HINT)
 
 

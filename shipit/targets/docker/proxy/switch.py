@@ -61,8 +61,9 @@ class Switch:
         self._check_hosts(spec, proxy, ProxyAdmin(self._client, proxy.id).config().value)
 
     def check_name(self, dial: str) -> None:
-        """Raises: DeployFailed where the proxy does not find a container that runs."""
-        check_name(self._client, self._proxy(), dial, self._setting.target)
+        """Raises: DeployFailed where Podman's proxy does not find a container that runs."""
+        if self._client.engine.is_podman:
+            check_name(self._client, self._proxy(), dial, self._setting.target)
 
     def lead(self, spec: RouteSpec, dials: Sequence[str]) -> None:
         """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts.
