@@ -82,7 +82,10 @@ def _set_route(step: SetRoute, client: HostClient, setting: Setting) -> None:
     if len(dials) < len(step.serving):
         what = f"a container of {step.route.service} is not on {step.host} any more"
         raise DeployFailed(what, where=setting.target, hint="deploy again")
-    Switch(client, setting).lead(step.route, dials)
+    switch = Switch(client, setting)
+    if dials:
+        switch.check_name(dials[0])
+    switch.lead(step.route, dials)
 
 
 def _own(names: tuple[str, ...], client: HostClient, owner: Owner) -> list[str]:
