@@ -161,6 +161,10 @@ class Run:
                 self._state = open_state(self.project, self.environment, lambda: self.registries)
             return self._state
 
+    def share_marks(self, key: str) -> None:
+        """Make keyed hashes with a key that other machines have, too."""
+        self._marks = Marks(self.environment.cache_dir / "keys", key)
+
     @property
     def inventory(self) -> Inventory:
         return self.delivery.inventory

@@ -43,6 +43,11 @@ def open_state(project: Project, environment: ProcessEnvironment, registries: Ca
             hint = "add repository: to an image, or name a folder or a bucket for `state:`"
             raise UsageError("state: registry needs an image with a repository", where=project.file.name, hint=hint)
         return StateRegistry(repository, registries, environment.plan_key)
+    return open_store(project, environment)
+
+
+def open_store(project: Project, environment: ProcessEnvironment) -> StateStore:
+    """The folder or the object store that deploy.yml names. Nothing is read. Raises: UsageError."""
     if "://" in project.state:
         environment.redactor.add(value for name in _CREDENTIALS if (value := environment.get(name)))
         from shipit.history.state_objects import StateObjects

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
 
 SECRET = "value-of-the-secret"
@@ -98,3 +99,55 @@ def test_a_plan_of_another_machine_needs_the_shared_key(shipit: Shipit, heroku: 
     shipit.env |= there
     done = shipit.run("deploy", "heroku", "--plan", "plan.json")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_machines_that_share_a_state_verify_each_others_plans(
+    shipit: Shipit, heroku: HerokuStandIn, tmp_path: Path
+) -> None:
+    text = (shipit.folder / "deploy.yml").read_text()
+    state, other = tmp_path / "state", tmp_path / "other-state"
+    shipit.write(deploy__yml=f"state: {state}\n{text}")
+    assert shipit.run("plan", "--save", "plan.json").returncode == 0
+    key = (state / "keys/plans").read_text()
+    everything = [path for path in shipit.folder.rglob("*") if path.is_file()]
+    assert not [path for path in everything if key.encode() in path.read_bytes()], "the project has no key"
+    # Another machine: its own home and cache, and nothing of this one but the project and the state.
+    shipit.env |= {"SHIPIT_CACHE_DIR": str(tmp_path / "there"), "HOME": str(tmp_path / "there")}
+    kept = (shipit.folder / "plan.json").read_text()
+    shipit.write(plan__json=kept.replace('"quantity": 1', '"quantity": 2').replace("production", "staging"))
+    changed = shipit.run("deploy", "--plan", "plan.json")
+    assert changed.returncode == 2 and "the signature of the plan is not valid" in changed.stderr
+    shipit.write(plan__json=kept, deploy__yml=f"state: {other}\n{text}")
+    forged = shipit.run("deploy", "--plan", "plan.json")
+    assert forged.returncode == 2 and "the signature of the plan is not valid" in forged.stderr
+    shipit.write(deploy__yml=f"state: {state}\n{text}")
+    shipit.env["TOKEN"] = "another-value"
+    moved = shipit.run("deploy", "--plan", "plan.json")
+    assert moved.returncode == 1 and "heroku: TOKEN has another value" in moved.stderr, moved.stderr
+    shipit.env["TOKEN"] = SECRET
+    done = shipit.run("deploy", "--plan", "plan.json")
+    assert done.returncode == 0 and key not in done.stdout + done.stderr, done.stdout + done.stderr
+    (state / "keys/plans").write_text("no key")
+    broken = shipit.run("plan", "--save", "plan.json")
+    assert broken.returncode == 1 and "keys/plans: it is no key of saved plans" in broken.stderr
+
+
+def test_a_plan_that_the_key_of_a_state_signed_approves_nothing(
+    shipit: Shipit, heroku: HerokuStandIn, tmp_path: Path
+) -> None:
+    text = (shipit.folder / "deploy.yml").read_text().replace("settle: 0s", "settle: 0s, approve: true")
+    shipit.write(deploy__yml=f"state: {tmp_path / 'state'}\n{text}")
+    assert shipit.run("plan", "--save", "plan.json").returncode == 0
+    done = shipit.run("deploy", "--plan", "plan.json")
+    assert done.returncode == 2 and "not approved: the target heroku" in done.stderr, done.stderr
+
+
+def test_a_state_beside_the_image_keeps_no_key(shipit: Shipit, heroku: HerokuStandIn, tmp_path: Path) -> None:
+    with EmbeddedRegistry() as registry:
+        text = (shipit.folder / "deploy.yml").read_text()
+        image = f"image: {{repository: {registry.host}/shop, build: .}}"
+        shipit.write(deploy__yml=f"state: registry\n{text.replace('image: {build: .}', image)}")
+        planned = shipit.run("plan", "--save", "plan.json")
+        assert planned.returncode == 0 and not registry.blobs, planned.stderr
+        shipit.env["SHIPIT_CACHE_DIR"] = str(tmp_path / "there")
+        assert "the signature of the plan is not valid" in shipit.run("deploy", "--plan", "plan.json").stderr

@@ -24,7 +24,7 @@ class Promised(Shop):
     def saved(self, *objects: Object) -> SavedPlan:
         """A plan that was saved, and read from its file."""
         run, _ = self.run(*objects)
-        file, key = self.folder / "plan.json", plan_key(run.environment)
+        file, key = self.folder / "plan.json", plan_key(run.project, run.environment)
         write_plan(file, promise(run, plan(run, is_deploy=True), 3600), key)
         return read_plan(file, key)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from shipit.errors import UsageError
 from shipit.history.state_files import StateFiles
+from shipit.history.state_key import state_key
 from shipit.history.state_objects import StateObjects
 from shipit.history.state_store import MOST_BYTES, StateError, StateStore
 from tests.servers.object_store import BUCKET, ObjectStoreServer
@@ -57,6 +59,27 @@ def test_a_larger_object_is_refused(opened: Open) -> None:
     assert store.swap("a", b"x" * (MOST_BYTES + 1), "")
     with pytest.raises(StateError):
         store.read("a")
+
+
+def test_of_machines_that_make_the_key_of_saved_plans_at_once_all_have_the_first_one(opened: Open) -> None:
+    start = threading.Barrier(4)
+
+    def made(store: StateStore) -> str:
+        start.wait()
+        return state_key(store)
+
+    with ThreadPoolExecutor(4) as pool:
+        [key] = set(pool.map(made, [opened() for _ in range(4)]))
+    assert len(key) == 64 and state_key(opened()) == key
+
+
+@pytest.mark.parametrize("data", [b"", b"key", b"0" * 63, b"0" * 65, b"G" * 64, b"0" * 64 + b"\n", b"\xff" * 64])
+def test_what_is_no_key_of_saved_plans_is_an_error_that_names_it(tmp_path: Path, data: bytes) -> None:
+    store = StateFiles(tmp_path)
+    assert store.swap("keys/plans", data, "")
+    with pytest.raises(StateError, match="keys/plans: it is no key of saved plans") as caught:
+        state_key(store)
+    assert "make new plans" in caught.value.hint
 
 
 def test_of_many_writers_one_wins_each_time(tmp_path: Path) -> None:

@@ -43,12 +43,12 @@ def run(
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.cli.retried import for_retry
-        from shipit.cli.saved_plans import for_targets_of, read_saved
+        from shipit.cli.saved_plans import for_targets_of, read_saved, share_key_of
         from shipit.events import Warned
         from shipit.pipeline.flow import deploy
 
         override, wait_s = release.override, release.wait_s
-        saved = read_saved(release.plan, untrusted=options.untrusted)
+        saved = read_saved(release.plan, options)
         options, warning = for_retry(options, has_plan=saved is not None) if retry else (options, "")
         options = for_targets_of(options, saved)
         with targets_run(
@@ -56,5 +56,7 @@ def run(
         ) as run:
             if warning:
                 run.emit(Warned("", warning))
+            if saved:
+                share_key_of(run)
             code = deploy(run, saved, wait_s, override, supersedes=supersede)
         raise typer.Exit(code)

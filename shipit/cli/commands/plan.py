@@ -47,12 +47,15 @@ def run(
     ] = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
+        from shipit.cli.saved_plans import share_key_of
         from shipit.pipeline.flow import plan
         from shipit.report.plan_markdown import render_plan_markdown
         from shipit.report.plan_text import render_plan
 
         lasts_s = _lifetime(save, expires)
         with promoting(options, images, source, takes_unhealthy=unhealthy) as run:
+            if save is not None:
+                share_key_of(run)
             preparation = plan(run, is_deploy=save is not None)
             if save is not None:
                 _save(run, preparation, save, lasts_s, source or "")
@@ -82,5 +85,5 @@ def _save(run: Run, preparation: Preparation, file: str, lasts_s: float, promote
     from shipit.pipeline.promise import plan_key, promise
 
     saved = promise(run, preparation, lasts_s)
-    write_plan(Path(file), saved, plan_key(run.environment))
+    write_plan(Path(file), saved, plan_key(run.project, run.environment))
     run.emit(PlanSaved(file, saved.expires_at, promotes_from))

@@ -40,12 +40,13 @@ def run(
     unhealthy: UnhealthyOption = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
-        from shipit.cli.saved_plans import for_targets_of, read_saved
+        from shipit.cli.saved_plans import for_targets_of, read_saved, share_key_of
         from shipit.pipeline.flow import deploy
 
         override, wait_s = release.override, release.wait_s
-        saved = read_saved(release.plan, untrusted=options.untrusted)
-        options = for_targets_of(destination(options, to, source), saved)
+        options = destination(options, to, source)
+        saved = read_saved(release.plan, options)
+        options = for_targets_of(options, saved)
         with (
             reading_source(options, source, takes_unhealthy=unhealthy) as read,
             targets_run(
@@ -54,5 +55,7 @@ def run(
             ) as run,
         ):  # fmt: skip
             check_complete(run, read)
+            if saved:
+                share_key_of(run)
             code = deploy(run, saved, wait_s, override)
         raise typer.Exit(code)
