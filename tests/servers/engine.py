@@ -80,6 +80,17 @@ class DockerEngine:
         self._process.stop(20)
         if self._own_bridge:
             subprocess.run([find("ip"), "link", "delete", self._own_bridge], check=False, capture_output=True)
+            _forget_rules(self._own_bridge)
+
+
+def _forget_rules(bridge: str) -> None:
+    """Remove the firewall's rules for a bridge: an engine that stops leaves them, and each later start reads all of them."""
+    iptables = [find("iptables"), "--wait"]
+    for table in ("filter", "nat"):
+        listed = subprocess.run([*iptables, "-t", table, "-S"], check=False, capture_output=True, text=True, timeout=60)
+        for words in map(str.split, listed.stdout.splitlines()):
+            if words[0] == "-A" and bridge in words:
+                subprocess.run([*iptables, "-t", table, "-D", *words[1:]], check=False, capture_output=True, timeout=60)
 
 
 def install_buildx(docker_config: Path) -> None:
