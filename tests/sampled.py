@@ -17,8 +17,8 @@ def is_deep() -> bool:
     return os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
-# For a single test that waits for minutes, together with the mark `sampled`.
-only_deep = pytest.mark.skipif(not is_deep(), reason="it waits for minutes: `make test-deep` runs it")
+# For a single test that takes long, or shows with a real server what others show without, together with the mark `sampled`.
+only_deep = pytest.mark.skipif(not is_deep(), reason="it takes long: `make test-deep` runs it")
 
 
 def sampled(cases: Sequence[T], count: int, *, of: str = "") -> list[T]:

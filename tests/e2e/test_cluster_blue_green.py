@@ -17,6 +17,7 @@ from shipit.record import from_json, to_json
 from shipit.release import Step
 from shipit.targets.kubernetes.steps import ApplyObject, AwaitPods
 from tests.e2e.web_place import TEXT, WebPlace
+from tests.sampled import only_deep
 from tests.waits import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
@@ -74,6 +75,8 @@ def test_a_version_that_fails_is_removed_before_the_switch(web: WebPlace, change
     assert web.deploy(V1, more)[1].state == "unchanged"
 
 
+@pytest.mark.sampled
+@only_deep
 def test_every_step_applies_from_its_json_in_a_fresh_process_and_again(web: WebPlace) -> None:
     more = MORE.replace("1h", "0s")
     succeed(web.deploy(V1, more))
@@ -95,6 +98,8 @@ def test_every_step_applies_from_its_json_in_a_fresh_process_and_again(web: WebP
     assert web.deploy(V2, more)[1].state == "unchanged"
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_deploy_that_was_killed_before_the_switch_goes_on(web: WebPlace) -> None:
     succeed(web.deploy(V1, MORE))
     run, _ = web.run(V2, MORE)

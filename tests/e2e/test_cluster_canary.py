@@ -23,6 +23,7 @@ from shipit.release import Step
 from shipit.targets.base import examines
 from shipit.targets.kubernetes.steps import ApplyObject, EndCanary, RunCanary
 from tests.e2e.web_place import TEXT, WebPlace
+from tests.sampled import only_deep
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
@@ -102,6 +103,8 @@ def test_a_url_is_asked_all_the_time_and_one_bad_answer_ends_the_canary(web: Web
     assert web.deployments() == ["web"]
 
 
+@pytest.mark.sampled
+@only_deep
 def test_every_step_applies_from_its_json_in_a_fresh_process_and_again(web: WebPlace) -> None:
     more = "replicas: 2, canary: {steps: [50, 100], pause: 0s, check: /}"
     succeed(web.deploy(V1, more))
@@ -118,6 +121,8 @@ def test_every_step_applies_from_its_json_in_a_fresh_process_and_again(web: WebP
     assert web.deploy(V2, more)[1].state == "unchanged"
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_canary_that_a_killed_deploy_left_is_taken_on_or_removed(web: WebPlace) -> None:
     more = "replicas: 2, canary: {steps: [50], pause: 0s}"
     succeed(web.deploy(V1, more))

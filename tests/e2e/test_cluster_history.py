@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.sampled import only_deep
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -188,6 +189,8 @@ def _git(shop: Shop, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_rollback_that_is_killed_midway_is_completed_by_the_next_one(make: Callable[[str], Shop]) -> None:
     shop = make("history-killed")
     assert shop.deploy("one").returncode == 0
