@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -76,6 +77,9 @@ _MARKERS = {
 
 
 _SERVER_MARKERS = {"engine", "registry", "cluster", "tools"}
+# Of a table, coverage measures that many cases.
+MEASURED_CASES = 15
+_cases: Counter[str] = Counter()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -140,10 +144,19 @@ def namespaces_are_removed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Pauses coverage in fuzz targets and tests of large inputs, which take three times as long with it."""
+    """Pauses coverage where a test takes up to three times as long with it, and adds little to what others run.
+
+    That is in fuzz targets, tests of large or random inputs, and all but the first cases of a table.
+    """
     coverage = Coverage.current()
+    if coverage is None:
+        yield
+        return
+    function = request.node.nodeid.partition("[")[0]
+    _cases[function] += 1
     is_fuzzed = request.node.path.parent.name == "fuzz"
-    if coverage is None or not (is_fuzzed or request.node.get_closest_marker("large")):
+    is_long = any(request.node.get_closest_marker(name) for name in ("large", "hypothesis"))
+    if not (is_fuzzed or is_long or _cases[function] > MEASURED_CASES):
         yield
         return
     coverage.stop()
