@@ -21,7 +21,7 @@ DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "htt
 WEB = (
     "web: {port: 3000, publish: ['127.0.0.1:$PORT:3000'], volumes: ['FOLDER:/var/www:ro', 'words-data:/data'], workdir: /var/www, env: {MODE: tutorial},"
     " hostname: here, memory: 64Mi, cpu: 0.5, restart: on-failure, read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
-    " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, grace: 0s}"
+    " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s}"
 )
 OTHER = "other: {command: [/bin/busybox, sleep, '9999'], grace: 0s}"
 
@@ -86,10 +86,10 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, registry
     found = host.inspect(web)
     assert [flag for flag, holds in FLAGS.items() if not holds(found)] == []
     assert serves(f"http://127.0.0.1:{host.port}/") == "hello from the folder"
-    # docker run --link web:web
-    assert (
-        run("exec", "docker/other", "--", "/bin/busybox", "wget", "-qO-", "http://web:3000/") == "hello from the folder"
-    )
+    # docker run --link web:web, --link web:www.example
+    for name in ("web", "www.example"):
+        asked = ("/bin/busybox", "wget", "-qO-", f"http://{name}:3000/")
+        assert run("exec", "docker/other", "--", *asked) == "hello from the folder"
     # docker ps, docker logs
     assert web in run("status")
     assert "response:200" in run("logs", "docker/web")

@@ -42,6 +42,7 @@ from shipit.targets.engine.facts import pinned_images
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.records import kept_records, parse_record
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
+from shipit.targets.swarm.spec import SwarmSpec
 
 HOST = "ssh://deploy@web1"
 OWNER = Owner("shop", "production", "docker")
@@ -387,6 +388,8 @@ def test_the_request_that_creates_a_container() -> None:
     assert host["Binds"] == ["data:/data:rw", "/etc/ssl:/ssl:ro"]
     assert (host["Memory"], host["NanoCpus"], host["CapDrop"], host["Tmpfs"]) == (1024, 5, ["ALL"], {"/tmp": ""})
     assert body["NetworkingConfig"] == {"EndpointsConfig": {"shop-production": {"Aliases": ["web"]}}}
+    named = create_body(OWNER, spec(aliases=("www",)), 2, {}, [])
+    assert named["NetworkingConfig"]["EndpointsConfig"] == {"shop-production": {"Aliases": ["web", "www"]}}
     assert "Entrypoint" not in body and "Dns" not in host
 
 
@@ -506,3 +509,10 @@ def test_a_service_is_stopped_and_its_last_containers_are_started() -> None:
         plan_start(order, observed(other), {}, way)
     assert judge_start(order, after, SEEN, LIMITS, way).state is State.FAILED
     assert judge_start(order, observed(*two, other), SEEN, LIMITS, way).state is State.HEALTHY
+
+
+def test_hashes_of_settings_are_those_of_earlier_versions_where_no_newer_key_is_set() -> None:
+    hashed = "df068f765ff5f8aca908250a89bf3a44d1407fa2aaa2b4e81009a43d185b267a"
+    assert ContainerSpec("web", "app").hash == hashed != ContainerSpec("web", "app", aliases=("www",)).hash
+    swarm = SwarmSpec(ContainerSpec("web", "app"))
+    assert swarm.hash == "fa444154af7ef755cc0424f96165a4525611786a0ba9762d22cd508e64203fdf"

@@ -433,6 +433,9 @@ def test_the_spec_that_is_sent() -> None:
         {"Target": "shop-production-swarm", "Aliases": ["web"]},
         {"Target": "proxy", "Aliases": ["web"]},
     ]
+    named = FULL._replace(container=FULL.container._replace(aliases=("www",)))
+    networks = service_body(OWNER, named, {}, {}, 2)["TaskTemplate"]["Networks"]
+    assert [network["Aliases"] for network in networks] == [["web", "www"]] * 2 and named.hash != FULL.hash
     assert task["Resources"] == {"Limits": {"MemoryBytes": 1024, "NanoCPUs": 5}}
     assert task["RestartPolicy"]["Condition"] == "on-failure"
     assert task["Placement"] == {

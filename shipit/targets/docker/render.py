@@ -33,7 +33,7 @@ def create_body(
         "ExposedPorts": {port.key: {} for port in spec.publish},
         "StopTimeout": int(spec.grace_s),
         "HostConfig": _host_config(owner, spec),
-        "NetworkingConfig": {"EndpointsConfig": {owner.prefix: {"Aliases": [spec.service] if spec.service else []}}},
+        "NetworkingConfig": {"EndpointsConfig": {owner.prefix: {"Aliases": spec.names}}},
     }
     optional: dict[str, Any] = {
         "Cmd": list(spec.command) if spec.command else None,

@@ -142,7 +142,7 @@ class Replacement:
         self._make_volumes()
         first, others = without_networks(body)
         if self.step.spec:
-            others = {network: [self.step.service] for network in self.step.spec.networks}
+            others = dict.fromkeys(self.step.spec.networks, self.step.spec.names)
         for _ in range(2):
             if self.client.create(name, first):
                 self._created.append(name)

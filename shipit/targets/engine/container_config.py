@@ -17,6 +17,9 @@ _NAME = "should be at most 40 lower-case letters, digits and '-', not beginning 
 ServiceName = Annotated[str, matching(r"^([a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?)?$", _NAME)]
 _CAPABILITY = "should be a Linux capability such as NET_ADMIN"
 Capability = Annotated[str, matching(r"^[A-Z_]{2,40}$", _CAPABILITY)]
+Alias = Annotated[
+    str, matching(r"^[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$", "should be a host name of at most 63 characters")
+]
 NotEmpty = Annotated[str, matching(r"^\S+$", "should be text without spaces")]
 Size = Annotated[
     int,
@@ -74,6 +77,11 @@ class EngineServiceConfig(Model):
     )  # fmt: skip
     networks: tuple[NotEmpty, ...] = Field(
         (), description="Existing networks that it joins beside that of the app.", examples=[["proxy"]]
+    )
+    aliases: tuple[Alias, ...] = Field(
+        (),
+        description="Other names by which containers in its networks find it, beside that of the service.",
+        examples=[["postgres"]],
     )
     memory: Size | None = Field(None, description="The memory limit.", examples=["512Mi"])
     cpu: Cpus | None = Field(None, description="The limit in CPUs.", examples=[0.5])

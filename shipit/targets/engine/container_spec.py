@@ -47,6 +47,7 @@ class ContainerSpec(NamedTuple):
     secret_files: tuple[Name, ...] = ()
     log_driver: Name = ""
     log_options: Mapping[str, str] = {}
+    aliases: tuple[Name, ...] = ()
 
     @property
     def is_sent(self) -> bool:
@@ -56,7 +57,19 @@ class ContainerSpec(NamedTuple):
     @property
     def hash(self) -> str:
         """Equal for equal settings, on every machine."""
-        return hash_of(to_json(self))
+        return hash_of(self.settings)
+
+    @property
+    def settings(self) -> object:
+        """What is hashed. A field that was added later is part of it when it is set: an upgrade replaces no container."""
+        own = to_json(self._replace(aliases=()))
+        del own["aliases"]
+        return {**own, "aliases": list(self.aliases)} if self.aliases else own
+
+    @property
+    def names(self) -> list[str]:
+        """The names by which other containers find those of the service."""
+        return [*([self.service] if self.service else []), *self.aliases]
 
 
 def container_spec(name: str, config: EngineServiceConfig, image: str) -> ContainerSpec:
@@ -85,6 +98,7 @@ def container_spec(name: str, config: EngineServiceConfig, image: str) -> Contai
         config.cap_drop,
         config.extra_hosts,
         config.dns,
+        aliases=config.aliases,
     )
 
 

@@ -105,7 +105,7 @@ def _task(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Map
         "Resources": {"Limits": {key: value for key, value in limits.items() if value}},
         "RestartPolicy": {"Condition": _CONDITIONS[container.restart], "Delay": _RESTART_DELAY_NS},
         "Placement": _placement(spec.placement),
-        "Networks": [{"Target": name, "Aliases": [spec.service]} for name in (own, *container.networks)],
+        "Networks": [{"Target": name, "Aliases": container.names} for name in (own, *container.networks)],
     }
 
 

@@ -130,7 +130,7 @@ class SwarmSpec(NamedTuple):
     @property
     def hash(self) -> str:
         """Equal for equal settings, on every machine."""
-        return hash_of(to_json(self))
+        return hash_of({**to_json(self), "container": self.container.settings})
 
 
 def service_name(owner: Owner, service: str) -> str:
