@@ -11,7 +11,7 @@ import yaml
 from tests.servers.cluster import Cluster
 from tests.servers.gateway_api import served
 from tests.servers.registry import RegistryServer
-from tests.shipit import Shipit
+from tests.shipit import Shipit, unwrapped
 from tests.targets.concise_files import CASES, NAMESPACE, rendered
 
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
@@ -73,6 +73,12 @@ def test_an_image_with_a_user_runs_in_a_restricted_namespace_by_default(
     assert "violates PodSecurity" in refused.stdout + refused.stderr
     note = "shop: the image shop runs as root: end its Dockerfile with USER 1000, or write security: {user: NUMBER}"
     assert note in shipit.run("plan").stdout
+    # The user is that of the base image: only the image tells.
+    shipit.write(deploy__yml=text.replace("grace: 0s", "grace: 0s, security: restricted"))
+    refused = shipit.run("plan")
+    assert refused.returncode == 2
+    assert "Deployment/shop: shop may not be root, and its image runs as root" in unwrapped(refused.stderr)
+    shipit.write(deploy__yml=text)
     shipit.write(Dockerfile=f"FROM python:3.12-alpine\nUSER 1000\n{sleeps}\n")
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout

@@ -6,6 +6,7 @@ from shipit.release import Release, Step
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.canary import end_canaries, with_canaries, without_canaries
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.non_root import check_users
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
@@ -17,7 +18,10 @@ from shipit.targets.kubernetes.wanted import stamped_by_key
 
 
 def plan_release(desired: Desired, release: Release, observed: KubernetesObserved, why: str = LEFT) -> tuple[Step, ...]:
-    """All of the steps, in their order. `why` says of an object that it is removed."""
+    """All of the steps, in their order. `why` says of an object that it is removed.
+
+    Raises: ConfigErrors for an image that its pods could not run as they have to.
+    """
     setting = desired.setting_of(observed)
     manifests = tuple(desired.manifests(release, observed))
     objects = plan_objects(manifests, observed, desired.namespace, desired.files)
@@ -27,6 +31,7 @@ def plan_release(desired: Desired, release: Release, observed: KubernetesObserve
         plan_pull_secret(setting.pull_secret, observed),
     )
     job = desired.release_job(release, setting)
+    check_users(desired, (*manifests, job) if job else manifests, release)
     run = plan_release_job(job, observed, objects) if job else None
     whole = observed.applied_set or ObservedSet()
     found = without_canaries(whole, desired)
