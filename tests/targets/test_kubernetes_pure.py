@@ -33,6 +33,7 @@ from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.render import Setting, render_job
 from shipit.targets.kubernetes.sealed import opened, sealed, sealed_live, secret_values, value_marks
+from shipit.targets.kubernetes.slow_marks import secret_mark
 from shipit.targets.kubernetes.steps import ApplyObject, ApplySecret, DeleteObject, ReplaceObject, RunReleaseJob
 from shipit.targets.kubernetes.superseded import Released, find_change
 from shipit.targets.kubernetes.tail import Tail
@@ -768,7 +769,7 @@ def test_the_hash_of_secrets_depends_on_values_names_and_place_only(tmp_path: Pa
         project = runs.project(tmp_path, text, runs.environment(tmp_path))
         config = project.targets["k8s"]
         assert isinstance(config, KubernetesConfig)
-        return Desired("k8s", config, project, namespace, (), ("A", "B")).secret_mark(values)
+        return secret_mark(Desired("k8s", config, project, namespace, (), ("A", "B")), values)
 
     assert mark(A="one", B="two") == mark(B="two", A="one")
     assert (

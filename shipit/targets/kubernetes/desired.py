@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,28 +12,22 @@ from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.image_uses import image_use
-from shipit.targets.kubernetes.applyset import group_kind, labelled, set_id, set_name
+from shipit.targets.kubernetes.applyset import labelled, set_id, set_name
 from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed
-from shipit.targets.kubernetes.concise.render.security import container_security, pod_security
 from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
-from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
-from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting, render_job
-from shipit.targets.kubernetes.versions import version_label, versioned
+from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting
+from shipit.targets.kubernetes.versions import version_label
 
 if TYPE_CHECKING:
     from shipit.targets.kubernetes.slots import Slot
     from shipit.targets.kubernetes.superseded import Released
-
-# scrypt takes about 20 ms and 8 MiB: every reader of a Deployment sees the hash.
-_COST, _BLOCK = 2**13, 8
 
 
 @dataclass(frozen=True)
@@ -172,14 +164,14 @@ class Desired:
 
         def pinned(text: str) -> str | None:
             found = image_for(text, self._repositories)
-            return self._image(found, release).pinned if found else None
+            return self.image(found, release).pinned if found else None
 
         for manifest in self.raw:
             marks = observed.wanted_marks.get(key_of(manifest, self.namespace), {})
             yield labelled(pin_images(sealed(manifest, marks), pinned, self.config.image_fields), self.set_id)
         for name, workload in self.config.workloads.items():
-            image = self._image(self.project.image_name(workload.image), release)
-            others = {other: self._image(other, release) for other in other_images(workload)}
+            image = self.image(self.project.image_name(workload.image), release)
+            others = {other: self.image(other, release) for other in other_images(workload)}
             work = Work(
                 self.workload_name(name), workload, image.pinned, image.config_digest, setting,
                 images={other: one.pinned for other, one in others.items()},
@@ -234,33 +226,6 @@ class Desired:
         jobs = [_head("batch/v1", "Job", self.job_prefix)] if self.project.release else []
         return [*self.identities(), *(_head("v1", "Secret", name) for name in secrets), *jobs]
 
-    def is_member(self) -> Callable[[str, str, str], bool]:
-        """Whether an object is one that the target applies, by `Kind.group`, namespace and name.
-
-        The copy of a Secret is one as long as the Secret is. The Secret of the env's secrets is none: its name depends on
-        their values.
-        """
-        from shipit.targets.kubernetes.plan_secrets import previous_name
-
-        wanted = {
-            (
-                group_kind(item["apiVersion"], item["kind"]),
-                item["metadata"].get("namespace") or self.namespace,
-                item["metadata"]["name"],
-            )
-            for item in self.members()
-            if (item["kind"], item["metadata"]["name"]) != ("Secret", self.secret_key)
-        }
-        wanted |= {(kind, place, previous_name(name)) for kind, place, name in wanted if kind == "Secret"}
-        # The objects of the whole cluster have no namespace, whatever the manifest says.
-        wanted |= {(kind, "", name) for kind, _, name in wanted}
-
-        def is_wanted(kind: str, namespace: str, name: str) -> bool:
-            is_job = kind == "Job.batch" and namespace == self.namespace and name.startswith(self.job_prefix)
-            return (kind, namespace, name) in wanted or (is_job and self.project.release is not None)
-
-        return is_wanted
-
     @property
     def versions(self) -> frozenset[str]:
         """The names, without their hashes, of what the target has under names with hashes."""
@@ -293,47 +258,13 @@ class Desired:
         )
 
     def release_job(self, release: Release, setting: Setting) -> Manifest | None:
-        """The Job of the release command; its name has a hash of its manifest."""
+        """The Job of the release command; None without one."""
         wanted = self.project.release
         if wanted is None:
             return None
-        image = self._image(self.project.image_name(wanted.image), release)
-        unnamed = render_job("release", wanted.command, image.pinned, setting)
-        name = f"{self.job_prefix}{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
-        # Without the label and the security in the name's hash: adding them must not run the command again.
-        security = self._security_of(image.name)
-        rights = pod_security(security), container_security(security, image.user)
-        return labelled(render_job(name, wanted.command, image.pinned, setting, *rights), self.set_id)
+        from shipit.targets.kubernetes.release_job import render_release_job
 
-    def _security_of(self, image: str) -> SecurityConfig:
-        """That of the first workload with an image, without a read-only root: the release command has no volumes."""
-        workloads = self.config.workloads.values()
-        found = next(
-            (one.security for one in workloads if self.project.image_name(one.image) == image), SecurityConfig()
-        )
-        return found.model_copy(update={"writable": None})
-
-    def secret_mark(self, values: Mapping[str, str]) -> str:
-        """A slow hash of the values of the env's Secret: the same for the same values on every machine."""
-        text = json.dumps([[name, values[name]] for name in self.secret_names])
-        return _slow_hash(text, f"shipit.dev/secrets {self.namespace} {self.set_name}")
-
-    def content_mark(self, key: str, values: Mapping[str, bytes]) -> str:
-        """The same of the values of a Secret of the manifests."""
-        text = json.dumps([[name, values[name].hex()] for name in sorted(values)])
-        return _slow_hash(text, f"shipit.dev/content {self.namespace} {self.project.app} {key}")
-
-    def env_secret(self, release: Release, observed: KubernetesObserved) -> Manifest | None:
-        """The Secret of the env's secrets, sealed; None where there are none."""
-        from shipit.targets.kubernetes.render_secrets import render_secret
-
-        marks = {name: release.marks.get(name, "") for name in self.secret_names}
-        if not marks:
-            return None
-        secret = render_secret(self.setting(observed.secret_mark), marks)
-        if observed.secret_name != self.secret_key:
-            secret = versioned(secret, observed.secret_mark)
-        return labelled(secret, self.set_id)
+        return render_release_job(self, wanted, self.image(self.project.image_name(wanted.image), release), setting)
 
     def health(self) -> dict[str, tuple[int, str]]:
         """Name of a Service -> port and path of its health check."""
@@ -358,7 +289,8 @@ class Desired:
         """Image -> repository; empty for an image that is not built: manifests refer to it by its name only."""
         return {image: built.repository or "" for image, built in self.project.images.items()}
 
-    def _image(self, name: str, release: Release) -> Image:
+    def image(self, name: str, release: Release) -> Image:
+        """An image of deploy.yml as the release has it."""
         return release.image(self._use(name))
 
     def _use(self, name: str) -> ImageUse:
@@ -367,10 +299,6 @@ class Desired:
             what, hint = f"image {name} has no repository for the cluster to pull from", "add repository: to the image"
             raise ConfigErrors([self.project.problem(("targets", self.target), what, hint)])
         return image_use(self.project, name)
-
-
-def _slow_hash(text: str, salt: str) -> str:
-    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=_COST, r=_BLOCK, p=1, dklen=8).hex()
 
 
 def other_images(workload: WorkloadConfig) -> list[str]:

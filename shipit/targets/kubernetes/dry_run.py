@@ -16,6 +16,7 @@ from shipit.targets.kubernetes.access import Access
 from shipit.targets.kubernetes.adoption import after_adoption
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.live import Live, Status
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
@@ -74,7 +75,7 @@ class DryRun:
     def _wanted(self, release: Release, observed: KubernetesObserved) -> list[Wanted]:
         """The objects, and the env's Secret where its values are known and change."""
         objects = want_all(tuple(self.desired.manifests(release, observed)), observed, self.desired.namespace)
-        secret = self.desired.env_secret(release, observed)
+        secret = wanted_env_secret(self.desired, release, observed)
         if secret is None or any(name not in self.session.secrets for name in self.desired.secret_names):
             return objects
         own = want(key_of(secret, self.desired.namespace), secret, observed.secret)

@@ -141,17 +141,19 @@ class Look:
     def _set(self) -> ObservedSet:
         """The ApplySet, for a plan: without what is wanted, and without the kinds that are listed as a whole."""
         from shipit.targets.kubernetes.members import SetReader
+        from shipit.targets.kubernetes.membership import is_member
 
         desired = self.desired
         reader = SetReader(self.client, desired.set_name, desired.namespace, self.session.clock)
         known = [group for group, manifests in self._groups().items() if is_listed(manifests)]
-        return reader.read(desired.members(), known, desired.is_member())
+        return reader.read(desired.members(), known, is_member(desired))
 
     def _with_listed(self, found: ObservedSet, reads: Mapping[Any, Any]) -> ObservedSet:
         """The same set with the members of the kinds that were listed as a whole."""
         from shipit.targets.kubernetes.members import by_name, member_of
+        from shipit.targets.kubernetes.membership import is_member
 
-        members, unlisted, is_wanted = list(found.members), set(found.unlisted), self.desired.is_member()
+        members, unlisted, is_wanted = list(found.members), set(found.unlisted), is_member(self.desired)
         for key, read in reads.items():
             if isinstance(key, tuple) and key[0] == "objects" and is_listed(read.manifests):
                 version, kind, namespace = key[1]
@@ -267,6 +269,7 @@ class Look:
         """Key of a Secret that pods use -> its annotation; a new hash where its values are to change."""
         from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_sources
         from shipit.targets.kubernetes.sealed import is_secret, secret_values, value_marks
+        from shipit.targets.kubernetes.slow_marks import content_mark
 
         desired = self.desired
         used = used_sources(desired.raw, desired.namespace)
@@ -277,7 +280,7 @@ class Look:
                 values, live = secret_values(raw), objects.get(key)
                 is_current = live is not None and (live.manifest.get("data") or {}) == value_marks(values, self.mark)
                 mark = live.meta.annotations.get(CONTENT_ANNOTATION, "") if live else ""
-                found[key] = mark if is_current else desired.content_mark(key, values)
+                found[key] = mark if is_current else content_mark(desired, key, values)
         return found
 
 

@@ -6,6 +6,7 @@ from shipit.release import Release, Step
 from shipit.targets.kubernetes.applyset import ObservedSet
 from shipit.targets.kubernetes.canary import end_canaries, with_canaries, without_canaries
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.non_root import check_users
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved
@@ -25,7 +26,7 @@ def plan_release(desired: Desired, release: Release, observed: KubernetesObserve
     setting = desired.setting_of(observed)
     manifests = tuple(desired.manifests(release, observed))
     objects = plan_objects(manifests, observed, desired.namespace, desired.files)
-    secret = desired.env_secret(release, observed)
+    secret = wanted_env_secret(desired, release, observed)
     secrets = (
         plan_env_secret(secret, observed) if secret else None,
         plan_pull_secret(setting.pull_secret, observed),

@@ -8,6 +8,7 @@ from shipit.release import Release, RenderedPart
 from shipit.targets.kubernetes.applyset import render_parent
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import stamp
+from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.prune import wanted_scope
@@ -29,7 +30,7 @@ def _manifests(desired: Desired, release: Release, observed: KubernetesObserved)
     first = [wanted for wanted in objects if is_namespace(wanted.manifest, desired.namespace)]
     yield from map(_applied, first)
     yield render_parent(desired.set_name, desired.namespace, wanted_scope(desired))
-    if secret := desired.env_secret(release, observed):
+    if secret := wanted_env_secret(desired, release, observed):
         yield stamp(secret)
     if setting.pull_secret:
         yield stamp(render_pull_secret(setting, {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -10,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import OwnedByOthers, RemoteError
+from shipit.errors import OwnedByOthers
 from shipit.events import Event
 from shipit.release import Facts, Finding, ImageUse, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.client import CONFLICT, WRITE_ATTEMPTS, KubernetesClient, UnknownKind
+from shipit.targets.kubernetes.client import CONFLICT, WRITE_ATTEMPTS
 from shipit.targets.kubernetes.config import KubernetesConfig
-from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.releases import Releases
@@ -209,60 +207,14 @@ class KubernetesTarget(Releases):
         return judge_kubernetes(released, observed, seen, self._limits)
 
     def check_access(self, session: Session) -> None:
-        """Check that objects may be applied here, and a release command started. Raises: RemoteError."""
-        from shipit.targets.kubernetes.access import Access, not_covered
-        from shipit.targets.kubernetes.rights import refused, rules
+        from shipit.targets.kubernetes.examination import check_access
 
-        client = self._client(session)
-        kinds = sorted(self._resources(client))
-        wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == self.namespace]
-        wanted.append(Access("", "configmaps", self.namespace, ("patch",)))
-        if self.project.release is not None:
-            wanted.append(Access("batch", "jobs", self.namespace, ("create",)))
-        if self._desired.secret_names or self.config.pull_secret:
-            wanted.append(Access("", "secrets", self.namespace, ("patch",)))
-        # The rules may not be all there are: what they do not cover is asked for one by one.
-        answers = {access: refused(client, *access) for access in not_covered(rules(client, self.namespace), wanted)}
-        if missing := [f"{', '.join(verbs)} {access.title}" for access, verbs in answers.items() if verbs]:
-            what = f"the user of {self.context} may not {'; '.join(missing)}"
-            raise RemoteError(what, where=self.place.identity, hint="ask for a Role with these verbs", status=403)
+        check_access(self._desired, self._client(session), self.context, self.place.identity)
 
     def examine(self, session: Session) -> Sequence[Finding]:
-        """Who the user is, whether it may do what a deploy does, and how far the cluster's clock is."""
-        from shipit.http.skew import judge_skew
-        from shipit.targets.kubernetes.access import (
-            LOCK,
-            REMOVE,
-            WRITE,
-            Access,
-            judge_access,
-            judge_lock,
-            judge_records,
-            needed_access,
-        )
-        from shipit.targets.kubernetes.rights import refused, user_name
+        from shipit.targets.kubernetes.examination import examine
 
-        client = self._client(session)
-        wanted = needed_access(
-            self._resources(client),
-            self.namespace,
-            has_secret=bool(self._desired.secret_names) or self.config.pull_secret,
-            has_job=self.project.release is not None,
-            replaces_pods=any(manifest["kind"] == "Pod" for manifest in self._desired.identities()),
-            prunes=self.config.prune,
-            replaces_deployments=any(one.canary or one.has_slots for one in self.config.workloads.values()),
-            asks_pods=any(one.asks_pods for one in self.config.workloads.values()),
-        )
-        found = {access: refused(client, *access) for access in wanted}
-        records = Access("", "secrets", self.namespace, tuple(sorted((*WRITE, *REMOVE))))
-        lacks = () if records in found else refused(client, *records)
-        name = user_name(client)
-        signed_in = [Finding("ok", "", f"requests are made as {name}")] if name else []
-        skew = judge_skew(f"the cluster of {self.context}", client.date(), time.time())
-        unlocked = judge_lock(refused(client, "coordination.k8s.io", "leases", self.namespace, LOCK))
-        who = f"the user of {self.context}"
-        findings = [*judge_access(found, who), *judge_records(self.namespace, lacks, who)]
-        return [*signed_in, *unlocked, *findings, *([skew] if skew else [])]
+        return examine(self._desired, self._client(session), self.context)
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         from shipit.targets.kubernetes.apply import known_differences
@@ -321,17 +273,6 @@ class KubernetesTarget(Releases):
         from shipit.targets.kubernetes.diagnose import with_last_words
 
         return with_last_words(verdict, self._client(session), self.namespace, self._kubectl_here)
-
-    def _resources(self, client: KubernetesClient) -> set[tuple[str, str, str]]:
-        """API group, plural and namespace of the objects, without those whose kind this deploy creates."""
-        found = set()
-        for manifest in self._desired.identities():
-            try:
-                found.add(client.resource(manifest, self.namespace))
-            except UnknownKind:
-                if not is_defined(manifest, self._desired.raw):
-                    raise
-        return found
 
 
 def _written(live: Live) -> tuple[str, str | int, Mapping[str, str]]:

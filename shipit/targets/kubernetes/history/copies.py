@@ -10,6 +10,7 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import MANAGED_BY, VERSION_LABEL, Manifest
 from shipit.targets.kubernetes.sealed import is_secret, secret_values
+from shipit.targets.kubernetes.slow_marks import content_mark
 from shipit.targets.kubernetes.versions import version_label, version_name
 
 # A copy costs a slow hash and a request in every release that changes anything.
@@ -44,7 +45,7 @@ def render_copies(desired: Desired, copies: Mapping[str, str]) -> Iterator[Manif
 
 
 def _mark(desired: Desired, key: str, secret: Manifest) -> str:
-    return desired.content_mark(key, secret_values(secret))
+    return content_mark(desired, key, secret_values(secret))
 
 
 def _secrets(desired: Desired) -> Iterator[tuple[str, Manifest]]:
