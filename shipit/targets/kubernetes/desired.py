@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shipit.config.model import ReleaseConfig
 from shipit.config.position import Position
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors
@@ -257,14 +258,10 @@ class Desired:
             secrets={name: release.marks[name] for name in self.secret_names if name in release.marks},
         )
 
-    def release_job(self, release: Release, setting: Setting) -> Manifest | None:
-        """The Job of the release command; None without one."""
-        wanted = self.project.release
-        if wanted is None:
-            return None
-        from shipit.targets.kubernetes.release_job import render_release_job
-
-        return render_release_job(self, wanted, self.image(self.project.image_name(wanted.image), release), setting)
+    @property
+    def release_command(self) -> ReleaseConfig | None:
+        """The command that runs before anything else is applied; None without one."""
+        return self.project.release
 
     def health(self) -> dict[str, tuple[int, str]]:
         """Name of a Service -> port and path of its health check."""

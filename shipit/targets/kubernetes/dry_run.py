@@ -22,6 +22,7 @@ from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
 from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
 from shipit.targets.kubernetes.refused import Asked, may_replace, refusal_errors
+from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
@@ -83,7 +84,7 @@ class DryRun:
 
     def _ask_job(self, release: Release, observed: KubernetesObserved) -> list[Asked]:
         """The release Job, where it is refused: it is created, and not applied."""
-        job = self.desired.release_job(release, self.desired.setting_of(observed))
+        job = wanted_release_job(self.desired, release, self.desired.setting_of(observed))
         if (
             job is None
             or self.desired.creates_namespace

@@ -13,6 +13,7 @@ from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.plan import plan_objects, plan_release_job
 from shipit.targets.kubernetes.plan_secrets import plan_env_secret, plan_pull_secret
 from shipit.targets.kubernetes.prune import LEFT, plan_removal, plan_widening
+from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.steps import ObjectStep
 from shipit.targets.kubernetes.switch import idle_steps, with_changes, with_switches
 from shipit.targets.kubernetes.wanted import stamped_by_key
@@ -31,7 +32,7 @@ def plan_release(desired: Desired, release: Release, observed: KubernetesObserve
         plan_env_secret(secret, observed) if secret else None,
         plan_pull_secret(setting.pull_secret, observed),
     )
-    job = desired.release_job(release, setting)
+    job = wanted_release_job(desired, release, setting)
     check_users(desired, (*manifests, job) if job else manifests, release)
     run = plan_release_job(job, observed, objects) if job else None
     whole = observed.applied_set or ObservedSet()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from shipit.config.model import ReleaseConfig
-from shipit.release import Image
+from shipit.release import Release
 from shipit.targets.kubernetes.applyset import labelled
 from shipit.targets.kubernetes.concise.render.security import container_security, pod_security
 from shipit.targets.kubernetes.concise.security import SecurityConfig
@@ -12,8 +11,12 @@ from shipit.targets.kubernetes.drift import fingerprint
 from shipit.targets.kubernetes.render import Manifest, Setting, render_job
 
 
-def render_release_job(desired: Desired, wanted: ReleaseConfig, image: Image, setting: Setting) -> Manifest:
-    """Its name has a hash of its manifest."""
+def wanted_release_job(desired: Desired, release: Release, setting: Setting) -> Manifest | None:
+    """The Job of a release, whose name has a hash of its manifest; None without a release command."""
+    wanted = desired.release_command
+    if wanted is None:
+        return None
+    image = desired.image(desired.project.image_name(wanted.image), release)
     unnamed = render_job("release", wanted.command, image.pinned, setting)
     name = f"{desired.job_prefix}{fingerprint({**unnamed, 'mark': setting.secret_mark})[:10]}"
     # Without the label and the security in the name's hash: adding them must not run the command again.

@@ -12,6 +12,7 @@ from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.prune import wanted_scope
+from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.render_secrets import render_pull_secret
 from shipit.targets.kubernetes.sealed import is_secret
@@ -34,7 +35,7 @@ def _manifests(desired: Desired, release: Release, observed: KubernetesObserved)
         yield stamp(secret)
     if setting.pull_secret:
         yield stamp(render_pull_secret(setting, {}))
-    if job := desired.release_job(release, setting):
+    if job := wanted_release_job(desired, release, setting):
         yield stamp(job)
     yield from (_applied(wanted) for wanted in objects if wanted not in first)
 

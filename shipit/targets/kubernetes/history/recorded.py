@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from shipit.config.model import ReleaseConfig
 from shipit.release import ImageUse, Release
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.history.record import Recalled, Record, applied_objects
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
-from shipit.targets.kubernetes.render import Manifest, Setting
+from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.slots import Slot
 from shipit.targets.kubernetes.superseded import Released
@@ -57,7 +58,8 @@ class RecordedDesired(Desired):
     def health(self) -> dict[str, tuple[int, str]]:
         return dict(self.recalled.record.health) if self.recalled else {}
 
-    def release_job(self, release: Release, setting: Setting) -> Manifest | None:
+    @property
+    def release_command(self) -> ReleaseConfig | None:
         return None
 
     def released(self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]) -> Released:
