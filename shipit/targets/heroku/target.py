@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import BuildError, RemoteError
 from shipit.events import Event, LogLine
-from shipit.http.skew import judge_skew
 from shipit.image.image import BuiltImage
 from shipit.past_release import PastRelease
 from shipit.reference import parse_reference
@@ -34,36 +34,24 @@ from shipit.release import (
     Unit,
     Verdict,
 )
-from shipit.targets.heroku import KIND, past, verbs
+from shipit.targets.heroku import KIND
 from shipit.targets.heroku.address import api_address
-from shipit.targets.heroku.apply import apply_step
-from shipit.targets.heroku.attempts import choose_attempt
-from shipit.targets.heroku.changes import Changes
 from shipit.targets.heroku.config import WEB, HerokuConfig
 from shipit.targets.heroku.connection import client_of, token_of
-from shipit.targets.heroku.descriptions import sets_variables
-from shipit.targets.heroku.destroy import leftovers, plan_destroy
-from shipit.targets.heroku.diagnose import diagnose
-from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.log_read import ProcessLog
 from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, ProcessFacts, parse_owned
-from shipit.targets.heroku.one_off import run_dyno, start_dyno
-from shipit.targets.heroku.plan import notes_on, plan_heroku
-from shipit.targets.heroku.plan_rollback import plan_rollback
-from shipit.targets.heroku.probe import probe_app
 from shipit.targets.heroku.processes import Processes
-from shipit.targets.heroku.push_again import find_sources, push_again
 from shipit.targets.heroku.reading import observed_of, read_app, with_owners
 from shipit.targets.heroku.refusals import check_stack, no_app
-from shipit.targets.heroku.render import render_heroku
-from shipit.targets.heroku.steps import PushAgain
 from shipit.targets.heroku.token import NO_TOKEN
-from shipit.targets.heroku.wanted import Wanted, wanted_as_before, wanted_of
-from shipit.targets.history import RunningImage
-from shipit.targets.log_query import LogQuery
-from shipit.targets.orders import RestartOrder, ScaleOrder
-from shipit.targets.remote import Command, Remote, Started
 from shipit.targets.session import Clients, Session
+
+if TYPE_CHECKING:
+    from shipit.targets.heroku.past import HerokuRecalled
+    from shipit.targets.heroku.wanted import Wanted
+    from shipit.targets.history import RunningImage
+    from shipit.targets.log_query import LogQuery
+    from shipit.targets.orders import RestartOrder, ScaleOrder
+    from shipit.targets.remote import Command, Remote, Started
 
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
 RELEASE_S = 3600.0
@@ -141,13 +129,20 @@ class HerokuTarget:
         return found._replace(formation=with_owners(found.formation, (), partial(self._is_pushed, session)))
 
     def plan_destroy(self, inventory: HerokuObserved | None, wanted: Destruction) -> tuple[Step, ...]:
+        from shipit.targets.heroku.destroy import plan_destroy
+
         return plan_destroy(self.app, self.config.processes, inventory, wanted)
 
     def leftovers(self, inventory: HerokuObserved | None, wanted: Destruction) -> Sequence[Leftover]:
+        from shipit.targets.heroku.destroy import leftovers
+
         return tuple(leftovers(self.app, self.config.processes, inventory, wanted))
 
     def reissue(self, images: Mapping[ImageUse, BuiltImage], observed: HerokuObserved) -> Mapping[ImageUse, ImageUse]:
         """Uses whose image Heroku would ignore, since its release failed, and those that run under a later attempt."""
+        from shipit.targets.heroku.attempts import choose_attempt
+        from shipit.targets.heroku.descriptions import sets_variables
+
         last = next((release for release in observed.releases if release.status != "pending"), None)
         names = {*self.project.env, *self.project.secrets_for(self.name), *observed.owned}
         has_config_failed = last is not None and last.status == "failed" and sets_variables(last, names)
@@ -166,16 +161,27 @@ class HerokuTarget:
         return found
 
     def plan(self, release: Release, observed: HerokuObserved) -> tuple[Step, ...]:
+        from shipit.targets.heroku.plan import plan_heroku
+
         return plan_heroku(self._wanted(release), observed)
 
     def render(self, release: Release, observed: HerokuObserved) -> Rendered:
+        from shipit.targets.heroku.render import render_heroku
+
         parts = render_heroku(self.app, self._wanted(release), observed.owned)
         return Rendered(self.name, self.place, "requests", parts)
 
     def notes(self, release: Release, observed: HerokuObserved) -> tuple[str, ...]:
+        from shipit.targets.heroku.plan import notes_on
+
         return notes_on(self._wanted(release), observed)
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        from shipit.targets.heroku.apply import apply_step
+        from shipit.targets.heroku.changes import Changes
+        from shipit.targets.heroku.push_again import push_again
+        from shipit.targets.heroku.steps import PushAgain
+
         client = replace(client_of(session, self.app), attempts=1)
         if isinstance(step, PushAgain):
             yield from push_again(Changes(self.name, client, session, RELEASE_S), self.processes, step)
@@ -186,9 +192,14 @@ class HerokuTarget:
     def plan_rollback(
         self, release: Release, before: HerokuObserved, now: HerokuObserved, applied: Mapping[str, Facts]
     ) -> tuple[Step, ...]:
+        from shipit.targets.heroku.plan_rollback import plan_rollback
+
         return plan_rollback(before, now, self.processes.digests(release), _changed_names(release, before))
 
     def judge_rollback(self, release: Release, before: HerokuObserved, observed: HerokuObserved, seen: Seen) -> Verdict:
+        from shipit.targets.heroku.judge import judge_heroku
+        from shipit.targets.heroku.wanted import wanted_as_before
+
         released = sorted(set(observed.formation) - {RELEASE})
         if released and not before.formation:
             what = f"nothing ran before, and what this deploy released stays: {', '.join(released)}"
@@ -197,10 +208,14 @@ class HerokuTarget:
         return judge_heroku(wanted, observed, seen, pending_s=self.config.pending)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        return past.past_releases(client_of(session, self.app).releases(most))
+        from shipit.targets.heroku.past import past_releases
 
-    def recall(self, release: PastRelease, session: Session) -> past.HerokuRecalled:
+        return past_releases(client_of(session, self.app).releases(most))
+
+    def recall(self, release: PastRelease, session: Session) -> HerokuRecalled:
         """Reads the releases for the images, and the config vars of the one."""
+        from shipit.targets.heroku.past import recalled_of
+
         client = client_of(session, self.app)
         releases = client.releases(_MOST_RELEASES)
         found = next((own for own in releases if f"v{own.version}" == release.version), None)
@@ -211,38 +226,48 @@ class HerokuTarget:
         names = {*self.project.secrets_for(self.name), *(parse_owned(config) - self.project.env.keys())}
         session.environment.redactor.add(value for name, value in config.items() if name in names)
         marks = {name: session.mark(value) for name, value in config.items()}
-        return past.recalled_of(found, releases, marks, parse_owned(config))
+        return recalled_of(found, releases, marks, parse_owned(config))
 
-    def recall_from(
-        self, release: PastRelease, repositories: Sequence[Repository], session: Session
-    ) -> past.HerokuRecalled:
+    def recall_from(self, release: PastRelease, repositories: Sequence[Repository], session: Session) -> HerokuRecalled:
         """The images of process types that still run them are not looked for."""
+        from shipit.targets.heroku.push_again import find_sources
+
         recalled = self.recall(release, session)
         formation = read_app(client_of(session, self.app)).formation
         lost = {name: short for name, short in recalled.images.items() if not _runs(formation, name, short)}
         sources = find_sources(self.processes, lost, release, repositories, session)
         return recalled._replace(sources=sources)
 
-    def plan_return(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
-        return past.plan_return(recalled, observed)
+    def plan_return(self, recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
+        from shipit.targets.heroku.past import plan_return
 
-    def return_notes(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> Sequence[str]:
-        return past.return_notes(recalled, observed)
+        return plan_return(recalled, observed)
 
-    def judge_return(self, recalled: past.HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Verdict:
-        return past.judge_return(recalled, observed, seen, pending_s=self.config.pending)
+    def return_notes(self, recalled: HerokuRecalled, observed: HerokuObserved) -> Sequence[str]:
+        from shipit.targets.heroku.past import return_notes
 
-    def running_images(self, recalled: past.HerokuRecalled, observed: HerokuObserved) -> Sequence[RunningImage]:
+        return return_notes(recalled, observed)
+
+    def judge_return(self, recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Verdict:
+        from shipit.targets.heroku.past import judge_return
+
+        return judge_return(recalled, observed, seen, pending_s=self.config.pending)
+
+    def running_images(self, recalled: HerokuRecalled, observed: HerokuObserved) -> Sequence[RunningImage]:
         return self.processes.running(recalled.images, observed.formation)
 
     def examine(self, session: Session) -> Sequence[Finding]:
         """Where the token comes from, and how far this machine's clock is from Heroku's."""
+        from shipit.http.skew import judge_skew
+
         token = token_of(session.environment, session.clients)
         findings = [Finding("ok", "heroku", f"takes the token from {token.origin}")] if token else []
         skew = judge_skew("Heroku", client_of(session, self.app).date(), time.time())
         return [*findings, *([skew] if skew else [])]
 
     def judge(self, release: Release, observed: HerokuObserved, seen: Seen) -> Verdict:
+        from shipit.targets.heroku.judge import judge_heroku
+
         return judge_heroku(self._wanted(release), observed, seen, pending_s=self.config.pending)
 
     def probe(self, observed: HerokuObserved, session: Session, *, has_changed: bool) -> HerokuObserved:
@@ -252,6 +277,8 @@ class HerokuTarget:
         is_probed = WEB in self.config.processes and web and web.quantity and not observed.maintenance
         if not is_probed or not (path or has_changed):
             return observed
+        from shipit.targets.heroku.probe import probe_app
+
         return observed._replace(probe=probe_app(client_of(session, self.app), observed.web_url, path))
 
     def workloads(self) -> Sequence[str]:
@@ -261,24 +288,38 @@ class HerokuTarget:
         return {name: self.config.processes[name].quantity for name in self.workloads()}
 
     def plan_scale(self, order: ScaleOrder, observed: HerokuObserved) -> tuple[Step, ...]:
-        return verbs.plan_order_of_scale(order, observed)
+        from shipit.targets.heroku.verbs import plan_order_of_scale
+
+        return plan_order_of_scale(order, observed)
 
     def judge_scale(self, order: ScaleOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
-        return verbs.judge_scale(order, observed, seen, pending_s=self.config.pending)
+        from shipit.targets.heroku.verbs import judge_scale
+
+        return judge_scale(order, observed, seen, pending_s=self.config.pending)
 
     def plan_restart(self, order: RestartOrder, observed: HerokuObserved) -> tuple[Step, ...]:
-        return verbs.plan_restart(order, observed)
+        from shipit.targets.heroku.verbs import plan_restart
+
+        return plan_restart(order, observed)
 
     def judge_restart(self, order: RestartOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
-        return verbs.judge_restart(order, observed, seen, pending_s=self.config.pending)
+        from shipit.targets.heroku.verbs import judge_restart
+
+        return judge_restart(order, observed, seen, pending_s=self.config.pending)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
+        from shipit.targets.heroku.one_off import run_dyno
+
         return run_dyno(client_of(session, self.app), workload, command, size)
 
     def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
+        from shipit.targets.heroku.one_off import start_dyno
+
         return start_dyno(client_of(session, self.app), workload, command, size)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
+        from shipit.targets.heroku.log_read import ProcessLog
+
         return ProcessLog(self.name, workload, client_of(session, self.app)).lines(wanted)
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
@@ -304,9 +345,13 @@ class HerokuTarget:
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the output of a failed release command, or the log of a crashed dyno."""
+        from shipit.targets.heroku.diagnose import diagnose
+
         return diagnose(verdict, client_of(session, self.app))
 
     def _wanted(self, release: Release) -> Wanted:
+        from shipit.targets.heroku.wanted import wanted_of
+
         return wanted_of(self.config, self.project, self.processes.digests(release), release.marks)
 
     def _is_pushed(self, session: Session, process: str, short: str) -> bool | None:
