@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipit.clock import Deadline
 from shipit.digest import Digest
@@ -24,8 +24,10 @@ from shipit.targets.heroku.answers import (
 )
 from shipit.targets.heroku.observed import AppFacts, DynoFacts, ProcessFacts, ReleaseFacts
 from shipit.targets.heroku.requests import config_call, images_call, scale_call
-from shipit.targets.heroku.steps import DynoScale
 from shipit.targets.heroku.wire import JSON, HerokuWire, Reply
+
+if TYPE_CHECKING:
+    from shipit.targets.heroku.steps import DynoScale
 
 DOCKER = f"{JSON}.docker-releases"
 _DYNO = re.compile(r"[a-zA-Z0-9_.-]{1,128}", re.ASCII)

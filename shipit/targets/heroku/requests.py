@@ -6,10 +6,12 @@ Source: Heroku Platform API reference, "Config Vars" and "Formation"; `docker_im
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipit.digest import Digest
-from shipit.targets.heroku.steps import DynoScale
+
+if TYPE_CHECKING:
+    from shipit.targets.heroku.steps import DynoScale
 
 
 class Call(NamedTuple):

@@ -6,16 +6,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import BuildError, RemoteError
-from shipit.events import Event, LogLine
+from shipit.events import Event
 from shipit.image.image import BuiltImage
-from shipit.past_release import PastRelease
-from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.release import (
     Destruction,
@@ -23,10 +20,8 @@ from shipit.release import (
     Finding,
     ImageUse,
     Leftover,
-    Place,
     Release,
     Rendered,
-    Repository,
     Seen,
     State,
     Status,
@@ -34,29 +29,17 @@ from shipit.release import (
     Unit,
     Verdict,
 )
-from shipit.targets.heroku import KIND
-from shipit.targets.heroku.address import api_address
 from shipit.targets.heroku.config import WEB, HerokuConfig
 from shipit.targets.heroku.connection import client_of, token_of
-from shipit.targets.heroku.observed import NO_IMAGE, OWNED, RELEASE, UP, HerokuObserved, ProcessFacts, parse_owned
-from shipit.targets.heroku.processes import Processes
+from shipit.targets.heroku.observed import OWNED, RELEASE, UP, HerokuObserved, parse_owned
+from shipit.targets.heroku.operations import Operations
 from shipit.targets.heroku.reading import observed_of, read_app, with_owners
 from shipit.targets.heroku.refusals import check_stack, no_app
 from shipit.targets.heroku.token import NO_TOKEN
 from shipit.targets.session import Clients, Session
 
-if TYPE_CHECKING:
-    from shipit.targets.heroku.past import HerokuRecalled
-    from shipit.targets.heroku.wanted import Wanted
-    from shipit.targets.history import RunningImage
-    from shipit.targets.log_query import LogQuery
-    from shipit.targets.orders import RestartOrder, ScaleOrder
-    from shipit.targets.remote import Command, Remote, Started
-
 # Without `release:` in deploy.yml, the app may have a release command all the same: Heroku ends it after an hour.
 RELEASE_S = 3600.0
-# The number of releases that are read for the images of an earlier one.
-_MOST_RELEASES = 100
 
 
 def create(name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> HerokuTarget:
@@ -68,19 +51,8 @@ def create(name: str, config: HerokuConfig, project: Project, environment: Proce
     return HerokuTarget(name, config, project, environment)
 
 
-class HerokuTarget:
+class HerokuTarget(Operations):
     """One app. Each process type, and the release command, has a repository of Heroku's registry."""
-
-    kind = KIND
-
-    def __init__(self, name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> None:
-        self.name = name
-        self.config = config
-        self.project = project
-        self.app = config.app or project.app
-        api, self.registry = api_address(environment)
-        self.place = Place("heroku", f"app {self.app} at {api.split('://')[-1]}")
-        self.processes = Processes(config, project, self.registry, self.app)
 
     def images(self) -> Sequence[ImageUse]:
         return tuple(self.processes.uses().values())
@@ -207,55 +179,6 @@ class HerokuTarget:
         wanted = wanted_as_before(before, _changed_names(release, before))
         return judge_heroku(wanted, observed, seen, pending_s=self.config.pending)
 
-    def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        from shipit.targets.heroku.past import past_releases
-
-        return past_releases(client_of(session, self.app).releases(most))
-
-    def recall(self, release: PastRelease, session: Session) -> HerokuRecalled:
-        """Reads the releases for the images, and the config vars of the one."""
-        from shipit.targets.heroku.past import recalled_of
-
-        client = client_of(session, self.app)
-        releases = client.releases(_MOST_RELEASES)
-        found = next((own for own in releases if f"v{own.version}" == release.version), None)
-        if found is None:
-            what = f"the app has no release {release.version} among its newest {_MOST_RELEASES}"
-            raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
-        config = client.release_config(found.version)
-        names = {*self.project.secrets_for(self.name), *(parse_owned(config) - self.project.env.keys())}
-        session.environment.redactor.add(value for name, value in config.items() if name in names)
-        marks = {name: session.mark(value) for name, value in config.items()}
-        return recalled_of(found, releases, marks, parse_owned(config))
-
-    def recall_from(self, release: PastRelease, repositories: Sequence[Repository], session: Session) -> HerokuRecalled:
-        """The images of process types that still run them are not looked for."""
-        from shipit.targets.heroku.push_again import find_sources
-
-        recalled = self.recall(release, session)
-        formation = read_app(client_of(session, self.app)).formation
-        lost = {name: short for name, short in recalled.images.items() if not _runs(formation, name, short)}
-        sources = find_sources(self.processes, lost, release, repositories, session)
-        return recalled._replace(sources=sources)
-
-    def plan_return(self, recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
-        from shipit.targets.heroku.past import plan_return
-
-        return plan_return(recalled, observed)
-
-    def return_notes(self, recalled: HerokuRecalled, observed: HerokuObserved) -> Sequence[str]:
-        from shipit.targets.heroku.past import return_notes
-
-        return return_notes(recalled, observed)
-
-    def judge_return(self, recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Verdict:
-        from shipit.targets.heroku.past import judge_return
-
-        return judge_return(recalled, observed, seen, pending_s=self.config.pending)
-
-    def running_images(self, recalled: HerokuRecalled, observed: HerokuObserved) -> Sequence[RunningImage]:
-        return self.processes.running(recalled.images, observed.formation)
-
     def examine(self, session: Session) -> Sequence[Finding]:
         """Where the token comes from, and how far this machine's clock is from Heroku's."""
         from shipit.http.skew import judge_skew
@@ -280,47 +203,6 @@ class HerokuTarget:
         from shipit.targets.heroku.probe import probe_app
 
         return observed._replace(probe=probe_app(client_of(session, self.app), observed.web_url, path))
-
-    def workloads(self) -> Sequence[str]:
-        return tuple(name for name in self.config.processes if name != RELEASE)
-
-    def declared_scale(self) -> Mapping[str, int | None]:
-        return {name: self.config.processes[name].quantity for name in self.workloads()}
-
-    def plan_scale(self, order: ScaleOrder, observed: HerokuObserved) -> tuple[Step, ...]:
-        from shipit.targets.heroku.verbs import plan_order_of_scale
-
-        return plan_order_of_scale(order, observed)
-
-    def judge_scale(self, order: ScaleOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
-        from shipit.targets.heroku.verbs import judge_scale
-
-        return judge_scale(order, observed, seen, pending_s=self.config.pending)
-
-    def plan_restart(self, order: RestartOrder, observed: HerokuObserved) -> tuple[Step, ...]:
-        from shipit.targets.heroku.verbs import plan_restart
-
-        return plan_restart(order, observed)
-
-    def judge_restart(self, order: RestartOrder, observed: HerokuObserved, seen: Seen) -> Verdict:
-        from shipit.targets.heroku.verbs import judge_restart
-
-        return judge_restart(order, observed, seen, pending_s=self.config.pending)
-
-    def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
-        from shipit.targets.heroku.one_off import run_dyno
-
-        return run_dyno(client_of(session, self.app), workload, command, size)
-
-    def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
-        from shipit.targets.heroku.one_off import start_dyno
-
-        return start_dyno(client_of(session, self.app), workload, command, size)
-
-    def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
-        from shipit.targets.heroku.log_read import ProcessLog
-
-        return ProcessLog(self.name, workload, client_of(session, self.app)).lines(wanted)
 
     def urls(self, observed: HerokuObserved) -> Sequence[str]:
         web = observed.formation.get(WEB)
@@ -348,26 +230,6 @@ class HerokuTarget:
         from shipit.targets.heroku.diagnose import diagnose
 
         return diagnose(verdict, client_of(session, self.app))
-
-    def _wanted(self, release: Release) -> Wanted:
-        from shipit.targets.heroku.wanted import wanted_of
-
-        return wanted_of(self.config, self.project, self.processes.digests(release), release.marks)
-
-    def _is_pushed(self, session: Session, process: str, short: str) -> bool | None:
-        """Whether the app's registry has the tag that shipit puts beside an image of a process type."""
-        if session.registries is None or not short or short == NO_IMAGE:
-            return None
-        reference = parse_reference(self.processes.repository(process.lower()))
-        try:
-            client = session.registries.client(reference)
-            return client.manifest_digest(reference.repository, f"sha-{short}") is not None
-        except RemoteError:
-            return None
-
-
-def _runs(formation: Mapping[str, ProcessFacts], name: str, short: str) -> bool:
-    return name in formation and formation[name].short == short
 
 
 def _changed_names(release: Release, before: HerokuObserved) -> set[str]:

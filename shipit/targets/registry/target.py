@@ -32,19 +32,14 @@ from shipit.release import (
 )
 from shipit.targets.registry import KIND
 from shipit.targets.registry.config import RegistryConfig
-from shipit.targets.registry.judge import judge_tags
 from shipit.targets.registry.observed import RegistryObserved
-from shipit.targets.registry.plan import plan_description, plan_retention
-from shipit.targets.registry.recorded import Records, move_tags, read_digests
-from shipit.targets.registry.records import KEPT_RUNS, Record, Source, history_of
-from shipit.targets.registry.render import render_description, render_image
-from shipit.targets.registry.returning import RegistryRecalled, judge_return, plan_return, recalled_of
-from shipit.targets.registry.steps import DeleteTags, DescribeRepository, MoveTags, RepositoryStep
 from shipit.targets.session import Session
 from shipit.threads import result_of
 
 if TYPE_CHECKING:
     from shipit.targets.registry.hub import DockerHub
+    from shipit.targets.registry.recorded import Records
+    from shipit.targets.registry.returning import RegistryRecalled
 
 
 def create(name: str, config: RegistryConfig, project: Project, environment: ProcessEnvironment) -> RegistryTarget:
@@ -69,6 +64,8 @@ class RegistryTarget:
 
     def observe(self, session: Session) -> RegistryObserved:
         if session.recalled is not None:
+            from shipit.targets.registry.recorded import read_digests
+
             return RegistryObserved(read_digests(_registries(session), tuple(session.recalled.tags)))
         found = dict(chain.from_iterable(self._manifests(use, session) for use in self._uses))
         hubs = {use.repository: _hub(use.repository, session) for use in self._uses if self._keeps_page}
@@ -92,6 +89,8 @@ class RegistryTarget:
             yield f"{use.repository} {reference}", client.manifest_digest(ref.repository, reference)
 
     def plan(self, release: Release, observed: RegistryObserved) -> tuple[Step, ...]:
+        from shipit.targets.registry.plan import plan_description, plan_retention
+
         texts = [plan_description(name, self._readme or "", now) for name, now in observed.descriptions.items()]
         old = [
             plan_retention(name, self.config.keep_tags or 1, self._own_tags(name), tags)
@@ -100,6 +99,8 @@ class RegistryTarget:
         return tuple(step for step in (*texts, *old) if step)
 
     def render(self, release: Release, observed: RegistryObserved) -> Rendered:
+        from shipit.targets.registry.render import render_description, render_image
+
         parts = [part for use in self._uses for part in render_image(release.image(use))]
         if self._readme is not None:
             parts += [render_description(use.repository, self._readme) for use in self._uses]
@@ -110,6 +111,9 @@ class RegistryTarget:
         return ()
 
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
+        from shipit.targets.registry.recorded import move_tags
+        from shipit.targets.registry.steps import DeleteTags, DescribeRepository, MoveTags, RepositoryStep
+
         self._check_step(step)
         assert isinstance(step, RepositoryStep)
         if isinstance(step, MoveTags):
@@ -125,6 +129,8 @@ class RegistryTarget:
 
     def _check_step(self, step: Step) -> None:
         """That a step, which may come from a file, is for a repository of this target. Raises: DeployFailed."""
+        from shipit.targets.registry.steps import DeleteTags, DescribeRepository, MoveTags
+
         wrong = ""
         tags = step.tags if isinstance(step, DeleteTags) else tuple(step.before) if isinstance(step, MoveTags) else ()
         if not isinstance(step, DescribeRepository | DeleteTags | MoveTags):
@@ -156,6 +162,8 @@ class RegistryTarget:
         return (Leftover(f"the images in {repositories} stay: delete them on the pages of the registry"),)
 
     def judge(self, release: Release, observed: RegistryObserved, seen: Seen) -> Verdict:
+        from shipit.targets.registry.judge import judge_tags
+
         lines = []
         for use in self._uses:
             image = release.image(use)
@@ -174,6 +182,9 @@ class RegistryTarget:
         return Verdict(State.HEALTHY, ", ".join(lines))
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
+        from shipit.targets.registry.recorded import read_digests
+        from shipit.targets.registry.records import history_of
+
         records = self._records(session).read(most, lambda text: session.emit(Warned(self.name, text)))
         tags = None
         if tells_current and records:
@@ -182,6 +193,8 @@ class RegistryTarget:
         return history_of(records, tags, most)
 
     def record_published(self, past: PastRelease, session: Session) -> None:
+        from shipit.targets.registry.records import KEPT_RUNS, Source
+
         if not self.config.history:
             return
         records, git = self._records(session), self.project.git
@@ -191,6 +204,8 @@ class RegistryTarget:
         records.write(past, Source(git.origin or "", git.tag or ""))
 
     def recall(self, past: PastRelease, session: Session) -> RegistryRecalled:
+        from shipit.targets.registry.recorded import read_digests
+
         recalled = self._recalled(past)
         pinned = dict.fromkeys(image.reference.replace("@", " ") for image in past.images)
         missing = [name for name, digest in read_digests(_registries(session), tuple(pinned)).items() if digest is None]
@@ -202,18 +217,27 @@ class RegistryTarget:
         return recalled
 
     def plan_return(self, recalled: RegistryRecalled, observed: RegistryObserved) -> tuple[Step, ...]:
+        from shipit.targets.registry.returning import plan_return
+
         return plan_return(recalled, observed)
 
     def return_notes(self, recalled: RegistryRecalled, observed: RegistryObserved) -> Sequence[str]:
         return ("images and tags of later releases stay",)
 
     def judge_return(self, recalled: RegistryRecalled, observed: RegistryObserved, seen: Seen) -> Verdict:
+        from shipit.targets.registry.returning import judge_return
+
         return judge_return(recalled, observed, seen)
 
     def _recalled(self, past: PastRelease) -> RegistryRecalled:
+        from shipit.targets.registry.returning import recalled_of
+
         return recalled_of(past, (use.repository for use in self._uses))
 
     def _records(self, session: Session) -> Records:
+        from shipit.targets.registry.recorded import Records
+        from shipit.targets.registry.records import Record
+
         owner = Record(self.project.app, self.project.environment, self.place.identity, PastRelease(""))
 
         def delete(repository: str, tag: str) -> None:
