@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator
-from struct import iter_unpack
 from urllib.parse import quote
 
 from shipit.escaped import as_json, escaped_forms, raw_bytes
@@ -21,22 +20,42 @@ _TWICE_UP_TO = 4 * 1024
 _LEAST_OF_OTHER_CASE = _LEAST_IN_BASE32 = 8
 _BREAK = re.compile(BREAK)
 _TRUE_BREAK = re.compile(r"[\r\n]+")
+# Line breaks without spaces beside them, and such with spaces.
+_PLAIN_BREAK = re.compile(r"\r\n|\n|\r|\\\\{0,7}r\\{1,8}n|\\\\{0,7}n")
+_SPACED_BREAK = re.compile(r"[ \t](?:\r|\n|\\{1,8}[rn])|(?:\r|\n|\\n)[ \t]")
 _AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s]+)@")
 _SHORTEST_URL_PASSWORD = 8
 
 
+def _table(form: str, keep: str = "") -> dict[int, str]:
+    """A table for str.translate: each byte, but those to keep, as a form writes it."""
+    return {byte: form.format(byte) for byte in range(256) if chr(byte) not in keep}
+
+
+# Every byte in octal digits; the non-printable ones only, and what begins an escape, as the shell and quoted-printable do.
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+_OCTAL = _table("\\{:03o}")
+_ODD_OCTAL, _ODD_QUOTED = (
+    _table("\\{:03o}", _PRINTABLE.replace("\\", "")),
+    _table("={:02X}", _PRINTABLE.replace("=", "")),
+)
+
+
 def forms_of(value: str) -> set[str]:
     """Every form of a value to search for, including itself; each is one line."""
     forms: set[str] = set()
+    encoded: set[str] = set()
     for own in dict.fromkeys((value, value.strip(), *_inner(value))):
         for part in dict.fromkeys((own, *_lines(own))):
             forms |= set(escaped_forms(part) if len(part) <= _ESCAPED_UP_TO else [part])
             forms |= _other_case(part)
-        forms |= _encoded(raw_bytes(own)) if len(own) <= _ENCODED_UP_TO else set()
+        encoded |= _encoded(raw_bytes(own)) if len(own) <= _ENCODED_UP_TO else set()
+    # All of these are printable, so that only an escaped line break can be in them.
+    forms |= {form for form in encoded if "\\n" in form}
     wrapped = {form for form in forms if may_be_wrapped(form)}
     whole = {form for form in wrapped if not _TRUE_BREAK.search(form)}
-    return (forms - wrapped) | whole | {WITHIN.sub("", form) for form in wrapped}
+    return (forms - wrapped) | whole | {_unwrapped(form) for form in wrapped} | encoded
 
 
 def bytes_of(value: str) -> set[bytes]:
@@ -70,28 +89,34 @@ def _inner(value: str) -> Iterator[str]:
         yield found[1]
 
 
+def _unwrapped(text: str) -> str:
+    """What is left of a text without the matches of WITHIN, which is slow on keys of many lines."""
+    bare = _PLAIN_BREAK.sub("", text)
+    has_others = (
+        "\x1b" in text or "=\n" in text or "=\r" in text or _SPACED_BREAK.search(text) or not bare.isprintable()
+    )
+    return WITHIN.sub("", text) if has_others else bare
+
+
 def _encoded(data: bytes) -> set[str]:
     """Bytes as hexadecimal digits, as percent and other escapes of every byte, and as base64, once and twice."""
+    if not data:
+        return {""}
     wide = data.decode("utf-8", "replace").encode("utf-16-le", "replace")
     # Digits as printf, hexdump, xxd, openssl and PowerShell write them.
     hexes = {each.hex() for each in (data, wide)} | {data.hex(mark) for mark in (":", "-")}
     forms = hexes | {each.upper() for each in hexes} | _base64(wide)
     for prefix in ("%", "\\x", "="):
-        every = "".join(f"{prefix}{byte:02x}" for byte in data)
-        forms |= {every, every.replace(prefix, "\0").upper().replace("\0", prefix)}
-    forms.add("".join(f"\\{byte:03o}" for byte in data))
-    forms |= _base32(data) | {_with_odd_bytes(data, "\\{:03o}", b"\\"), _with_odd_bytes(data, "={:02X}", b"=")}
+        forms |= {prefix + digits.replace("-", prefix) for digits in (data.hex("-"), data.hex("-").upper())}
+    characters = data.decode("latin-1")
+    forms |= {characters.translate(table) for table in (_OCTAL, _ODD_OCTAL, _ODD_QUOTED)} | _base32(data)
     once = _base64(data)
     quoted = {form for form in as_json(data.decode("utf-8", "replace")) if form.encode() != data}
     once |= {inner for form in quoted for inner in _base64(form.encode("utf-8", "replace"))}
     twice = {inner for form in once for inner in _base64(form.encode())} if len(data) <= _TWICE_UP_TO else set()
-    forms.add("".join(f"\\u{unit:04x}" for (unit,) in iter_unpack("<H", wide)))
+    units = data.decode("utf-8", "replace").encode("utf-16-be", "replace")
+    forms.add("\\u" + units.hex("-", 2).replace("-", "\\u"))
     return forms | once | {quote(form, safe="") for form in once} | twice
-
-
-def _with_odd_bytes(data: bytes, form: str, more: bytes) -> str:
-    """Bytes as text in which non-printable bytes, and those in `more`, are escaped."""
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in more else form.format(byte) for byte in data)
 
 
 def _base32(data: bytes) -> set[str]:
