@@ -24,6 +24,7 @@ from shipit.image.manifest import CONFIG_TYPES, INDEX_TYPES
 from shipit.image.tar.write import header as tar_header
 from shipit.image.tree.entries import Entry
 from tests.image.hostile import LAYER, OCI, HostileRegistry, Machine, descriptor, tar_of
+from tests.sampled import only_deep
 
 USERS = {"etc/passwd": "app:x:7:8::/:\n", "etc/group": ""}
 GOOD_TAR = tar_of({"etc/": "", "etc/app": "good", "app": "-> /etc", **USERS})
@@ -332,6 +333,8 @@ def test_a_passwd_above_the_limit_is_not_read(tmp_path: Path, registry: HostileR
 
 
 @pytest.mark.large
+@pytest.mark.sampled
+@only_deep
 def test_a_million_files_need_little_memory(tmp_path: Path, registry: HostileRegistry) -> None:
     digest, packed = hashlib.sha256(), io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sampled import only_deep
+
 ROOT = Path(__file__).parent.parent.parent
 CODE = """
 import io, resource, sys
@@ -43,8 +45,12 @@ ONE, MANY, LONG = "b'x' * 65536", "(b'a line of a migration that goes on' * 2 + 
 @pytest.mark.large
 @pytest.mark.parametrize(
     ("piece", "reporter"),
-    [(ONE, "PlainReporter"), (MANY, "PlainReporter"), (LONG, "PlainReporter"), (LONG, "JsonReporter")],
-    ids=["one line", "many lines", "long lines", "long lines as JSON"],
+    [
+        pytest.param(ONE, "PlainReporter", id="one line"),
+        pytest.param(MANY, "PlainReporter", id="many lines", marks=[pytest.mark.sampled, only_deep]),
+        pytest.param(LONG, "PlainReporter", id="long lines"),
+        pytest.param(LONG, "JsonReporter", id="long lines as JSON"),
+    ],
 )
 def test_memory_is_bounded(piece: str, reporter: str) -> None:
     module = {"PlainReporter": "plain", "JsonReporter": "json_lines"}[reporter]
