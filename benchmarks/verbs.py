@@ -1,6 +1,6 @@
 """exec, logs, status, validate and push as whole processes, each in pairs with the program beside it, A B A B, so that both see the same load.
 
-    python -m benchmarks.verbs [PAIRS] [--on KUBECONFIG REGISTRY]
+    python -m benchmarks.verbs [PAIRS] [VERB...] [--on KUBECONFIG REGISTRY]
 
 | verb | shipit | beside |
 | --- | --- | --- |
@@ -12,7 +12,7 @@
 | push | everything in its cache, an empty repository | `crane push` of the same image |
 
 It starts a cluster and a registry (root on Linux, and the binaries of `python -m tests.servers.install`); `--on` uses those that run, in
-a namespace of its own that it creates and deletes. Prints medians in seconds of wall and CPU time, and the median of the ratios
+a namespace of its own that it creates and deletes. Without a VERB it measures all of them. Prints medians in seconds of wall and CPU time, and the median of the ratios
 of the pairs; writes verbs.json with the load of the machine.
 """
 
@@ -138,7 +138,8 @@ def main() -> None:
         exits.callback(
             subprocess.run, [*kubectl, "delete", "namespace", NAMESPACE, "--wait=false"], capture_output=True
         )
-        found = pairs(work, kubeconfig, host, heroku)
+        every = pairs(work, kubeconfig, host, heroku)
+        found = [pair for pair in every if pair.verb in sys.argv[1:]] or every
         load = os.getloadavg()[0]
         verbs = {pair.verb: measure(pair, count) for pair in found}
     columns = ("shipit_s", "beside_s", "ratio", "more_s", "shipit_cpu_s", "beside_cpu_s", "at_most")
