@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
@@ -15,7 +16,6 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from tests.conftest import started
 from tests.servers.cut_proxy import CutProxy
 from tests.servers.registry import RegistryServer
-from tests.servers.relay import relay
 from tests.shipit import INTERRUPTED, PYTHON_DOCKERFILE, SERVING_APP, Shipit
 from tests.waits import SOON_S
 
@@ -46,13 +46,19 @@ class Holding(CutProxy):
             super()._serve(client, server)
             return
         with client, server:
-            answers = threading.Thread(target=relay, args=(server, client), daemon=True)
+            answers = threading.Thread(target=_answers, args=(server, client), daemon=True)
             answers.start()
             while data := client.recv(65536):
                 if re.search(rb"^(PATCH|PUT) /v2/.*/blobs/uploads/", data):
                     self.reached.set()
                 elif not self.reached.is_set():
                     server.sendall(data)
+
+
+def _answers(server: socket.socket, client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := server.recv(65536):
+            client.sendall(data)
 
 
 @pytest.fixture
