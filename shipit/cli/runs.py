@@ -117,6 +117,7 @@ def workload_run(
     """
     from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.graph import select_targets
+    from shipit.pipeline.telling import tell_warnings
     from shipit.targets.workload import find_workload, of_one_place, parse_workload
 
     written = parse_workload(text)
@@ -132,6 +133,7 @@ def workload_run(
     with closing(run, clock, reporter):
         if options.output == "json" or options.events:
             run.learn_near_secrets()
+        tell_warnings(project, run.emit)
         yield run, target, lambda: find_workload(target, name.workload, verb)
 
 

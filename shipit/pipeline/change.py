@@ -19,6 +19,7 @@ from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.run_hooks import hooks_of, with_hooks
+from shipit.pipeline.telling import tell_warnings
 from shipit.pipeline.verdict import verdict_of
 from shipit.release import Plan, Release, Seen, State, Step, TargetPlan, Verdict
 
@@ -57,8 +58,7 @@ def change(run: Run, command: str, changes: Sequence[Change]) -> int:
 
 def announce(run: Run, command: str, targets: Sequence[str]) -> None:
     """Emit the warnings about deploy.yml and the start of the run, and wait for others as it may. Raises: Locked."""
-    for warning in run.project.warnings:
-        run.emit(Warned("", str(warning)))
+    tell_warnings(run.project, run.emit)
     run.announce(command, targets)
     if run.wait_s:
         from shipit.pipeline.locks import await_turn

@@ -18,6 +18,7 @@ from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.steps import apply_steps
+from shipit.pipeline.telling import tell_warnings
 from shipit.release import Destruction, Leftover, Plan, Step, TargetPlan
 from shipit.targets.verbs import Destroys, destroys, prunes
 
@@ -33,6 +34,7 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     `is_selected` is whether the user named the targets: one that can't be destroyed is an error then, and is left out else.
     Raises: UsageError when it is not confirmed.
     """
+    tell_warnings(run.project, run.emit)
     run.announce("destroy")
     await_turn(run)
     hooks = hooks_of(run)

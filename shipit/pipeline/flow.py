@@ -32,6 +32,7 @@ from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.steps import apply_steps, check_clean
 from shipit.pipeline.take_back import Done, take_back
+from shipit.pipeline.telling import tell_warnings
 from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
 from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
@@ -270,8 +271,7 @@ def _promoting(run: Run, preparation: Preparation) -> Preparation:
 
 def _begin(run: Run, command: str, override: str = "") -> None:
     run.begin_stage()
-    for warning in run.project.warnings:
-        run.emit(Warned("", str(warning)))
+    tell_warnings(run.project, run.emit)
     run.announce(command, override=override)
     if command != "push":
         # Before a deploy that supersedes others stops them.

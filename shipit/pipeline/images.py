@@ -13,6 +13,7 @@ from shipit.events import ImagesListed, Warned
 from shipit.parallel import settle, together
 from shipit.pipeline.prepare import observe_target
 from shipit.pipeline.run import Run
+from shipit.pipeline.telling import tell_warnings
 from shipit.release import Repository, Status, StoredImage
 from shipit.targets.base import Target
 from shipit.targets.verbs import has_workloads, uses_images
@@ -26,6 +27,7 @@ def list_images(run: Run, names: Sequence[str]) -> ImagesListed:
 
     A place that can't be read is a warning. Raises: ShipitError for a repository that can't be read.
     """
+    tell_warnings(run.project, run.emit)
     listed = read_images(run, names, {target.name: target for target in run.targets})
     listed = listed._replace(repositories=tuple(map(_without_records, listed.repositories)))
     run.emit(listed)

@@ -9,6 +9,7 @@ from functools import partial
 from shipit.errors import UsageError
 from shipit.pipeline.log_lines import tell_lines
 from shipit.pipeline.run import Run
+from shipit.pipeline.telling import tell_warnings
 from shipit.targets.base import Target
 from shipit.targets.log_query import LogQuery
 from shipit.targets.verbs import HasLogs, has_logs
@@ -21,6 +22,7 @@ def show_logs(
 
     Raises: ShipitError; Interrupted where the user ends it.
     """
+    tell_warnings(run.project, run.emit)
     sources = [
         partial(target.logs, workload, wanted, replace(run.session(target), deadline_s=float("inf")))
         for target in loggable(run.targets, chosen)

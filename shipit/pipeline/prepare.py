@@ -13,6 +13,7 @@ from shipit.events import StatusRead
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.hook_text import hook_lines
+from shipit.pipeline.telling import tell_warnings
 from shipit.release import ImageUse, Plan, Release, Status, TagMove, TargetPlan, Upload
 from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, previews, reissues
 from shipit.threads import Workers, result_of
@@ -136,6 +137,7 @@ def observe_target(run: Run, target: Target, *, is_planning: bool = True) -> Any
 
 def read_status(run: Run) -> tuple[Status, ...]:
     """Observe the chosen targets in parallel, and emit what runs there."""
+    tell_warnings(run.project, run.emit)
     calls = {target.name: partial(observe_target, run, target, is_planning=False) for target in run.targets}
     observed = together(calls, run.clock)
     found = tuple(target.describe(observed[target.name]) for target in run.targets)

@@ -11,6 +11,7 @@ from shipit.pipeline.confirm import not_confirmed
 from shipit.pipeline.images import read_images
 from shipit.pipeline.plan_pruning import plan_pruning
 from shipit.pipeline.run import Run
+from shipit.pipeline.telling import tell_warnings
 from shipit.printable import counted
 from shipit.reference import DOCKER_HUB, parse_reference
 from shipit.release import CACHE_TAG, Plan, Pruning, StoredImage
@@ -35,6 +36,7 @@ def prune(
     """
     for name in names:
         _check_host(run.project.images[name].repository or "")
+    tell_warnings(run.project, run.emit)
     first = _plan(run, names, targets, keep)
     run.emit(ImagesPruned(first, is_done=False))
     show(run.redactor.value(first))

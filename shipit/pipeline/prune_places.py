@@ -13,6 +13,7 @@ from shipit.pipeline.locks import await_turn, begin_changes
 from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
+from shipit.pipeline.telling import tell_warnings
 from shipit.release import Plan, TargetPlan
 from shipit.targets.verbs import Prunes, prunes
 
@@ -24,6 +25,7 @@ def prune_places(run: Run, *, is_selected: bool) -> int:
     Raises: UsageError for a no; ShipitError where a place can't be read, before anything is removed.
     """
     targets = _targets(run, is_selected=is_selected)
+    tell_warnings(run.project, run.emit)
     run.announce("prune", list(targets))
     await_turn(run)
     found = together({name: partial(target.stock, run.session(target)) for name, target in targets.items()}, run.clock)

@@ -7,13 +7,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from shipit.clock import Clock
+from shipit.config.project import Project
 from shipit.envelope import Envelope, Sealer
-from shipit.events import Event, Log, LogLine, target_of
+from shipit.events import Emit, Event, Log, LogLine, Warned, target_of
 from shipit.redact import Redactor
 from shipit.redact_log import LogRedactor
 
 # The lines of a workload are what was asked for: they are not cut as short as those that are shown beside a deploy.
 LONGEST_LINE = 64 * 1024
+
+
+def tell_warnings(project: Project, emit: Emit) -> None:
+    """Emit the warnings about deploy.yml, such as a variable that is not set and that only a deploy needs."""
+    for warning in project.warnings:
+        emit(Warned("", str(warning)))
 
 
 class _Instance:

@@ -10,6 +10,7 @@ from shipit.errors import ShipitError
 from shipit.events import StatusRead, Warned
 from shipit.parallel import settle
 from shipit.pipeline.prepare import observe_target
+from shipit.pipeline.telling import tell_warnings
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -25,8 +26,10 @@ def watch_status(run: Run, pause_s: float) -> Iterator[tuple[Status, ...]]:
     """
     last: dict[str, Status] = {}
     errors: dict[str, str] = {}
+    looks = {target.name: partial(observe_target, run, target, is_planning=False) for target in run.targets}
+    tell_warnings(run.project, run.emit)
     while True:
-        read = settle({target.name: partial(observe_target, run, target) for target in run.targets}, run.clock)
+        read = settle(looks, run.clock)
         now, is_back = dict(last), False
         for target in run.targets:
             observed = read[target.name]

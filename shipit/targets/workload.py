@@ -47,9 +47,9 @@ def of_one_place(name: WorkloadName, groups: Mapping[str, tuple[str, ...]]) -> W
 
 
 def workload_names(target: Target, verb: str) -> tuple[str, ...]:
-    """The workloads of a target. Raises: UsageError when its kind runs none, with `verb` as what was to be done."""
+    """The workloads of a target. Raises: UsageError when its kind runs none, and so has no command `verb`."""
     if not has_workloads(target):
-        raise UsageError(f"{verb} needs a target that runs something: {target.name} is a {target.kind.name}")
+        raise lacks(target, verb)
     return tuple(_named(target))
 
 

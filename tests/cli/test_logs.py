@@ -56,7 +56,7 @@ def test_secrets_that_are_not_there_are_not_needed(shipit: Shipit, place: Path) 
 @pytest.mark.parametrize(
     ("words", "what", "hint"),
     [
-        (["hub"], "logs needs a target that runs something: hub is a registry", ""),
+        (["hub"], "hub is a target of the kind registry, which has no logs", "name a target that does; shipit images"),
         (["memory/web"], "memory has no workload 'web'", "workloads there: memory/shop"),
         (["--since", "soon"], "--since should be", ""),
         (["-f", "--previous"], "--previous shows a run that has ended: it can't be followed", "leave out -f"),

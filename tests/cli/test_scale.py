@@ -7,6 +7,7 @@ import pytest
 from shipit.rehearsal.heroku import HerokuStandIn
 from tests.shipit import Shipit
 
+RUNS_NOTHING = "a registry runs nothing: name a target that does"
 SERVER = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
@@ -75,8 +76,12 @@ def test_a_dyno_that_does_not_come_up_again_fails_the_restart(shipit: Shipit, he
         (["scale", "heroku/web=\u0663"], 2, "should be TARGET/WORKLOAD=N", ""),
         (["scale", "heroku=2"], 2, "heroku runs 2 workloads", "name one: heroku/web, heroku/worker"),
         (["scale", "heroku/web=1", "heroku/web=2"], 2, "heroku/web is given two numbers: 1 and 2", ""),
-        (["scale", "hub=2"], 2, "hub can't be scaled: it is a registry", ""),
-        (["restart", "hub"], 2, "restart needs a target that runs something: hub is a registry", ""),
+        (["scale", "hub=2"], 2, "hub is a target of the kind registry, which has no scale", RUNS_NOTHING),
+        (["restart", "hub"], 2, "hub is a target of the kind registry, which has no restart", RUNS_NOTHING),
+        (["stop", "hub"], 2, "hub is a target of the kind registry, which has no stop", RUNS_NOTHING),
+        (["exec", "hub", "--", "sh"], 2, "hub is a target of the kind registry, which has no exec", RUNS_NOTHING),
+        (["run", "hub", "--", "sh"], 2, "hub is a target of the kind registry, which has no run", RUNS_NOTHING),
+        (["forward", "hub", "80"], 2, "hub is a target of the kind registry, which has no forward", RUNS_NOTHING),
         (["restart", "heroku/wob"], 2, "heroku has no workload 'wob'", "did you mean heroku/web?"),
         (["restart", "/web"], 2, "'/web' should be TARGET or TARGET/WORKLOAD", "for example k8s/web"),
         (["stop", "heroku/web"], 2, "heroku is a target of the kind heroku, which has no stop", "shipit scale"),

@@ -6,18 +6,22 @@ import json
 import select
 import signal
 import time
+from pathlib import Path
 from typing import IO
 
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.shipit import Shipit
+from tests.targets.answering_host import answering_host
 
 FILE = (
     "app: shop\nimage: {build: {context: ., args: {LEVEL: '${LEVEL}'}}}\n"
     "env: {MODE: '${MODE}', OTHER: '${MODE}'}\nsecrets: {TOKEN: {env: TOKEN_OF_THE_APP}}\n"
     "targets: {heroku: {app: shop-prod, settle: 0s}}\n"
 )
+UNSET = ["LEVEL is not set", "MODE is not set", "MODE is not set"]
 
 
 def test_a_status_needs_no_secret_and_no_variable_of_a_deploy(shipit: Shipit) -> None:
@@ -30,6 +34,23 @@ def test_a_status_needs_no_secret_and_no_variable_of_a_deploy(shipit: Shipit) ->
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[0].split() == ["TARGET", "WHAT", "VERSION"]
         assert done.stdout.splitlines()[1].split() == ["heroku", "nothing", "runs", "there", "v1"]
+        assert [line.rpartition(": ")[2] for line in done.stderr.splitlines()] == UNSET
+        code, events = shipit.events("status")
+        assert code == 0 and [event["event"] for event in events] == ["warned", "warned", "warned", "status_read"]
+
+
+def test_every_command_that_goes_on_without_a_variable_says_so(in_process: Shipit) -> None:
+    with EmbeddedRegistry() as registry, HerokuStandIn(token="token-of-heroku") as heroku:
+        heroku.create_app("shop-prod")
+        in_process.env |= heroku.variables()
+        in_process.write(deploy__yml=FILE.replace("image: {", f"image: {{repository: {registry.host}/shop, "))
+        for words in (
+            ("open",), ("logs",), ("images",), ("prune", "--keep", "3"), ("destroy", "-e", "production", "--yes"),
+            ("run", "heroku", "--", "true"), ("exec", "heroku", "--", "true"), ("forward", "heroku", "80"),
+        ):  # fmt: skip
+            done = in_process.run(*words)
+            said = [line.rpartition(": ")[2] for line in done.stderr.splitlines() if "is not set" in line]
+            assert said == UNSET, (words, done.stderr)
 
 
 def test_a_variable_that_names_a_place_is_needed(shipit: Shipit) -> None:
@@ -76,7 +97,7 @@ def test_watching_prints_what_changes_until_ctrl_c(shipit: Shipit) -> None:
         assert watching.stdout is not None
         lines = []
         try:
-            lines.append(_line(watching.stdout))
+            lines += [_line(watching.stdout) for _ in (*UNSET, "the first look")]
             app.add_release("Set MODE config vars")
             lines.append(_line(watching.stdout))
             heroku.token = "another"
@@ -88,13 +109,33 @@ def test_watching_prints_what_changes_until_ctrl_c(shipit: Shipit) -> None:
         finally:
             watching.kill()
         assert watching.returncode == 130
-        events = [json.loads(line) for line in lines]
+        warnings, events = [json.loads(line) for line in lines[:3]], [json.loads(line) for line in lines[3:]]
+        assert [event["message"].rpartition(": ")[2] for event in warnings] == UNSET
         assert [event["event"] for event in events] == ["status_read", "status_read", "warned", "status_read"]
         assert [event["targets"][0]["version"] for event in events[:2]] == ["v1", "v2"]
         assert events[3]["targets"] == events[1]["targets"], "the place can be read again, and is as it was"
         assert "unauthorized" in events[2]["message"]
         assert rest.count("warned") == 0, "it is said once"
         assert "Traceback" not in errors
+
+
+def test_watching_shows_a_host_that_does_not_answer_beside_the_others(shipit: Shipit, tmp_path: Path) -> None:
+    with answering_host(tmp_path, {"GET /containers/json": [], "GET /images/json": []}) as (client, _):
+        hosts = [f"unix://{tmp_path}/docker.sock", f"unix://{tmp_path}/nobody.sock"]
+        assert client.containers() == []
+        shipit.write(deploy__yml=f"app: shop\nimage: r.example/shop\ntargets: {{hosts: {{kind: docker, hosts: {hosts}}}}}\n")
+        once = shipit.run("status")
+        assert once.returncode == 1 and "not reached" in once.stdout, once.stderr
+        watching = shipit.start("status", "--watch", "--output", "json")
+        assert watching.stdout is not None
+        try:
+            seen = json.loads(_line(watching.stdout))
+            watching.send_signal(signal.SIGINT)
+            watching.communicate(timeout=60)
+        finally:
+            watching.kill()
+        assert watching.returncode == 130
+        assert seen["event"] == "status_read" and seen["targets"][0]["unread"] == [hosts[1]]
 
 
 def _line(stream: IO[str]) -> str:

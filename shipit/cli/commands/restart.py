@@ -26,6 +26,7 @@ def run(
         from shipit.pipeline.change import Change, change
         from shipit.targets.orders import RestartOrder
         from shipit.targets.verbs import restarts
+        from shipit.targets.workload import lacks
 
         with workloads_run(options, "restart", timeout=timeout, yes=yes, keeps_journal=True) as (run, chosen):
             at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -34,7 +35,7 @@ def run(
                 if target.name not in chosen:
                     continue
                 if not restarts(target):
-                    raise UsageError(f"{target.name} can't be restarted: it is a {target.kind.name}")
+                    raise lacks(target, "restart")
                 order = RestartOrder(chosen[target.name], at)
                 changes.append(
                     Change(target, partial(target.plan_restart, order), partial(target.judge_restart, order))

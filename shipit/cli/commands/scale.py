@@ -70,10 +70,10 @@ def _change(target: Target, wanted: list[tuple[WorkloadName, int]]) -> Change:
     from shipit.pipeline.change import Change
     from shipit.targets.orders import ScaleOrder
     from shipit.targets.verbs import scales
-    from shipit.targets.workload import find_workload
+    from shipit.targets.workload import find_workload, lacks
 
     if not scales(target):
-        raise UsageError(f"{target.name} can't be scaled: it is a {target.kind.name}")
+        raise lacks(target, "scale")
     found: dict[str, int] = {}
     for name, count in wanted:
         if name.target != target.name:

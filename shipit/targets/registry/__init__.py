@@ -2,6 +2,7 @@
 
 from shipit.targets.kind import Kind
 
+_RUNS_NOTHING = "a registry runs nothing: name a target that does; shipit images lists what a registry holds"
 KIND = Kind(
     names=("registry", "hub", "dockerhub"),
     config="shipit.targets.registry.config:RegistryConfig",
@@ -12,4 +13,7 @@ KIND = Kind(
     ),
     draft="shipit.targets.registry.draft:DRAFT",
     guide="docker-hub",
+    instead={
+        verb: _RUNS_NOTHING for verb in ("scale", "restart", "stop", "start", "logs", "exec", "run", "forward")
+    },
 )
