@@ -17,6 +17,7 @@ from shipit.targets.history import Returns, returns
 if TYPE_CHECKING:
     from shipit.past_release import PastRelease
     from shipit.pipeline.run import Run
+from shipit.pipeline.telling import tell_warnings
 
 # Paths that name the release itself.
 _OWN = frozenset([("version",), ("id",), ("name",), ("past",), ("record", "past")])
@@ -27,6 +28,7 @@ def compare(run: Run, first: str, second: str) -> tuple[ReleaseDiff, ...]:
 
     Raises: ShipitError; UsageError where no target has both.
     """
+    tell_warnings(run.project, run.emit)
     targets = [target for target in run.targets if returns(target)]
     history = read_releases(run, targets)
     found: dict[str, tuple[PastRelease, PastRelease]] = {}

@@ -63,6 +63,7 @@ def test_it_and_run_need_no_variable_that_only_a_deploy_needs(deployed: Shipit) 
     assert "MODE is not set" in deployed.run("deploy").stderr
     done = deployed.run("run", "memory", "--", "echo", "hi")
     assert (done.returncode, done.stdout) == (0, "echo hi\n"), done.stderr
+    assert done.stderr.splitlines() == ["warning: deploy.yml:6:14: env.MODE: MODE is not set"]
     done = deployed.run("destroy", "-e", "production", "--yes")
     assert done.returncode == 0, done.stderr
     assert images(deployed.folder) == []

@@ -45,7 +45,7 @@ def test_every_command_that_goes_on_without_a_variable_says_so(in_process: Shipi
         in_process.env |= heroku.variables()
         in_process.write(deploy__yml=FILE.replace("image: {", f"image: {{repository: {registry.host}/shop, "))
         for words in (
-            ("open",), ("logs",), ("images",), ("prune", "--keep", "3"), ("destroy", "-e", "production", "--yes"),
+            ("open",), ("logs",), ("images",), ("history",), ("diff", "v1", "v2"), ("unlock",), ("prune", "--keep", "3"), ("destroy", "-e", "production", "--yes"),
             ("run", "heroku", "--", "true"), ("exec", "heroku", "--", "true"), ("forward", "heroku", "80"),
         ):  # fmt: skip
             done = in_process.run(*words)
@@ -123,7 +123,9 @@ def test_watching_shows_a_host_that_does_not_answer_beside_the_others(shipit: Sh
     with answering_host(tmp_path, {"GET /containers/json": [], "GET /images/json": []}) as (client, _):
         hosts = [f"unix://{tmp_path}/docker.sock", f"unix://{tmp_path}/nobody.sock"]
         assert client.containers() == []
-        shipit.write(deploy__yml=f"app: shop\nimage: r.example/shop\ntargets: {{hosts: {{kind: docker, hosts: {hosts}}}}}\n")
+        shipit.write(
+            deploy__yml=f"app: shop\nimage: r.example/shop\ntargets: {{hosts: {{kind: docker, hosts: {hosts}}}}}\n"
+        )
         once = shipit.run("status")
         assert once.returncode == 1 and "not reached" in once.stdout, once.stderr
         watching = shipit.start("status", "--watch", "--output", "json")

@@ -61,10 +61,12 @@ def _everywhere(
     from shipit.history.joined import PlaceHistory, joined
     from shipit.pipeline.releases import MOST_RUNS, known_releases
     from shipit.pipeline.shared_runs import shared_runs, with_shared
+    from shipit.pipeline.telling import tell_warnings
 
     named = project.named(options.selected)
     own, is_more = _runs_of_this_machine(options, project, max(limit, MOST_RUNS))
     with running(project, environ, options, here, shows_plan=False, is_live=False) as run:
+        tell_warnings(project, run.emit)
         shared = (past for past in shared_runs(run, project.environment) if _is_about(past, named))
         own = with_shared(own, tuple(shared))
         run.read_near_secrets()

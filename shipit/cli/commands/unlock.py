@@ -31,8 +31,10 @@ def run(options: ChangeOptions) -> None:
 
 def _unlock(run: Run, tell: Callable[[str], None], *, is_sure: bool, asks: bool) -> None:
     from shipit.pipeline.locks import described, read_locks
+    from shipit.pipeline.telling import tell_warnings
     from shipit.pipeline.unlock import break_lock
 
+    tell_warnings(run.project, run.emit)
     held = {name: holder for name, holder in read_locks(run).items() if holder is not None}
     if not held:
         tell("no target is locked")

@@ -13,7 +13,5 @@ KIND = Kind(
     ),
     draft="shipit.targets.registry.draft:DRAFT",
     guide="docker-hub",
-    instead={
-        verb: _RUNS_NOTHING for verb in ("scale", "restart", "stop", "start", "logs", "exec", "run", "forward")
-    },
+    instead=dict.fromkeys(("scale", "restart", "stop", "start", "logs", "exec", "run", "forward"), _RUNS_NOTHING),
 )
