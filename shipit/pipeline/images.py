@@ -117,11 +117,11 @@ def _with_places(repository: Repository, running: Mapping[str, Sequence[str]]) -
 
 def _places(image: StoredImage, running: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Where an image runs; a target alone only where none of its workloads does."""
-    found = [place for place, parts in running.items() if any(_is(image, part) for part in parts)]
+    found = [place for place, parts in running.items() if any(is_image(image, part) for part in parts)]
     return tuple(place for place in found if not any(other.startswith(f"{place}/") for other in found))
 
 
-def _is(image: StoredImage, part: str) -> bool:
+def is_image(image: StoredImage, part: str) -> bool:
     """Whether an image is the one that a place shows: by manifest digest, config digest or the first digits of either."""
     shown = part.rpartition("@")[2]
     own = [str(image.manifest_digest), image.config_digest]

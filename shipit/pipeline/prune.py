@@ -8,7 +8,8 @@ from shipit.delivery.stored_images import children
 from shipit.errors import RemoteError, ShipitError, UsageError
 from shipit.events import ImagesPruned, StepDone, StepFailed, StepId, StepStarted
 from shipit.pipeline.confirm import not_confirmed
-from shipit.pipeline.images import read_images
+from shipit.pipeline.images import is_image, read_images
+from shipit.pipeline.images_for_rollback import images_for_rollback
 from shipit.pipeline.plan_pruning import plan_pruning
 from shipit.pipeline.run import Run
 from shipit.pipeline.telling import tell_warnings
@@ -81,7 +82,7 @@ def _plan(run: Run, names: Sequence[str], targets: Mapping[str, Target], keep: i
     if listed.unread:
         what = f"nothing is deleted: what runs in {', '.join(listed.unread)} is not known"
         raise ShipitError(what, hint="each target of each environment has to be readable: see the warnings")
-    plans = []
+    plans, needed = [], images_for_rollback(run, targets)
     for found in listed.repositories:
         if found.left_out or not found.is_whole:
             what = f"nothing is deleted: it has more than {_MOST_TAGS} tags"
@@ -90,7 +91,8 @@ def _plan(run: Run, names: Sequence[str], targets: Mapping[str, Target], keep: i
         records = [image for image in found.images if image.is_record]
         found = found._replace(images=tuple(image for image in found.images if not image.is_record))
         named = children(run.delivery, found.repository, found.images)
-        plans.append(_with_records(run, plan_pruning(found, keep, own_tags, named), records))
+        kept = [image.manifest_digest for image in found.images if any(is_image(image, part) for part in needed)]
+        plans.append(_with_records(run, plan_pruning(found, keep, own_tags, named, kept), records))
     return tuple(plans)
 
 

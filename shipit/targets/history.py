@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from shipit.past_release import PastRelease
@@ -106,6 +106,14 @@ class TellsImages(Returns, Protocol):
         ...
 
 
+class TellsPastImages(HasHistory, Protocol):
+    """Tells the images of a past release, for a place whose releases do not have where these can be pulled from."""
+
+    def past_images(self, past: PastRelease) -> Collection[str]:
+        """Pure: digests of configs, or their first digits."""
+        ...
+
+
 def has_history(target: Target) -> TypeGuard[HasHistory]:
     return "has_history" in target.kind.capabilities
 
@@ -124,6 +132,10 @@ def returns(target: Target) -> TypeGuard[Returns]:
 
 def pushes_again(target: Target) -> TypeGuard[PushesAgain]:
     return "pushes_again" in target.kind.capabilities
+
+
+def tells_past_images(target: Target) -> TypeGuard[TellsPastImages]:
+    return "tells_past_images" in target.kind.capabilities
 
 
 def tells_images(target: Target) -> TypeGuard[TellsImages]:

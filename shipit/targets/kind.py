@@ -66,6 +66,7 @@ Capability = Literal[
     "returns",
     "pushes_again",
     "tells_images",
+    "tells_past_images",
     "takes_over",
 ]
 # Capability -> the methods of a target that has it: see the protocols in base.py, verbs.py and history.py.
@@ -106,6 +107,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "returns": ("recall", "plan_return", "return_notes", "judge_return"),
     "pushes_again": ("recall_from",),
     "tells_images": ("running_images",),
+    "tells_past_images": ("past_images",),
     "takes_over": ("taking_over",),
 }
 

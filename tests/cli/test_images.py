@@ -185,6 +185,20 @@ def test_old_images_are_deleted_after_a_preview_and_a_question(app: Shipit, regi
     assert app.run("deploy").returncode == 0
 
 
+def test_what_a_rollback_needs_stays(app: Shipit, registry: EmbeddedRegistry) -> None:
+    names = commits(app, 1)
+    for number, command in ((1, "deploy"), (2, "push"), (3, "push")):
+        app.write(app__py=SERVING_APP + f"# {number}\n")
+        names.append(commit(app, f"2026-01-0{number + 1}T00:00:00+00:00")[:7])
+        done = app.run(command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = app.run("prune", "--keep", "1", "--yes")
+    assert done.returncode == 0 and "1 kept: a rollback needs it" in done.stdout, done.stdout + done.stderr
+    assert tags(registry) == {names[0], names[1], names[3], "latest"}, "released before, runs, the newest"
+    back = app.run("rollback", "k8s", "--yes")
+    assert back.returncode == 0, back.stdout + back.stderr
+
+
 def test_nothing_is_deleted_where_a_place_of_another_environment_can_not_be_read(
     app: Shipit, registry: EmbeddedRegistry
 ) -> None:

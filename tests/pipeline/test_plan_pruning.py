@@ -48,6 +48,13 @@ def test_an_old_image_stays_for_a_reason(changes: dict[str, Any], reason: str) -
     assert found.removed == () and found.notes == (f"1 kept: {reason}",)
 
 
+def test_an_old_image_that_a_rollback_needs_stays() -> None:
+    stored = Repository("web", "r/web", (image(3), image(2), image(1)))
+    found = plan_pruning(stored, 1, {"latest"}, for_rollback=[image(1).manifest_digest])
+    assert [item.commit for item in found.removed] == ["abcdef2"]
+    assert found.notes == ("1 kept: a rollback needs it",)
+
+
 @pytest.mark.parametrize(
     ("changes", "is_removed"),
     [

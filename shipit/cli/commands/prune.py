@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 HELP = """Deletes what nobody needs. It shows what that is, asks, and looks again before it deletes. Without --keep: on the engines of Docker, Compose and
 Swarm targets, stopped containers, images and networks that shipit made for them, and that neither a container of anybody nor a rollback (keep: of the
 target) needs. With --keep N: images from the repositories of deploy.yml, beyond the newest N. Kept is also what runs in any target of any environment,
-what the next deploy's tags name, what an index names, what has a tag that is not the name of a commit, and what has no known time.
+what a rollback of one of them needs (of its newest 50 releases), what the next deploy's tags name, what an index names, what has a tag that is not the name of a commit, and what has no known time.
 Nothing is deleted unless every target could be read. What runs in places
-that deploy.yml does not have is not known: choose N so that they, and rollbacks, find their images. --cache
+that deploy.yml does not have is not known: choose N so that they find their images. --cache
 empties the local cache, which keeps itself within a bound anyway."""
 EXAMPLES = (
     "shipit prune",

@@ -30,6 +30,7 @@ KIND = Kind(
             "scales",
             "serves",
             "tells_images",
+            "tells_past_images",
         ]
     ),
     login="shipit.targets.heroku.login:check_login",

@@ -17,7 +17,12 @@ _WORD = re.compile(r"\w+")
 
 def released_images(release: ReleaseFacts) -> dict[str, str]:
     """Process type -> first twelve digits of the image that a release deployed; empty for releases of another kind."""
-    return dict(_IMAGE.findall(release.description)) if release.description.startswith("Deployed ") else {}
+    return named_images(release.description)
+
+
+def named_images(description: str) -> dict[str, str]:
+    """The same, by the description of a release."""
+    return dict(_IMAGE.findall(description)) if description.startswith("Deployed ") else {}
 
 
 def returned_to(release: ReleaseFacts) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shipit.errors import RemoteError
@@ -33,6 +33,11 @@ class Operations(AppPlace):
         from shipit.targets.heroku.past import past_releases
 
         return past_releases(client_of(session, self.app).releases(most))
+
+    def past_images(self, past: PastRelease) -> Collection[str]:
+        from shipit.targets.heroku.past import past_images
+
+        return past_images(past)
 
     def recall(self, release: PastRelease, session: Session) -> HerokuRecalled:
         """Reads the releases for the images, and the config vars of the one."""

@@ -9,7 +9,13 @@ from typing import Literal, NamedTuple
 from shipit.errors import RemoteError
 from shipit.past_release import PastRelease
 from shipit.release import Seen, Step, Verdict
-from shipit.targets.heroku.descriptions import is_about_config, released_images, returned_to, running_images
+from shipit.targets.heroku.descriptions import (
+    is_about_config,
+    named_images,
+    released_images,
+    returned_to,
+    running_images,
+)
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import OWNED, HerokuObserved, ReleaseFacts, ShortDigest
 from shipit.targets.heroku.plan_again import Source, plan_again
@@ -56,6 +62,11 @@ def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
         )
         for release in releases
     )
+
+
+def past_images(past: PastRelease) -> frozenset[str]:
+    """The first twelve digits of each image that a release deployed, by its description."""
+    return frozenset(short for text in past.changes for short in named_images(text).values())
 
 
 def recalled_of(
