@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.targets.kubernetes.adoption import adopt, after_adoption, is_adopted, joined_rows
+from shipit.targets.kubernetes.adoption import (
+    adopt,
+    after_adoption,
+    as_served,
+    end_adoption,
+    is_adopted,
+    joined_rows,
+    unserved_versions,
+)
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.conflicts import has_others
+from shipit.targets.kubernetes.drift import object_differences
 from shipit.targets.kubernetes.fields import joined, parse_owned
 from shipit.targets.kubernetes.live import Live, applied_part, taken_over
 from shipit.targets.kubernetes.parse import parse_live
@@ -18,6 +28,14 @@ from shipit.targets.kubernetes.parse import parse_live
 AT = "2026-01-31T12:00:00Z"
 ANNOTATED: dict[str, Any] = {
     "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}}
+}
+
+V1, V2, BETA = "autoscaling/v1", "autoscaling/v2", "autoscaling/v2beta2"
+SCALER: dict[str, Any] = {
+    "apiVersion": V2,
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "x"},
+    "spec": {"maxReplicas": 3, "metrics": [{"type": "Resource", "resource": {"name": "cpu"}}]},
 }
 
 
@@ -125,3 +143,78 @@ def test_an_object_that_changes_meanwhile_is_read_again() -> None:
     free = Racing(config_map(row("kubectl-edit", {})), 0)
     adopt(free, {}, "prod")
     assert free.written == []
+
+
+class Versioned(KubernetesClient):
+    """A client of a cluster that has one autoscaler and serves these versions of it. `live` is None when it is gone."""
+
+    def __init__(self, live: Live, served: tuple[str, ...] = (V1, V2)) -> None:
+        self.live: Live | None = live
+        self.served, self.released, self.rows = served, list[tuple[str, str]](), list[Any]()
+
+    def list_path(self, version: str, kind: str, namespace: str) -> str:
+        return f"/apis/{version}/namespaces/{namespace}/{kind}" if version in self.served else ""
+
+    def read(self, manifest: Any, namespace: str) -> Live | None:
+        assert manifest["apiVersion"] == V2, "read as deploy.yml has it"
+        return self.live
+
+    def release_fields(self, manifest: Any, namespace: str, manager: str) -> Live:
+        assert self.path(manifest, namespace)
+        self.released.append((manifest["apiVersion"], manager))
+        spec = {"maxReplicas": 3, "targetCPUUtilizationPercentage": 80}
+        return parse_live(Field({**manifest, "spec": spec}, "PATCH test"))
+
+    def set_managed_fields(self, manifest: Any, namespace: str, rows: Any, version: str) -> None:
+        self.rows.append(rows)
+
+
+def autoscaler(*managers: dict[str, Any], uid: str = "u1") -> Live:
+    metadata = {"name": "x", "uid": uid, "managedFields": [*managers]}
+    return parse_live(Field({**deepcopy(SCALER), "metadata": metadata}, "GET test"))
+
+
+def test_the_object_after_an_adoption_is_that_of_the_version_that_was_applied() -> None:
+    applied = autoscaler(row("shipit-adopting-v1-autoscaling", {}, "Apply", apiVersion=V1))
+    client = Versioned(applied)
+    client.live = autoscaler()
+    after = end_adoption(client, applied, "prod")
+    assert client.released == [(V1, "shipit-adopting-v1-autoscaling")]
+    assert after is client.live and object_differences(SCALER, after) == [], "v1 has other fields"
+    assert end_adoption(Versioned(after), after, "prod") is after
+
+
+@pytest.mark.parametrize("now", [None, autoscaler(uid="u2")])
+def test_an_object_that_is_gone_after_an_adoption_is_an_error(now: Live | None) -> None:
+    applied = autoscaler(row("shipit-adopting-v1-autoscaling", {}, "Apply", apiVersion=V1))
+    client = Versioned(applied)
+    client.live = now
+    with pytest.raises(RemoteError, match="HorizontalPodAutoscaler/x: it was deleted"):
+        end_adoption(client, applied, "prod")
+
+
+def test_fields_of_a_version_that_is_not_served_stay_and_the_plan_says_so() -> None:
+    labels: dict[str, Any] = {"f:metadata": {"f:labels": {"f:old": {}}, **ANNOTATED["f:metadata"]}}
+    old = row("kubectl-client-side-apply", {**labels, "f:spec": {"f:behavior": {}}}, apiVersion=BETA)
+    live = autoscaler(old)
+    live.manifest["metadata"]["labels"] = {"old": "1"}
+    live.manifest["spec"]["behavior"] = {"scaleUp": {}}
+    client = Versioned(live)
+    unserved = unserved_versions(client, live, "prod")
+    assert unserved == {BETA} and unserved_versions(client, None, "prod") == set()
+    assert unserved_versions(Versioned(live, (BETA, V2)), live, "prod") == set()
+    after = after_adoption(SCALER, live, live, unserved).manifest
+    assert after["spec"] == live.manifest["spec"] and not after["metadata"].get("labels")
+    assert "behavior" not in after_adoption(SCALER, live, live).manifest["spec"], "a version that is served"
+    adopt(client, SCALER, "prod")
+    own = {**old, "apiVersion": V2, "manager": "shipit", "operation": "Apply", "fieldsV1": labels}
+    assert client.rows == [[own]], "metadata is the same in every version"
+
+
+def test_an_adoption_that_ended_in_between_goes_on_without_a_version_that_is_not_served_any_more() -> None:
+    half = row("shipit-adopting-v2beta2-autoscaling", {**ANNOTATED, "f:spec": {"f:a": {}}}, "Apply", apiVersion=BETA)
+    edited = row("kubectl-edit", {"f:spec": {"f:b": {}}}, apiVersion=BETA)
+    client = Versioned(autoscaler(half, edited))
+    adopt(client, SCALER, "prod")
+    assert client.rows == [[{**half, "apiVersion": V2, "fieldsV1": ANNOTATED}, edited]]
+    assert as_served([half, edited], (), V2) == [half, edited]

@@ -6,15 +6,15 @@ kubectl, `apply --server-side`, which does the same for its own manager.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from shipit.errors import RemoteError
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.drift import find_removed
-from shipit.targets.kubernetes.fields import FieldPath, joined
-from shipit.targets.kubernetes.live import ADOPTING, LAST_APPLIED, Live, taken_over
+from shipit.targets.kubernetes.fields import FieldPath, Owned, joined
+from shipit.targets.kubernetes.live import ADOPTING, LAST_APPLIED, Live, Manager, taken_over
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
 _ATTEMPTS = 8
@@ -26,15 +26,23 @@ def is_adopted(live: Live | None) -> bool:
     return live is not None and bool(taken_over(live.meta.managers))
 
 
-def after_adoption(wanted: Manifest, live: Live | None, result: Live) -> Live:
+def unserved_versions(client: KubernetesClient, live: Live | None, namespace: str) -> frozenset[str]:
+    """The apiVersions of the entries of `kubectl apply` that the cluster does not serve. Raises: RemoteError."""
+    if live is None:
+        return frozenset()
+    versions = {manager.api_version for manager in taken_over(live.meta.managers)} - {"", live.manifest["apiVersion"]}
+    return frozenset(version for version in versions if not client.list_path(version, live.kind, namespace))
+
+
+def after_adoption(wanted: Manifest, live: Live | None, result: Live, unserved: Collection[str] = ()) -> Live:
     """The result of a dry run, without what leaves because shipit takes over the fields of `kubectl apply`.
 
-    A field that another manager owns as well stays.
+    A field that another manager owns as well stays, and so does one of an `unserved` version: see `as_served`.
     """
     theirs = taken_over(live.meta.managers) if live else []
     if live is None or not theirs:
         return result
-    owned = joined([manager.owned for manager in theirs])
+    owned = joined([_served_part(manager, unserved) for manager in theirs])
     others = [manager for manager in live.meta.managers if not (manager.is_ours or manager in theirs)]
     leaving = [
         found.keys
@@ -54,7 +62,7 @@ def adopt(client: KubernetesClient, manifest: Manifest, namespace: str) -> None:
     """Make the fields of an object that `kubectl apply` owns shipit's. Safe to repeat. Raises: RemoteError."""
     for attempt in range(_ATTEMPTS):
         live = client.read(manifest, namespace)
-        rows = None if live is None else joined_rows(live.manifest["metadata"].get("managedFields") or [])
+        rows = None if live is None else _adopted_rows(live, unserved_versions(client, live, namespace))
         if live is None or rows is None:
             return
         try:
@@ -69,12 +77,29 @@ def adopt(client: KubernetesClient, manifest: Manifest, namespace: str) -> None:
 def end_adoption(client: KubernetesClient, live: Live, namespace: str) -> Live:
     """Remove what only `kubectl apply` owned, under other versions than that of shipit; the object as it is then.
 
-    Fields have the names of their version: the server converts them. Safe to repeat. Raises: RemoteError.
+    Fields have the names of their version, in which the server also answers: the object is read again in that of `live`.
+    Safe to repeat. Raises: RemoteError, also where the object is gone.
     """
-    for row in live.manifest["metadata"].get("managedFields") or []:
-        if _is_adopting(row):
-            live = client.release_fields({**live.manifest, "apiVersion": row["apiVersion"]}, namespace, row["manager"])
-    return live
+    rows = [row for row in live.manifest["metadata"].get("managedFields") or [] if _is_adopting(row)]
+    if not rows:
+        return live
+    for row in rows:
+        client.release_fields({**live.manifest, "apiVersion": row["apiVersion"]}, namespace, row["manager"])
+    after = client.read(live.manifest, namespace)
+    if after is None or after.meta.uid != live.meta.uid:
+        what = "it was deleted while fields of kubectl apply were removed"
+        raise RemoteError(what, where=f"{live.kind}/{live.meta.name}", hint="deploy again", status=CONFLICT)
+    return after
+
+
+def as_served(rows: Sequence[Mapping[str, Any]], unserved: Collection[str], version: str) -> list[Mapping[str, Any]]:
+    """`managedFields` where entries of `kubectl apply` in unserved versions have their `metadata` only, in `version`. Pure.
+
+    `metadata` is the same in every version. Nobody can remove the other fields in a version that the cluster does not serve:
+    they stay, and no field manager owns them.
+    """
+    theirs = [row for row in (*_entries(rows), *filter(_is_adopting, rows)) if row.get("apiVersion") in unserved]
+    return [_with_metadata(row, version) if row in theirs else row for row in rows]
 
 
 def joined_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
@@ -83,8 +108,7 @@ def joined_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | 
     Those of another version than shipit's get a field manager of their own, for `end_adoption`. It also owns the last
     applied configuration, which stays until then: a deploy that is killed before leaves a change for the next one.
     """
-    names = {row.get("manager") for row in rows if _has_last_applied(row)}
-    theirs = [row for row in rows if row.get("manager") in names and _is_update(row)]
+    theirs = _entries(rows)
     if not theirs:
         return None
     own = next((row for row in rows if _is_own(row)), {**theirs[0], "manager": MANAGED_BY, "operation": "Apply"})
@@ -97,6 +121,30 @@ def joined_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | 
             moved = {**row, "manager": _adopting_name(str(row.get("apiVersion"))), "operation": "Apply"}
             others[moved["manager"]] = _with_fields(moved, _CONFIGURATION, others.get(moved["manager"], {}))
     return [*kept, *others.values(), own]
+
+
+def _adopted_rows(live: Live, unserved: Collection[str]) -> list[Mapping[str, Any]] | None:
+    """`managedFields` of an object after its adoption; None where they stay as they are."""
+    rows = live.manifest["metadata"].get("managedFields") or []
+    served = as_served(rows, unserved, live.manifest["apiVersion"])
+    return joined_rows(served) or (served if served != rows else None)
+
+
+def _entries(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The entries of `kubectl apply`."""
+    names = {row.get("manager") for row in rows if _has_last_applied(row)}
+    return [row for row in rows if row.get("manager") in names and _is_update(row)]
+
+
+def _with_metadata(row: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+    fields = row.get("fieldsV1") or {}
+    return {**row, "apiVersion": version, "fieldsV1": {key: fields[key] for key in fields if key == "f:metadata"}}
+
+
+def _served_part(manager: Manager, unserved: Collection[str]) -> Owned:
+    if manager.api_version not in unserved:
+        return manager.owned
+    return manager.owned._replace(fields={k: v for k, v in manager.owned.fields.items() if k == "metadata"})
 
 
 def _adopting_name(version: str) -> str:

@@ -13,7 +13,7 @@ from shipit.errors import RemoteError
 from shipit.parallel import Failures, together
 from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
-from shipit.targets.kubernetes.adoption import after_adoption
+from shipit.targets.kubernetes.adoption import after_adoption, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
@@ -117,7 +117,8 @@ class DryRun:
                 return Asked(wanted)
             if answer.status < 300:
                 result = self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace))
-                return Asked(wanted, after_adoption(wanted.manifest, wanted.live, _written(result)))
+                unserved = unserved_versions(self.client, wanted.live, namespace)
+                return Asked(wanted, after_adoption(wanted.manifest, wanted.live, _written(result), unserved))
             if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)

@@ -15,13 +15,17 @@ ADOPTING = f"{MANAGED_BY}-adopting-"
 
 
 class Manager(NamedTuple):
-    """A field manager of an object: `operation` is `Apply` or `Update`, `time` RFC 3339 in UTC or empty, `owned` its fields."""
+    """A field manager of an object: `operation` is `Apply` or `Update`, `time` RFC 3339 in UTC or empty, `owned` its fields.
+
+    `api_version` is the one whose names the fields have.
+    """
 
     name: str
     operation: str
     subresource: str
     time: str
     owned: Owned
+    api_version: str = ""
 
     @property
     def is_ours(self) -> bool:

@@ -133,7 +133,7 @@ def _time(part: Field) -> str:
 def _manager(part: Field) -> Manager:
     time = _time(part["time"])
     texts = (part["manager"].text(), part["operation"].text(), part["subresource"].text(), time)
-    return Manager(*texts, parse_owned(part["fieldsV1"]))
+    return Manager(*texts, parse_owned(part["fieldsV1"]), part["apiVersion"].text())
 
 
 def _spec(part: Field, kind: str) -> Spec:
