@@ -31,7 +31,7 @@ def read_saved(file: str | None, options: ProjectOptions) -> SavedPlan | None:
 
 def share_key_of(run: Run) -> None:
     """Make the keyed hashes of a run with the key of several machines, as those of a saved plan are."""
-    from shipit.pipeline.promise import share_key
+    from shipit.pipeline.shared_key import share_key
 
     share_key(run)
 

@@ -30,6 +30,7 @@ from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of, with_hooks
+from shipit.pipeline.shared_key import share_found_key
 from shipit.pipeline.steps import apply_steps, check_clean
 from shipit.pipeline.take_back import Done, take_back
 from shipit.pipeline.telling import tell_warnings
@@ -128,6 +129,8 @@ def deploy(
         from shipit.pipeline.promise import check_current
 
         check_current(run, saved)
+    else:
+        share_found_key(run)
     run.tell_lost()
     check_clean(run.project)
     hooks = hooks_of(run)

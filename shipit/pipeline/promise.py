@@ -8,35 +8,14 @@ from shipit.envelope import rfc3339
 from shipit.errors import ShipitError, UsageError
 from shipit.history.kept_key import kept_key
 from shipit.history.saved_plan import SavedPlan, SavedTarget
-from shipit.history.state_key import state_key
 from shipit.pipeline.moved import compared_step, find_moved
 from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.run import Run
-from shipit.pipeline.state import IN_REGISTRY, open_store
+from shipit.pipeline.shared_key import shared_key
 from shipit.release import TargetPlan, published
 from shipit.targets.base import Target
 
 _MOST_LINES = 50
-
-
-def shared_key(project: Project, environment: ProcessEnvironment) -> str | None:
-    """The key of several machines: SHIPIT_PLAN_KEY, or the one in the state of deploy.yml; None where neither is set.
-
-    `state: registry` keeps none: whoever may pull the image could read it. Raises: UsageError, StateError.
-    """
-    if key := environment.plan_key:
-        return key
-    if not project.state or project.state == IN_REGISTRY or environment.is_untrusted:
-        return None
-    key = state_key(open_store(project, environment))
-    environment.redactor.add([key])
-    return key
-
-
-def share_key(run: Run) -> None:
-    """Make the keyed hashes of a run with the key of several machines, so that they compare. Called before the plan is made."""
-    if key := shared_key(run.project, run.environment):
-        run.share_marks(key)
 
 
 def plan_key(project: Project, environment: ProcessEnvironment) -> bytes:

@@ -15,6 +15,7 @@ from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.releases import Releases, read_releases
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of
+from shipit.pipeline.shared_key import share_found_key
 from shipit.targets.base import Target
 from shipit.targets.history import Returns, pushes_again, records_published, returns
 
@@ -27,6 +28,7 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
     """
     chosen, others = _split(run)
     announce(run, "rollback", [target.name for target in chosen])
+    share_found_key(run)
     hooks = hooks_of(run)
     for name, what in others.items():
         if is_selected or not chosen:

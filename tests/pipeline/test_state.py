@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,16 @@ from shipit.envelope import Reporters
 from shipit.errors import UsageError
 from shipit.events import Event, TargetFinished, Warned
 from shipit.history.state_files import StateFiles
+from shipit.history.state_key import NAME as KEY_NAME
 from shipit.history.state_runs import MOST_RUNS, StateRuns, add_run, read_state_runs
 from shipit.history.state_store import StateError
 from shipit.past_run import PastRun, PastTarget
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.locks import Locked, RunLocks, read_locks
 from shipit.pipeline.releases import read_own_runs
+from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
+from shipit.pipeline.shared_key import share_key
 from shipit.pipeline.state_lock import StateLock
 from shipit.pipeline.unlock import break_lock
 from shipit.rehearsal.memory.config import MemoryConfig
@@ -304,3 +308,49 @@ def test_the_credentials_of_a_bucket_are_redacted(tmp_path: Path, name: str) -> 
 def test_a_file_that_nobody_trusts_reaches_no_state(machines: tuple[Machine, Machine]) -> None:
     run = machines[0].run(is_untrusted=True)
     assert run.state is None and read_own_runs(run) == ()
+
+
+def marked(run: Run) -> str:
+    return run.mark(run.targets[0], "a value")
+
+
+def warnings(machine: Machine) -> list[str]:
+    return [event.message for event in machine.events if isinstance(event, Warned)]
+
+
+@pytest.mark.parametrize("command", [deploy, rollback])
+def test_values_have_the_same_marks_with_and_without_a_saved_plan(
+    machines: tuple[Machine, Machine], command: Callable[[Run], int]
+) -> None:
+    first = machines[0].run()
+    assert deploy(first) == 0 and not Path(machines[0].state, KEY_NAME).exists(), "only a saved plan makes the key"
+    second = machines[0].run()
+    saved = machines[1].run()
+    share_key(saved)
+    reads = list[str]()
+    store = second.state
+    assert isinstance(store, StateFiles) and marked(second) != marked(saved)
+    read = store.read
+    store.read = lambda name: reads.append(name) or read(name)  # type: ignore[func-returns-value,method-assign]
+    with suppress(UsageError):  # There is no earlier release to return to.
+        command(second)
+    assert marked(second) == marked(saved) and reads.count(KEY_NAME) == 1
+    key = Path(machines[0].state, KEY_NAME).read_text()
+    assert key not in second.redactor.text(f"the key is {key}") and warnings(machines[0]) == []
+
+
+def test_an_unchanged_deploy_goes_on_where_the_key_in_the_state_can_not_be_read(
+    machines: tuple[Machine, Machine],
+) -> None:
+    assert deploy(machines[0].run()) == 0
+    key = Path(machines[0].state, KEY_NAME)
+    key.mkdir(parents=True)
+    run = machines[0].run()
+    local = marked(run)
+    assert deploy(run) == 0 and marked(run) == local
+    [said] = warnings(machines[0])
+    assert said.startswith("hashes of values are made with the key of this machine, ") and str(key) in said
+    key.rmdir()
+    key.write_text("no key")
+    assert deploy(machines[0].run()) == 0
+    assert "it is no key of saved plans" in warnings(machines[0])[0]

@@ -15,6 +15,7 @@ from shipit.history.state_store import MOST_BYTES, StateError
 from shipit.image.manifest import MANIFEST_TYPES
 from shipit.past_run import PastRun
 from shipit.pipeline.run import Run
+from shipit.pipeline.shared_key import share_found_key
 from shipit.pipeline.state_registry import StateRegistry, state_tag
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
@@ -49,6 +50,15 @@ def test_what_one_machine_writes_another_one_reads(tmp_path: Path, registry: Emb
     found = two.read(NAME)
     assert found is not None and (found.data, found.version) == (b"first", version)
     assert is_run_tag(state_tag(NAME)) and not one.keeps_locks
+
+
+def test_a_registry_is_not_asked_for_a_key_of_several_machines(tmp_path: Path, registry: EmbeddedRegistry) -> None:
+    run = begun(tmp_path, registry)
+    assert run.state is not None
+    asked = list[str]()
+    run.state.read = asked.append  # type: ignore[method-assign,assignment]
+    share_found_key(run)
+    assert asked == []
 
 
 def test_of_two_that_write_at_once_the_later_one_reads_again(tmp_path: Path, registry: EmbeddedRegistry) -> None:
