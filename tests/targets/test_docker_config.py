@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from shipit.targets.docker.describe import urls_of
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.target import DockerTarget, create
+from shipit.targets.engine.container_spec import container_spec
+from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.kinds import KindModels
 
 HEAD = "app: shop\nimage: user/shop\n"
@@ -28,6 +31,12 @@ def load(folder: Path, target: str, head: str = HEAD) -> DockerTarget:
     config = project.targets["docker"]
     assert isinstance(config, DockerConfig)
     return create("docker", config, project, environment)
+
+
+def release(target: DockerTarget, marks: Mapping[str, str] | None = None) -> Release:
+    use = target.images()[0]
+    image = Image(use, use.repository, Digest.of(b"config"), Digest.of(b"manifest"))
+    return Release("shop", "production", (image,), marks or {})
 
 
 def mistake(folder: Path, target: str, head: str = HEAD) -> str:
@@ -54,6 +63,32 @@ def test_a_folder_of_this_machine_is_refused_for_a_context_of_another_one(tmp_pa
     assert "which the host context none does not have" in str(raised.value.problems[0])
 
 
+@pytest.mark.parametrize(
+    ("written", "policy"),
+    [
+        ("'no'", "no"),
+        ("no", "no"),
+        ("always", "unless-stopped"),
+        ("unless-stopped", "unless-stopped"),
+        ("on-failure", "on-failure"),
+        ("on-failure:3", "on-failure:3"),
+    ],
+)
+def test_restart_takes_what_docker_run_takes(tmp_path: Path, written: str, policy: str) -> None:
+    config = load(tmp_path, f"{{restart: {written}}}").config
+    assert container_spec("web", config.services[""], "app").restart == policy
+
+
+def test_a_health_check_is_that_of_the_engine_and_its_start_period_is_no_lack_of_progress(tmp_path: Path) -> None:
+    keys = "{healthcheck: {test: check it, interval: 5s, timeout: 2s, retries: 2, start_period: 1m}}"
+    target = load(tmp_path, f"{{pending: 30s, services: {{web: {keys}, other: {{}}}}}}")
+    web, other = target.services.wanted(release(target)).values()
+    test = ("CMD", "/bin/sh", "-c", "check it")
+    assert web.spec.healthcheck == Healthcheck(test, 5 * 10**9, 2 * 10**9, 2, 60 * 10**9)
+    assert other.spec.healthcheck is None and target.config.pending_s == 90.0
+    assert load(tmp_path, "{pending: 30s}").config.pending_s == 30.0
+
+
 def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
     config = load(tmp_path, "{services: {web: {publish: ['80:3000']}, any: {publish: ['3000']}}}").config
     assert {name: service.order for name, service in config.services.items()} == {
@@ -65,6 +100,9 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "what"),
     [
+        ("{restart: 'on-failure:0'}", "should be no, always, unless-stopped, on-failure or on-failure:N"),
+        ("{restart: 'always:3'}", "should be no, always, unless-stopped, on-failure or on-failure:N"),
+        ("{healthcheck: {test: [x], disable: true}}", "can't be combined with disable: true"),
         ("{hosts: [web1]}", "should be unix://SOCKET"),
         ("{hosts: ['ssh://a', 'ssh://a']}", "is in the list twice"),
         ("{services: {}}", "should not be empty"),
@@ -108,9 +146,7 @@ def test_an_image_without_a_repository_is_sent_to_the_hosts_and_others_with_load
 
 def test_a_folder_beside_the_file_is_mounted_by_its_whole_path(tmp_path: Path) -> None:
     target = load(tmp_path, "{volumes: ['./data:/data:ro', '../up:/up', 'named:/named']}")
-    use = target.images()[0]
-    image = Image(use, use.repository, Digest.of(b"config"), Digest.of(b"manifest"))
-    [wanted] = target.services.wanted(Release("shop", "production", (image,))).values()
+    [wanted] = target.services.wanted(release(target)).values()
     sources = [volume.source for volume in wanted.spec.volumes]
     assert sources == [f"{tmp_path}/data", f"{tmp_path.parent}/up", "named"]
     assert [volume.is_named for volume in wanted.spec.volumes] == [False, False, True]
@@ -119,10 +155,7 @@ def test_a_folder_beside_the_file_is_mounted_by_its_whole_path(tmp_path: Path) -
 def test_secrets_are_files_and_the_log_has_a_driver(tmp_path: Path) -> None:
     head = f"{HEAD}secrets: {{TOKEN: {{env: TOKEN}}, OTHER: {{env: OTHER}}}}\n"
     target = load(tmp_path, "{secret_files: [TOKEN], logging: local}", head)
-    use = target.images()[0]
-    image = Image(use, use.repository, Digest.of(b"config"), Digest.of(b"manifest"))
-    release = Release("shop", "production", (image,), {"TOKEN": "mark", "OTHER": "mark"})
-    [wanted] = target.services.wanted(release).values()
+    [wanted] = target.services.wanted(release(target, {"TOKEN": "mark", "OTHER": "mark"})).values()
     body = create_body(target.owner, wanted.spec, 1, {"TOKEN": "x", "OTHER": "y"}, wanted.marks)
     assert body["Env"] == ["OTHER=y"] and body["Volumes"] == {"/run/secrets": {}}
     assert (body["Labels"]["dev.shipit.secret-files"], body["Labels"]["dev.shipit.variables"]) == ("TOKEN", "OTHER")

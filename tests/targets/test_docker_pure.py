@@ -39,6 +39,7 @@ from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.engine.copied import copied_body
 from shipit.targets.engine.facts import pinned_images
+from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.records import kept_records, parse_record
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
@@ -391,6 +392,15 @@ def test_the_request_that_creates_a_container() -> None:
     named = create_body(OWNER, spec(aliases=("www",)), 2, {}, [])
     assert named["NetworkingConfig"]["EndpointsConfig"] == {"shop-production": {"Aliases": ["web", "www"]}}
     assert "Entrypoint" not in body and "Dns" not in host
+    assert host["RestartPolicy"] == {"Name": "unless-stopped"} and "Healthcheck" not in body
+
+
+def test_restart_policies_and_health_checks_are_those_of_the_engine() -> None:
+    check = Healthcheck(("CMD", "check"), 10**9, 0, 2, 3 * 10**9)
+    body = create_body(OWNER, spec(restart="on-failure:3", healthcheck=check), 1, {}, [])
+    assert body["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
+    assert body["Healthcheck"] == {"Test": ["CMD", "check"], "Interval": 10**9, "Retries": 2, "StartPeriod": 3 * 10**9}
+    assert create_body(OWNER, spec(restart="no"), 1, {}, [])["HostConfig"]["RestartPolicy"] == {"Name": "no"}
 
 
 def test_a_container_is_read_from_the_answer_of_the_engine() -> None:
@@ -514,5 +524,6 @@ def test_a_service_is_stopped_and_its_last_containers_are_started() -> None:
 def test_hashes_of_settings_are_those_of_earlier_versions_where_no_newer_key_is_set() -> None:
     hashed = "df068f765ff5f8aca908250a89bf3a44d1407fa2aaa2b4e81009a43d185b267a"
     assert ContainerSpec("web", "app").hash == hashed != ContainerSpec("web", "app", aliases=("www",)).hash
+    assert ContainerSpec("web", "app", healthcheck=Healthcheck(("NONE",))).hash != hashed
     swarm = SwarmSpec(ContainerSpec("web", "app"))
     assert swarm.hash == "fa444154af7ef755cc0424f96165a4525611786a0ba9762d22cd508e64203fdf"

@@ -12,10 +12,11 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.digest import Digest
 from shipit.errors import ConfigErrors
 from shipit.release import Image, Release
+from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.kinds import KindModels
 from shipit.targets.swarm.config import SwarmConfig
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved
-from shipit.targets.swarm.spec import ConfigFile, Healthcheck, Placement, Update
+from shipit.targets.swarm.spec import ConfigFile, Placement, Update
 from shipit.targets.swarm.target import SwarmTarget, create
 from shipit.targets.swarm.wanted import WantedService
 

@@ -14,6 +14,7 @@ from shipit.past_release import PastRelease
 from shipit.release import Destruction, Place, Seen, State, Unit
 from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.label_store import short_name
 from shipit.targets.engine.owner import Owner
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
@@ -40,7 +41,6 @@ from shipit.targets.swarm.spec import (
     SECRET,
     USES,
     ConfigFile,
-    Healthcheck,
     Placement,
     SwarmSpec,
     Update,
@@ -338,6 +338,20 @@ def test_the_verdict_on_a_release_that_was_returned_to(found: tuple[ServiceFacts
     assert judge_versions({"web": "k"}, observed(*found), SEEN, LIMITS).state is state
 
 
+@pytest.mark.parametrize(
+    ("restart", "policy"),
+    [
+        ("unless-stopped", {"Condition": "any"}),
+        ("no", {"Condition": "none"}),
+        ("on-failure:3", {"Condition": "on-failure", "MaxAttempts": 3}),
+    ],
+)
+def test_a_restart_policy_of_docker_run_is_one_of_a_swarm(restart: str, policy: dict[str, Any]) -> None:
+    own = FULL._replace(container=FULL.container._replace(restart=restart))
+    found = service_body(OWNER, own, {}, {}, 2)["TaskTemplate"]["RestartPolicy"]
+    assert found == {**policy, "Delay": 5 * 10**9}
+
+
 def test_scaling_and_restarting() -> None:
     up = observed(service(spec(), task()))
     [step] = plan_scale(ScaleOrder({"web": 3}), up)
@@ -437,7 +451,7 @@ def test_the_spec_that_is_sent() -> None:
     networks = service_body(OWNER, named, {}, {}, 2)["TaskTemplate"]["Networks"]
     assert [network["Aliases"] for network in networks] == [["web", "www"]] * 2 and named.hash != FULL.hash
     assert task["Resources"] == {"Limits": {"MemoryBytes": 1024, "NanoCPUs": 5}}
-    assert task["RestartPolicy"]["Condition"] == "on-failure"
+    assert task["RestartPolicy"] == {"Condition": "on-failure", "Delay": 5 * 10**9}
     assert task["Placement"] == {
         "Constraints": ["node.role==worker"],
         "Preferences": [{"Spread": {"SpreadDescriptor": "node.labels.zone"}}],

@@ -41,6 +41,7 @@ KIND = Kind(
     workloads_key="services",
     parts={
         "`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig",
+        "`healthcheck` of a service": "shipit.targets.engine.healthcheck:HealthcheckConfig",
         "`logging` of a service": "shipit.targets.docker.config:LoggingConfig",
         "`proxy` of Docker": "shipit.targets.docker.proxy.config:ProxyConfig",
     },

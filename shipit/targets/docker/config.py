@@ -20,6 +20,7 @@ from shipit.targets.engine.container_config import (
     ServicesConfig,
     named_services,
 )
+from shipit.targets.engine.healthcheck import HealthcheckConfig
 
 _HOST_PORT = "needs the port that the proxy leads to: add port:"
 _HEALTH_PORT = "needs the port that it asks: add port:"
@@ -58,8 +59,13 @@ class ServiceConfig(EngineServiceConfig):
     )
     health: UrlPath | None = Field(
         None,
-        description="A path that answers 200 when the container is ready; the image's HEALTHCHECK counts as well.",
+        description="A path that answers 200 when the container is ready; healthcheck, or the image's HEALTHCHECK, counts as well.",
         examples=["/healthz"],
+    )
+    healthcheck: HealthcheckConfig | None = Field(
+        None,
+        description="A health check that the engine runs in the container, instead of the image's HEALTHCHECK.",
+        examples=[{"test": "wget -qO- http://localhost:3000/healthz", "interval": "5s"}],
     )
     replace: Literal["start-first", "stop-first"] = Field(
         "start-first",
@@ -144,6 +150,12 @@ class DockerConfig(ServicesConfig):
     def containers(self) -> Mapping[str, EngineServiceConfig]:
         return self.services
 
+    @property
+    def pending_s(self) -> float:
+        """How long containers may make no progress: failures in the start period of a health check do not count."""
+        checks = (service.healthcheck for service in self.services.values())
+        return self.pending + max((check.start_period or 0.0 for check in checks if check), default=0.0)
+
     @model_validator(mode="after")
     def _hosts_differ(self) -> Self:
         for index, host in enumerate(self.hosts):
@@ -172,7 +184,7 @@ class DockerConfig(ServicesConfig):
             for keys, what, hint in _folders(service, remote)
         ]
         return folders + [
-            here(("services", name, "health"), what, "use the HEALTHCHECK of the image, or publish: the port")
+            here(("services", name, "health"), what, "write healthcheck: {test: COMMAND}, or publish: the port")
             for name, service in self.services.items()
             for host in self.hosts
             if service.health and host.startswith("tcp://") and not _is_published(service)

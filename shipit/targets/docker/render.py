@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shipit.targets.engine.container_spec import ContainerSpec
-from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.container_values import Publish, Volume, parse_restart
+from shipit.targets.engine.healthcheck import render_healthcheck
 from shipit.targets.engine.owner import FILES, IMAGE, IMAGE_ID, NUMBER, SECRETS_FOLDER, SERVICE, SPEC, VARIABLES, Owner
 
 
@@ -41,6 +42,7 @@ def create_body(
         "User": spec.user,
         "WorkingDir": spec.workdir,
         "Hostname": spec.hostname,
+        "Healthcheck": render_healthcheck(spec.healthcheck) if spec.healthcheck else None,
         "Volumes": {SECRETS_FOLDER: {}} if spec.secret_files else None,
     }
     return {**body, **{key: value for key, value in optional.items() if value}}
@@ -56,7 +58,7 @@ def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str]
 def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
     config: dict[str, Any] = {
         "NetworkMode": owner.prefix,
-        "RestartPolicy": {"Name": spec.restart},
+        "RestartPolicy": _restart(spec.restart),
         "PortBindings": _bindings(spec.publish),
         "Binds": [_bind(volume) for volume in spec.volumes],
         "ReadonlyRootfs": spec.read_only,
@@ -73,6 +75,11 @@ def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
         "LogConfig": {"Type": spec.log_driver, "Config": dict(spec.log_options)} if spec.log_driver else None,
     }
     return {**config, **{key: value for key, value in optional.items() if value}}
+
+
+def _restart(text: str) -> dict[str, Any]:
+    restart = parse_restart(text)
+    return {"Name": restart.name, **({"MaximumRetryCount": restart.attempts} if restart.attempts else {})}
 
 
 def _bindings(ports: Iterable[Publish]) -> dict[str, list[dict[str, str]]]:

@@ -15,6 +15,7 @@ from shipit.targets.docker.proxy.route import RouteSpec, owner_prefix
 from shipit.targets.docker.spec import Health, container_name
 from shipit.targets.engine.container_spec import ContainerSpec, container_spec
 from shipit.targets.engine.container_values import Volume
+from shipit.targets.engine.healthcheck import healthcheck_of
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 
@@ -109,6 +110,7 @@ class Services:
             volumes=tuple(self._mount(volume) for volume in config.mounts),
             secret_files=tuple(sorted(config.secret_files)),
             log_driver=config.logging.driver if config.logging else "",
+            healthcheck=healthcheck_of(config.healthcheck),
             log_options=config.logging.options if config.logging else {},
         )
         return WantedService(spec, marks, config.replicas, config.order, health, route)

@@ -1,7 +1,7 @@
 """The keys of a service that every kind on Docker engines takes: those of docker run."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
@@ -28,6 +28,8 @@ Size = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "pattern": r"^\d{1,9}([kKmMgG]i?)?[bB]?$"}),
 ]
 Cpus = Annotated[float, Field(gt=0, le=512)]
+_RESTART = "should be no, always, unless-stopped, on-failure or on-failure:N"
+Restart = Annotated[str, matching(r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]{0,5})?)$", _RESTART)]
 _HOST = "should be unix://SOCKET, tcp://HOST:PORT, ssh://USER@HOST or context:NAME"
 Host = Annotated[str, matching(r"^((unix|tcp|ssh)://\S+|context:\S+)$", _HOST)]
 MOST_REPLICAS = 100
@@ -85,8 +87,10 @@ class EngineServiceConfig(Model):
     )
     memory: Size | None = Field(None, description="The memory limit.", examples=["512Mi"])
     cpu: Cpus | None = Field(None, description="The limit in CPUs.", examples=[0.5])
-    restart: Literal["unless-stopped", "on-failure", "no"] = Field(
-        "unless-stopped", description="When the engine restarts a container that ends.", examples=["on-failure"]
+    restart: Restart = Field(
+        "unless-stopped",
+        description="When a container that ends is started again: no, unless-stopped, always, on-failure, or on-failure:N for at most N times. always is the same as unless-stopped: what shipit stopped, such as a container kept for rollback, stays stopped.",
+        examples=["on-failure:3"],
     )
     grace: Duration = Field(10.0, description="How long it may take to end after SIGTERM.", examples=["30s"])
     user: NotEmpty | None = Field(None, description="The user, instead of the image's.", examples=["1000:1000"])

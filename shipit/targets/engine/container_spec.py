@@ -12,6 +12,10 @@ from shipit.printable import Name
 from shipit.record import to_json
 from shipit.targets.engine.container_config import EngineServiceConfig
 from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.healthcheck import Healthcheck
+
+# Fields of later versions.
+_ADDED_LATER = ("aliases", "healthcheck")
 
 
 class ContainerSpec(NamedTuple):
@@ -48,6 +52,7 @@ class ContainerSpec(NamedTuple):
     log_driver: Name = ""
     log_options: Mapping[str, str] = {}
     aliases: tuple[Name, ...] = ()
+    healthcheck: Healthcheck | None = None
 
     @property
     def is_sent(self) -> bool:
@@ -62,9 +67,8 @@ class ContainerSpec(NamedTuple):
     @property
     def settings(self) -> object:
         """What is hashed. A field that was added later is part of it when it is set: an upgrade replaces no container."""
-        own = to_json(self._replace(aliases=()))
-        del own["aliases"]
-        return {**own, "aliases": list(self.aliases)} if self.aliases else own
+        own = to_json(self)
+        return {key: value for key, value in own.items() if value or key not in _ADDED_LATER}
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +89,8 @@ def container_spec(name: str, config: EngineServiceConfig, image: str) -> Contai
         config.networks,
         config.memory or 0,
         round((config.cpu or 0) * 1e9),
-        config.restart,
+        # With always, an engine that starts again would start the stopped containers that are kept for rollback.
+        "unless-stopped" if config.restart == "always" else config.restart,
         config.grace,
         config.user or "",
         config.workdir or "",

@@ -1,6 +1,6 @@
-"""Published ports, volumes and sizes, as docker run takes them: from text to values. Pure.
+"""Published ports, volumes, sizes and restart policies, as docker run takes them: from text to values. Pure.
 
-Source: docs.docker.com/reference/cli/docker/container/run: --publish, --volume, --memory.
+Source: docs.docker.com/reference/cli/docker/container/run: --publish, --volume, --memory, --restart.
 """
 
 from __future__ import annotations
@@ -52,6 +52,19 @@ class Volume(NamedTuple):
     def is_relative(self) -> bool:
         """True for a folder of this machine, beside deploy.yml."""
         return self.source.startswith(".")
+
+
+class Restart(NamedTuple):
+    """A restart policy by its name in the engine's API. `attempts` is 0 for no limit."""
+
+    name: str
+    attempts: int = 0
+
+
+def parse_restart(text: str) -> Restart:
+    """`NAME[:ATTEMPTS]`, which the configuration has checked."""
+    name, _, attempts = text.partition(":")
+    return Restart(name, int(attempts or 0))
 
 
 def parse_publish(text: str) -> Publish:

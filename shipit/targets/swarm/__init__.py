@@ -39,7 +39,6 @@ KIND = Kind(
     workloads_key="services",
     parts={
         "`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig",
-        "`healthcheck` of a service": "shipit.targets.swarm.config:HealthcheckConfig",
         "`update` of a service": "shipit.targets.swarm.config:UpdateConfig",
         "`placement` of a service": "shipit.targets.swarm.config:PlacementConfig",
     },

@@ -9,7 +9,7 @@ from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
 from shipit.config.part import Model, forbid
 from shipit.config.position import Keys
-from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, matching
+from shipit.config.units import Duration, Flag, Misplaced, Whole, matching
 from shipit.errors import ConfigError
 from shipit.targets.engine.container_config import (
     MOST_REPLICAS,
@@ -20,6 +20,7 @@ from shipit.targets.engine.container_config import (
     ServicesConfig,
     named_services,
 )
+from shipit.targets.engine.healthcheck import HealthcheckConfig
 
 _FILE = "should be the path of a file"
 FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
@@ -32,29 +33,6 @@ _SPREAD = "should be node.labels.NAME or engine.labels.NAME"
 Spread = Annotated[str, matching(r"^(node|engine)\.labels\.\S+$", _SPREAD)]
 _IN_CONTAINER = "should be the path of a file within the container, such as /etc/nginx/nginx.conf"
 ContainerPath = Annotated[str, matching(r"^/[^\s:]*[^\s:/]$", _IN_CONTAINER)]
-
-
-class HealthcheckConfig(Model):
-    """A health check that the engine of a task runs in its container."""
-
-    test: Command | None = Field(
-        None,
-        description="The command, which exits with 0 when the task is healthy: text for a shell, or a list of words.",
-        examples=["wget -qO- http://localhost:3000/healthz"],
-    )
-    disable: Flag = Field(False, description="Ignore the HEALTHCHECK of the image.", examples=[True])
-    interval: Duration | None = Field(None, description="The time between two checks.", examples=["5s"])
-    timeout: Duration | None = Field(None, description="How long a check may take.", examples=["3s"])
-    retries: Whole | None = Field(None, ge=1, description="Failures in a row that make it unhealthy.", examples=[3])
-    start_period: Duration | None = Field(
-        None, description="The time after its start in which failures do not count.", examples=["30s"]
-    )
-
-    @model_validator(mode="after")
-    def _either(self) -> Self:
-        if self.disable and self.test:
-            raise Misplaced("can't be combined with disable: true", "test")
-        return self
 
 
 class UpdateConfig(Model):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.container_values import Publish, Volume, parse_restart
+from shipit.targets.engine.healthcheck import render_healthcheck
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES, Owner
 from shipit.targets.swarm.spec import (
     ConfigFile,
-    Healthcheck,
     Placement,
     SecretFile,
     StackPart,
@@ -103,10 +103,16 @@ def _task(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Map
     return {
         "ContainerSpec": _container(owner, spec, values, secrets),
         "Resources": {"Limits": {key: value for key, value in limits.items() if value}},
-        "RestartPolicy": {"Condition": _CONDITIONS[container.restart], "Delay": _RESTART_DELAY_NS},
+        "RestartPolicy": _restart(container.restart),
         "Placement": _placement(spec.placement),
         "Networks": [{"Target": name, "Aliases": container.names} for name in (own, *container.networks)],
     }
+
+
+def _restart(text: str) -> dict[str, Any]:
+    restart = parse_restart(text)
+    attempts = {"MaxAttempts": restart.attempts} if restart.attempts else {}
+    return {"Condition": _CONDITIONS[restart.name], "Delay": _RESTART_DELAY_NS, **attempts}
 
 
 def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -126,7 +132,7 @@ def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets
             *_mounts(owner, container.volumes),
             *({"Type": "tmpfs", "Target": path} for path in container.tmpfs),
         ],
-        "Healthcheck": _healthcheck(spec.healthcheck) if spec.healthcheck else None,
+        "Healthcheck": render_healthcheck(spec.healthcheck) if spec.healthcheck else None,
         "ReadOnly": container.read_only,
         "Init": container.init,
         "Secrets": [_secret(SecretFile(variable, variable), name) for variable, name in sorted(secrets.items())],
@@ -153,17 +159,6 @@ def _mounts(owner: Owner, volumes: tuple[Volume, ...]) -> Iterator[dict[str, Any
         options = {"VolumeOptions": {"Labels": owner.labels}} if volume.is_named else {}
         read_only = {"ReadOnly": True} if volume.is_read_only else {}
         yield {"Type": kind, "Source": volume.source, "Target": volume.path, **read_only, **options}
-
-
-def _healthcheck(check: Healthcheck) -> dict[str, Any]:
-    found = {
-        "Test": list(check.test),
-        "Interval": check.interval_ns,
-        "Timeout": check.timeout_ns,
-        "Retries": check.retries,
-        "StartPeriod": check.start_period_ns,
-    }
-    return {key: value for key, value in found.items() if value}
 
 
 def _secret(secret: SecretFile, name: str) -> dict[str, Any]:

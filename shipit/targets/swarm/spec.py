@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shipit.printable import FreeJson, Name
 from shipit.record import to_json
 from shipit.targets.engine.container_spec import ContainerSpec, hash_of
+from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.label_store import short_name
 from shipit.targets.engine.owner import LABEL, Owner
 
@@ -29,16 +30,6 @@ JOB = "release-command"
 LONGEST_NAME = 63
 # The mode of a file that every user of a container may read.
 READABLE = 0o444
-
-
-class Healthcheck(NamedTuple):
-    """Times in nanoseconds, 0 for what the image or the engine says. `test` is as the engine takes it; empty for the image's."""
-
-    test: tuple[str, ...] = ()
-    interval_ns: int = 0
-    timeout_ns: int = 0
-    retries: int = 0
-    start_period_ns: int = 0
 
 
 class Update(NamedTuple):

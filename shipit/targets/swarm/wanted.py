@@ -8,11 +8,12 @@ from typing import NamedTuple
 from shipit.config.project import Project
 from shipit.release import ImageUse, Release
 from shipit.targets.engine.container_spec import ContainerSpec, container_spec
+from shipit.targets.engine.healthcheck import healthcheck_of
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
-from shipit.targets.swarm.config import HealthcheckConfig, SwarmConfig, SwarmServiceConfig, UpdateConfig
+from shipit.targets.swarm.config import SwarmConfig, SwarmServiceConfig, UpdateConfig
 from shipit.targets.swarm.observed import ServiceFacts
-from shipit.targets.swarm.spec import ConfigFile, Healthcheck, Placement, SwarmSpec, Update
+from shipit.targets.swarm.spec import ConfigFile, Placement, SwarmSpec, Update
 
 
 class WantedService(NamedTuple):
@@ -126,7 +127,7 @@ class Services:
             config.mode,
             config.endpoint_mode,
             "host" if config.is_on_nodes else "ingress",
-            _healthcheck(config.healthcheck) if config.healthcheck else None,
+            healthcheck_of(config.healthcheck),
             _update(config),
             Placement(*(getattr(config.placement, key) for key in Placement._fields)),
             files,
@@ -140,12 +141,6 @@ class Services:
 
 def _ns(seconds: float | None) -> int:
     return round((seconds or 0) * 1e9)
-
-
-def _healthcheck(config: HealthcheckConfig) -> Healthcheck:
-    test = ("NONE",) if config.disable else ("CMD", *config.test) if config.test else ()
-    times = (_ns(config.interval), _ns(config.timeout), config.retries or 0, _ns(config.start_period))
-    return Healthcheck(test, *times)
 
 
 def _update(service: SwarmServiceConfig) -> Update:

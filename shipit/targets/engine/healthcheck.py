@@ -1,0 +1,68 @@
+"""The health check of a service, which the engine runs in each container instead of the image's HEALTHCHECK. Pure.
+
+Source: Docker Engine API 1.41, HealthConfig.
+"""
+
+from typing import Any, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from shipit.config.part import Model
+from shipit.config.units import Command, Duration, Flag, Misplaced, Whole
+
+
+class HealthcheckConfig(Model):
+    """A health check that an engine runs in a container."""
+
+    test: Command | None = Field(
+        None,
+        description="The command, which exits with 0 when the container is healthy: text for a shell, or a list of words. The image's when absent.",
+        examples=["wget -qO- http://localhost:3000/healthz"],
+    )
+    disable: Flag = Field(False, description="Ignore the HEALTHCHECK of the image.", examples=[True])
+    interval: Duration | None = Field(None, description="The time between two checks.", examples=["5s"])
+    timeout: Duration | None = Field(None, description="How long a check may take.", examples=["3s"])
+    retries: Whole | None = Field(None, ge=1, description="Failures in a row that make it unhealthy.", examples=[3])
+    start_period: Duration | None = Field(
+        None, description="The time after its start in which failures do not count.", examples=["30s"]
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.disable and self.test:
+            raise Misplaced("can't be combined with disable: true", "test")
+        return self
+
+
+class Healthcheck(NamedTuple):
+    """Times in nanoseconds, 0 for what the image or the engine says. `test` is as the engine takes it; empty for the image's."""
+
+    test: tuple[str, ...] = ()
+    interval_ns: int = 0
+    timeout_ns: int = 0
+    retries: int = 0
+    start_period_ns: int = 0
+
+
+def healthcheck_of(config: HealthcheckConfig | None) -> Healthcheck | None:
+    if config is None:
+        return None
+    test = ("NONE",) if config.disable else ("CMD", *config.test) if config.test else ()
+    times = (_ns(config.interval), _ns(config.timeout), config.retries or 0, _ns(config.start_period))
+    return Healthcheck(test, *times)
+
+
+def render_healthcheck(check: Healthcheck) -> dict[str, Any]:
+    """The check as the engine takes it; empty where nothing is set."""
+    found = {
+        "Test": list(check.test),
+        "Interval": check.interval_ns,
+        "Timeout": check.timeout_ns,
+        "Retries": check.retries,
+        "StartPeriod": check.start_period_ns,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _ns(seconds: float | None) -> int:
+    return round((seconds or 0) * 1e9)
