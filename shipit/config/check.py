@@ -196,7 +196,7 @@ def _image_problem(
     names = ", ".join(images)
     if image is not None and image not in images:
         hint = source.near(image, images) or (
-            f"images here: {names}" if images else "add image: or images: to the file"
+            f"images here: {names}{_unbuilt(image)}" if images else "add image: or images: to the file"
         )
         return source.problem(keys, f"there is no image {image!r}", hint)
     if image is None and not images:
@@ -207,6 +207,15 @@ def _image_problem(
             keys, "needs image:, because the file has several images", f"{hint}; images here: {names}"
         )
     return None
+
+
+def _unbuilt(image: str) -> str:
+    """What to write for an image of a registry, such as that of a database; empty for text that can't be one."""
+    match = re.fullmatch(r"(?:[\w.:-]+/)*([a-z0-9][\w.-]*)([:@][\w.:-]+)?", image)
+    if match is None:
+        return ""
+    use = image if match[2] else f"{image}:TAG"
+    return f"; one that is not built stands there, too: images: {{{match[1]}: {{use: {use}}}}}"
 
 
 def _naming(keys: Keys, image: str, source: Source) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from shipit.config.service_words import SERVICE_WORDS, service_hints
+
 # A key of ours that tells which map of the file it is.
-_TOP, _HEROKU, _PROCESS, _KUBERNETES, _WORKLOAD = "targets", "processes", "quantity", "manifests", "replicas"
+_TOP, _HEROKU, _PROCESS, _KUBERNETES, _WORKLOAD = "targets", "processes", "quantity", "manifests", "sidecars"
 _REGISTRY, _IMAGE, _BUILD, _RELEASE, _TARGET = "keep_tags", "repository", "dockerfile", "command", "needs"
 
 Words = tuple[tuple[str, str], ...]
@@ -62,6 +64,8 @@ _WORDS: dict[str, Words] = {
     "autoscaling": _in_workloads("write scale: {min: 2, max: 10}", "write targets: {k8s: {scale: {min: 2, max: 10}}}"),
     "resources": ((_TOP, "write targets: {k8s: {cpu: 250m, memory: 256Mi}}"), (_WORKLOAD, _CPU), (_PROCESS, "write size: standard-1x"), (_HEROKU, "write processes: {web: {size: standard-1x}}")),
     "limits": ((_WORKLOAD, _CPU),),
+    "cpus": ((_WORKLOAD, "write cpu: 250m"),),
+    "mem_limit": ((_WORKLOAD, "write memory: 256Mi"),),
     "requests": ((_WORKLOAD, _CPU),),
     "vm": ((_TOP, "write targets: {k8s: {cpu: 250m, memory: 256Mi}}"), (_WORKLOAD, _CPU)),
     # variables and secrets
@@ -169,12 +173,14 @@ _PROCESS_NAMES = frozenset({"web", "app", "api", "worker", "workers", "server", 
 
 def hint_for_key(word: str, known: Set[str]) -> str:
     """What to write instead of a key in a map whose keys are `known`; empty when nothing is known of it."""
-    return next((hint for key, hint in _WORDS.get(word, ()) if key in known), "")
+    hints = (*service_hints(word), *_WORDS.get(word, ()))
+    return next((hint for key, hint in hints if key in known), "")
 
 
 def words_for(known: Set[str]) -> dict[str, str]:
     """Each key of other tools -> what to write instead, in a map whose keys are `known`."""
-    return {word: hint for word in _WORDS if word not in known and (hint := hint_for_key(word, known))}
+    words = (*_WORDS, *sorted(SERVICE_WORDS - _WORDS.keys()))
+    return {word: hint for word in words if word not in known and (hint := hint_for_key(word, known))}
 
 
 def hint_for_target(name: str) -> str:

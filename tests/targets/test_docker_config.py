@@ -89,6 +89,24 @@ def test_a_health_check_is_that_of_the_engine_and_its_start_period_is_no_lack_of
     assert load(tmp_path, "{pending: 30s}").config.pending_s == 30.0
 
 
+@pytest.mark.parametrize(
+    ("image", "hint"),
+    [
+        (
+            "postgres",
+            "images here: shop; one that is not built stands there, too: images: {postgres: {use: postgres:TAG}}",
+        ),
+        ("ghcr.io/team/db:16", "images: {db: {use: ghcr.io/team/db:16}}"),
+        ("two words", "images here: shop"),
+    ],
+)
+def test_an_image_that_is_not_built_stands_under_images(tmp_path: Path, image: str, hint: str) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, f"{{services: {{db: {{image: '{image}'}}}}}}")
+    shown = raised.value.render()
+    assert f"there is no image {image!r}" in shown and shown.rstrip().endswith(hint)
+
+
 def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
     config = load(tmp_path, "{services: {web: {publish: ['80:3000']}, any: {publish: ['3000']}}}").config
     assert {name: service.order for name, service in config.services.items()} == {
