@@ -25,8 +25,8 @@ def choose_release(
 ) -> Choice:
     """The release named by `wanted`, a version or a run; without it the newest healthy one before what runs now.
 
-    `history` is newest first. A release without a verdict counts as healthy, and a note says so. A rollback that failed
-    or has no end is completed. With `takes_gone`, one that the place has lost is chosen where it is named, or no other is left.
+    `history` is newest first. Without a healthy one, it is the newest without a verdict, and a note says so. A rollback that
+    failed or has no end is completed. With `takes_gone`, one that the place has lost is chosen where it is named, or no other is left.
     Raises: UsageError where there is none to return to.
     """
     chosen = (
@@ -36,7 +36,8 @@ def choose_release(
     )
     if chosen.gone and not takes_gone:
         raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
-    return Choice(chosen, (f"returns to {describe_past(chosen)}", *_doubts(chosen)))
+    passed = () if wanted else _passed_over(history, chosen)
+    return Choice(chosen, (f"returns to {describe_past(chosen)}", *_doubts(chosen), *passed))
 
 
 def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
@@ -103,11 +104,12 @@ def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:
 
 
 def _before(target: str, history: Sequence[PastRelease], takes_gone: bool) -> PastRelease:
-    before = history[_root(history) + 1 :]
-    earlier = [past for past in before if not past.gone]
-    earlier += [past for past in before if past.gone] if takes_gone else []
-    if found := next((past for past in earlier if past.state in ("healthy", "unknown")), None):
-        return found
+    earlier = history[_root(history) + 1 :]
+    kept, lost = [past for past in earlier if not past.gone], [past for past in earlier if past.gone and takes_gone]
+    for choices in (kept, lost):
+        for state in ("healthy", "unknown"):
+            if found := next((past for past in choices if past.state == state), None):
+                return found
     what = f"there is nothing to roll back to: {target} has no earlier healthy release"
     raise UsageError(what, hint=_known(history) if history else "shipit history lists the releases")
 
@@ -119,6 +121,17 @@ def _root(history: Sequence[PastRelease]) -> int:
     while at < len(history) and places.get(history[at].returns_to, -1) > at:
         at = places[history[at].returns_to]
     return at
+
+
+def _passed_over(history: Sequence[PastRelease], chosen: PastRelease) -> tuple[str, ...]:
+    """A note on the newest release without a verdict that a healthy one was preferred to."""
+    if chosen.state != "healthy":
+        return ()
+    later = history[_root(history) + 1 : history.index(chosen)]
+    found = next((past for past in later if past.state == "unknown" and not past.gone), None)
+    if found is None:
+        return ()
+    return (f"{found.version} is newer and has no verdict: shipit rollback --to {found.version} returns to it",)
 
 
 def _doubts(past: PastRelease) -> tuple[str, ...]:
