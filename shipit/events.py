@@ -45,7 +45,8 @@ class RunStarted(NamedTuple):
     """`commit` and `branch` are those of the work tree of deploy.yml, or of what a promotion promotes; empty where not known.
 
     `promoted_from` is the source of a promotion: `staging/k8s 3f9c01ab22ee`.
-    `override` is the reason for a deploy in a freeze window; empty outside of one.
+    `override` is the reason for a deploy in a freeze window; empty outside of one. `by` is who made the run; empty for one
+    that is not kept.
     """
 
     command: Name
@@ -56,6 +57,7 @@ class RunStarted(NamedTuple):
     branch: Name = ""
     promoted_from: FreeText = ""
     override: FreeText = ""
+    by: FreeText = ""
 
 
 class StepStarted(NamedTuple):

@@ -14,7 +14,7 @@ class PastTarget(NamedTuple):
     """The result of a run at one target. `state` is that of TargetFinished; empty where the run has no end for it.
 
     `rolled_back_to` and `version` are those of TargetFinished, too. `is_current` is True where its release runs now, and
-    `changes` are the summaries of its steps, as the place tells them.
+    `changes` are the summaries of its steps, as the place tells them. `elapsed_s` is how long it took; None where not known.
     """
 
     name: Name
@@ -27,6 +27,7 @@ class PastTarget(NamedTuple):
     version: Name = ""
     is_current: bool = False
     changes: tuple[FreeText, ...] = ()
+    elapsed_s: float | None = None
 
 
 class PastRun(NamedTuple):
@@ -34,8 +35,8 @@ class PastRun(NamedTuple):
 
     `run` is empty for a release whose run is not known: one of another tool, or of another machine where the place keeps no ids.
     `state` is `lost` where the journal has no end of the run, as when it was killed. `changes` are those of its plan.
-    `begun` are the steps of a target that began and had no end. A run of another machine is known from the places only:
-    `by` is who made it, and its state is `unknown` where they keep no verdict. `promoted_from` is the source of a promotion.
+    `begun` are the steps of a target that began and had no end. `by` is who made it. A run of another machine is known from
+    the places only, and its state is `unknown` where they keep no verdict. `promoted_from` is the source of a promotion.
     """
 
     run: Name

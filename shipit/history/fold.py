@@ -37,7 +37,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             state: RunState = "running" if is_running else "lost"
             found = PastRun(
                 envelope.run, event.command, event.app, event.environment, envelope.at, state,
-                commit=event.commit, branch=event.branch, promoted_from=event.promoted_from,
+                commit=event.commit, branch=event.branch, by=event.by, promoted_from=event.promoted_from,
             )  # fmt: skip
         elif isinstance(event, PlanMade):
             found = found._replace(changes=event.changes)
@@ -50,7 +50,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             place = targets.get(event.target, PastTarget(event.target)).place
             targets[event.target] = PastTarget(
                 event.target, place, event.state, event.reason, event.images, event.is_rolled_back,
-                event.rolled_back_to, event.version,
+                event.rolled_back_to, event.version, elapsed_s=event.elapsed_s,
             )  # fmt: skip
         elif isinstance(event, RunFinished | RunFailed):
             summary = event.summary if isinstance(event, RunFinished) else event.message

@@ -41,6 +41,7 @@ def joined(runs: Iterable[PastRun], places: Iterable[PlaceHistory]) -> tuple[Pas
                 version=past.version,
                 is_current=past.is_current,
                 changes=past.changes,
+                elapsed_s=past.elapsed_s,
             )
             key = past.run or f"{place.target} {past.version}"
             found[key] = _with(found.get(key) or _run_of(past, place), own, past.by)
@@ -70,5 +71,6 @@ def _with(run: PastRun, own: PastTarget, by: str) -> PastRun:
         images=known.images or own.images,
         is_current=known.is_current or own.is_current,
         changes=own.changes if is_last else known.changes,
+        elapsed_s=own.elapsed_s if known.elapsed_s is None and is_last else known.elapsed_s,
     )
     return run._replace(targets=tuple(completed if target is known else target for target in run.targets))

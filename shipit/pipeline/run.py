@@ -284,7 +284,19 @@ class Run:
         project = self.project
         names = tuple(target.name for target in self.targets) if targets is None else tuple(targets)
         promoted_from = self.source.promotion.source if self.source else ""
-        self.emit(RunStarted(command, project.app, project.environment, names, *self.commit, promoted_from, override))
+        self.emit(
+            RunStarted(
+                command, project.app, project.environment, names, *self.commit, promoted_from, override, self._author()
+            )
+        )
+
+    def _author(self) -> str:
+        """Who makes a run that is kept."""
+        if not self.journal:
+            return ""
+        from shipit.config.author import read_author
+
+        return read_author(self.environment)
 
     @property
     def commit(self) -> tuple[str, str]:

@@ -30,7 +30,12 @@ def shared_runs(run: Run, environment: str) -> tuple[PastRun, ...]:
 
 
 def with_shared(own: tuple[PastRun, ...], shared: tuple[PastRun, ...]) -> tuple[PastRun, ...]:
-    """The runs of this machine and those that machines share, the newest first. Of a run in both, the journal has more."""
-    known = {past.run for past in own}
-    others = [past for past in shared if past.run not in known]
-    return tuple(sorted([*own, *others], key=lambda past: past.started_at, reverse=True))
+    """The runs of this machine and those that machines share, the newest first.
+
+    Of a run in both, the journal has more, but that of an older shipit does not say who made it.
+    """
+    found = {past.run: past for past in shared}
+    for past in own:
+        also = found.get(past.run)
+        found[past.run] = past._replace(by=past.by or (also.by if also else ""))
+    return tuple(sorted(found.values(), key=lambda past: past.started_at, reverse=True))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shipit.events import Difference, ReleaseDiff
+from shipit.history.durations import run_seconds
 from shipit.past_run import PastRun, PastTarget
 from shipit.printable import printable_line
 from shipit.report.groups import grouped
 from shipit.report.status_text import age, render_table
+from shipit.report.text import seconds
 
-_HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "BY", "RESULT", "TARGETS")
+_HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "BY", "TOOK", "RESULT", "TARGETS")
 _RESULTS = {"lost": "no end"}
 # A row names each of so many targets; of more, those with the same result are one group, and a small group is named.
 _MOST_TARGETS, _MOST_NAMES = 6, 3
@@ -27,7 +29,8 @@ def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
 def render_run(run: PastRun) -> Iterator[str]:
     """The head of one run, and its end."""
     yield printable_line(_head(run))
-    yield printable_line(f"started {run.started_at}, {_end(run)}")
+    by = f" by {run.by}" if run.by else ""
+    yield printable_line(f"started {run.started_at}{by}, {_end(run)}")
     for text in run.begun:
         yield printable_line(f"not ended: {text}")
     yield ""
@@ -39,7 +42,8 @@ def render_release(run: PastRun) -> Iterator[str]:
     by = f" by {run.by}" if run.by else ""
     yield printable_line(f"started {run.started_at}{by}, {_RESULTS.get(run.state, run.state)}")
     for target in run.targets:
-        yield printable_line(_target(target))
+        took = "" if target.elapsed_s is None else f", took {seconds(target.elapsed_s)}"
+        yield printable_line(f"{_target(target)}{took}")
         yield from (printable_line(f"  {text}") for text in (*target.changes, target.reason) if text)
         yield from (printable_line(f"  {image.name}  {image.reference}") for image in target.images)
     yield ""
@@ -75,7 +79,14 @@ def _end(run: PastRun) -> str:
         return "still running"
     if run.state == "lost":
         return "no end: it was killed, or still runs on another machine"
-    return f"{run.state} {run.ended_at}: {run.summary}"
+    took = _took(run)
+    return f"{run.state} {run.ended_at}{f' after {took}' if took else ''}: {run.summary}"
+
+
+def _took(run: PastRun) -> str:
+    """How long a run took: until its end, or as long as its slowest target where only the places know it."""
+    took_s = run_seconds(run)
+    return "" if took_s is None else seconds(took_s)
 
 
 def _row(run: PastRun, now_s: float) -> tuple[str, ...]:
@@ -88,6 +99,7 @@ def _row(run: PastRun, now_s: float) -> tuple[str, ...]:
         run.environment,
         run.commit[:7],
         run.by,
+        _took(run),
         result,
         _targets(run.targets),
     )

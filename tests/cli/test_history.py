@@ -37,6 +37,8 @@ def test_runs_that_changed_something_are_listed_and_shown(shipit: Shipit, regist
     assert shipit.run("push").returncode == 0
     push, deploy = listed(shipit)
     assert [push["command"], deploy["command"]] == ["push", "deploy"]
+    local = listed(shipit, "--local")
+    assert all("@" in run["by"] for run in local) and local[1]["targets"][0]["elapsed_s"] > 0
     assert deploy["state"] == "done" and deploy["summary"] == "1 of 1 targets healthy"
     [target] = deploy["targets"]
     assert (target["name"], target["state"]) == ("hub", "healthy")

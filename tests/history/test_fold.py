@@ -22,7 +22,7 @@ from shipit.history.fold import fold_run
 from shipit.past_run import PastRun, PastTarget
 from shipit.release import Place, Plan, State, TargetPlan, Verdict
 
-STARTED = RunStarted("deploy", "shop", "staging", ("hub", "k8s"), "c0ffee" * 6, "main")
+STARTED = RunStarted("deploy", "shop", "staging", ("hub", "k8s"), "c0ffee" * 6, "main", by="ada@x")
 PLAN = PlanMade(
     Plan(
         "shop", "staging", targets=tuple(TargetPlan(name, Place(name, f"place of {name}")) for name in ("hub", "k8s"))
@@ -52,8 +52,11 @@ def test_a_run_that_ended() -> None:
     assert run[1:] == (
         "deploy", "shop", "staging", "1970-01-01T00:00:01.000Z", "failed", "1970-01-01T00:00:07.000Z", 1,
         "c0ffee" * 6, "main", 3, "1 of 2 targets failed",
-        (PastTarget("hub", "place of hub", "healthy"), PastTarget("k8s", "place of k8s", "failed", "web crashed", is_rolled_back=True)),
-        (), "", "",
+        (
+            PastTarget("hub", "place of hub", "healthy", elapsed_s=1.0),
+            PastTarget("k8s", "place of k8s", "failed", "web crashed", is_rolled_back=True, elapsed_s=2.0),
+        ),
+        (), "ada@x", "",
     )  # fmt: skip
 
 

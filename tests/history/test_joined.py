@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from shipit.history.durations import run_seconds
 from shipit.history.joined import PlaceHistory, joined
 from shipit.history.merged import merged
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun, PastTarget
+from shipit.pipeline.shared_runs import with_shared
 from shipit.release import Place
 
 APP = Place("heroku", "app shop")
@@ -104,10 +106,32 @@ def test_a_run_of_another_machine_has_all_of_its_targets() -> None:
 
 
 def test_a_run_of_this_machine_is_by_whom_the_place_says() -> None:
-    recorded = PastRelease("a" * 12, "healthy", "a" * 12, "2026-01-31T12:10:00Z", by="ada@x")
+    recorded = PastRelease("a" * 12, "healthy", "a" * 12, "2026-01-31T12:10:00Z", 4.5, by="ada@x")
     place = PlaceHistory("heroku", APP.identity, "shop", "production", [recorded])
     [run] = joined([run_of("a" * 12, 10, "healthy", "")], [place])
-    assert run.by == "ada@x"
+    assert (run.by, run.targets[0].elapsed_s) == ("ada@x", 4.5)
+
+
+def test_a_run_without_a_journal_took_as_long_as_its_slowest_target() -> None:
+    past = PastRelease("d" * 12, "healthy", "d" * 12, "2026-01-31T12:10:00Z")
+    places = [
+        PlaceHistory(name, name, "shop", "production", (past._replace(elapsed_s=took_s),))
+        for name, took_s in (("one", 4.0), ("two", 7.5), ("three", None))
+    ]
+    [run] = joined((), places)
+    assert [own.elapsed_s for own in run.targets] == [4.0, 7.5, None]
+    assert run_seconds(run) == 7.5
+    assert run_seconds(run_of("a" * 12, 10, "healthy", "v4")) == 30.0
+    lost = run._replace(state="lost")
+    strange = run._replace(ended_at="yesterday")
+    mixed = run._replace(ended_at="2026-01-31T12:10:00")
+    assert [run_seconds(other) for other in (lost, strange, mixed)] == [None, None, None]
+
+
+def test_a_run_that_the_journal_and_the_state_have_keeps_who_made_it() -> None:
+    own, other = run_of("a" * 12, 10, "healthy", "v4"), run_of("b" * 12, 20, "healthy", "v5")
+    shared = (own._replace(by="ada@x", targets=()), other)
+    assert with_shared((own,), shared) == (other, own._replace(by="ada@x"))
 
 
 def test_a_rollback_that_failed_is_no_deploy_that_was_rolled_back() -> None:

@@ -22,18 +22,19 @@ LOST = DONE._replace(
 
 def test_the_table() -> None:
     assert list(render_runs([DONE, ROLLED_BACK, LOST], NOW_S)) == [
-        "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   RESULT  TARGETS",
-        "3f9c2ab41d77  1h   deploy   production   c0ffeec  done    k8s healthy, hub unchanged",
-        "3f9c2ab41d77  1h   deploy   production   c0ffeec  failed  k8s failed, rolled back",
-        "3f9c2ab41d77  1h   deploy   production            no end  k8s healthy, hub unchanged",
+        "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   TOOK  RESULT  TARGETS",
+        "3f9c2ab41d77  1h   deploy   production   c0ffeec  9.0s  done    k8s healthy, hub unchanged",
+        "3f9c2ab41d77  1h   deploy   production   c0ffeec  9.0s  failed  k8s failed, rolled back",
+        "3f9c2ab41d77  1h   deploy   production                  no end  k8s healthy, hub unchanged",
     ]
     current = PastTarget("heroku", "app shop", "healthy", version="v12", is_current=True)
-    elsewhere = PastRun("", "", "shop", "production", AT, "unknown", by="ada@x", targets=(current._replace(state=""),))
+    elsewhere = PastRun("", "", "shop", "production", AT, "unknown", by="ada@x", targets=(current._replace(state="", elapsed_s=125.4),))
     assert list(render_runs([DONE._replace(by="bob@y", targets=(current,)), elsewhere], NOW_S)) == [
-        "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   BY     RESULT   TARGETS",
-        "3f9c2ab41d77  1h   deploy   production   c0ffeec  bob@y  done     heroku v12 healthy, runs now",
-        "-             1h            production            ada@x  unknown  heroku v12, runs now",
+        "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   BY     TOOK   RESULT   TARGETS",
+        "3f9c2ab41d77  1h   deploy   production   c0ffeec  bob@y  9.0s   done     heroku v12 healthy, runs now",
+        "-             1h            production            ada@x  2m05s  unknown  heroku v12, runs now",
     ]
+    assert list(render_release(elsewhere))[2] == "heroku v12, runs now, took 2m05s"
     assert list(render_runs([], NOW_S)) == ["nothing was released or changed yet"]
 
 
@@ -47,7 +48,7 @@ def test_many_targets_are_grouped_by_result() -> None:
 def test_one_run() -> None:
     assert list(render_run(DONE)) == [
         "run 3f9c2ab41d77: deploy shop (production) of c0ffeec on main",
-        "started 2026-01-31T12:00:00.000Z, done 2026-01-31T12:00:09.000Z: 2 of 2 targets healthy",
+        "started 2026-01-31T12:00:00.000Z, done 2026-01-31T12:00:09.000Z after 9.0s: 2 of 2 targets healthy",
         "",
     ]
     assert list(render_run(LOST))[1:] == [
@@ -55,6 +56,7 @@ def test_one_run() -> None:
         "not ended: k8s: create Deployment web",
         "",
     ]
+    assert list(render_run(DONE._replace(by="ada@x")))[1].startswith("started 2026-01-31T12:00:00.000Z by ada@x, done")
     assert list(render_run(DONE._replace(state="running", ended_at="")))[1].endswith("still running")
 
 

@@ -58,6 +58,7 @@ def lines(*events: Event) -> list[str]:
                 "branch": "main",
                 "promoted_from": "",
                 "override": "",
+                "by": "",
             },
         ),
         (
