@@ -28,7 +28,9 @@ def test_the_table() -> None:
         "3f9c2ab41d77  1h   deploy   production                  no end  k8s healthy, hub unchanged",
     ]
     current = PastTarget("heroku", "app shop", "healthy", version="v12", is_current=True)
-    elsewhere = PastRun("", "", "shop", "production", AT, "unknown", by="ada@x", targets=(current._replace(state="", elapsed_s=125.4),))
+    elsewhere = PastRun(
+        "", "", "shop", "production", AT, "unknown", by="ada@x", targets=(current._replace(state="", elapsed_s=125.4),)
+    )
     assert list(render_runs([DONE._replace(by="bob@y", targets=(current,)), elsewhere], NOW_S)) == [
         "RUN           AGE  COMMAND  ENVIRONMENT  COMMIT   BY     TOOK   RESULT   TARGETS",
         "3f9c2ab41d77  1h   deploy   production   c0ffeec  bob@y  9.0s   done     heroku v12 healthy, runs now",
