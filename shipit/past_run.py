@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeText, Name
@@ -35,7 +36,7 @@ class PastRun(NamedTuple):
 
     `run` is empty for a release whose run is not known: one of another tool, or of another machine where the place keeps no ids.
     `state` is `lost` where the journal has no end of the run, as when it was killed. `changes` are those of its plan.
-    `begun` are the steps of a target that began and had no end. `by` is who made it. A run of another machine is known from
+    `begun` are the steps of a target that began and had no end, and `done` those that ended, of a run without an end. `by` is who made it. A run of another machine is known from
     the places only, and its state is `unknown` where they keep no verdict. `promoted_from` is the source of a promotion.
     """
 
@@ -55,3 +56,18 @@ class PastRun(NamedTuple):
     begun: tuple[FreeText, ...] = ()
     by: FreeText = ""
     promoted_from: FreeText = ""
+    done: tuple[FreeText, ...] = ()
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """From the start to the end; of a run that only the places know, as long as its slowest target. None where not known."""
+        if self.state in ("lost", "running"):
+            return None
+        if not self.ended_at:
+            return max((own.elapsed_s for own in self.targets if own.elapsed_s is not None), default=None)
+        try:
+            took = datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)
+        except (ValueError, TypeError):
+            # One that is no time, or only one with a zone.
+            return None
+        return max(0.0, took.total_seconds())

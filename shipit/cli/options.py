@@ -193,6 +193,15 @@ WaitOption = Annotated[
     str | None,
     typer.Option("--wait", metavar="DURATION", help="Wait so long for another run that holds a lock."),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Change at most N targets at once, the first alone: in place of max_parallel.",
+    ),
+]
 FROM = typer.Option(
     "--from",
     metavar="ENV[/TARGET]",

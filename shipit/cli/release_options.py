@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shipit.cli.options import WaitOption, wait_of
+from shipit.cli.options import JobsOption, WaitOption, wait_of
 from shipit.errors import UsageError
 
 PlanFileOption = Annotated[
@@ -24,11 +24,12 @@ OverrideFreezeOption = Annotated[
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ReleaseOptions:
-    """A saved plan, how long to wait for a lock, and the reason to release in a freeze window."""
+    """A saved plan, how long to wait for a lock, the reason to release in a freeze window, and how many targets change at once."""
 
     plan: PlanFileOption = None
     wait: WaitOption = None
     override_freeze: OverrideFreezeOption = None
+    jobs: JobsOption = None
 
     @property
     def wait_s(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shipit.cli.closing import closing
@@ -54,14 +55,17 @@ def targets_run(
     keeps_journal: bool = False,
     changed: Callable[[Project], Project] = lambda project: project,
     source: Source | None = None,
+    jobs: int | None = None,
 ) -> Iterator[Run]:
-    """A run over the selected targets. `changed` may replace the project first. `is_live`, `keeps_journal` and `source` are
+    """A run over the selected targets. `changed` may replace the project first, and `jobs` its `max_parallel`. `is_live`, `keeps_journal` and `source` are
     as in `running`, and `for_deploy` as in `load`.
     """
     from shipit.pipeline.graph import select_targets
 
     project, environ = load(options, for_deploy=for_deploy)
     project = changed(project)
+    if jobs is not None:
+        project = replace(project, max_parallel=jobs)
     if not project.targets:
         raise no_targets(project)
     names = select_targets(project.named(options.selected), project.targets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from shipit.envelope import Envelope
 from shipit.events import (
@@ -28,6 +28,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
     found: PastRun | None = None
     targets: dict[str, PastTarget] = {}
     begun: dict[StepId, str] = {}
+    done: dict[StepId, str] = {}
     for envelope in envelopes:
         event = envelope.event
         if found is None:
@@ -46,6 +47,8 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             begun[event.step] = event.summary
         elif isinstance(event, StepDone | StepFailed):
             begun.pop(event.step, None)
+            if isinstance(event, StepDone):
+                done[event.step] = event.summary
         elif isinstance(event, TargetFinished):
             place = targets.get(event.target, PastTarget(event.target)).place
             targets[event.target] = PastTarget(
@@ -59,9 +62,14 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             )
     if found is None:
         return None
-    left = {step: text for step, text in begun.items() if step.action in CHANGING}
-    texts = (f"{step.target}: {text}" if step.target else text for step, text in left.items())
-    return found._replace(targets=tuple(targets.values()), begun=() if found.ended_at else tuple(texts))
+    found = found._replace(targets=tuple(targets.values()))
+    return found if found.ended_at else found._replace(begun=_changes(begun), done=_changes(done))
+
+
+def _changes(steps: Mapping[StepId, str]) -> tuple[str, ...]:
+    """The texts of those steps that change a place, or may."""
+    changing = ((step.target, text) for step, text in steps.items() if step.action in CHANGING)
+    return tuple(f"{target}: {text}" if target else text for target, text in changing)
 
 
 def _state(exit_code: int) -> RunState:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from shipit.errors import ShipitError
 from shipit.history.past import unfinished_run
 from shipit.past_run import PastRun
+from shipit.printable import counted
+
+_MOST_TEXTS = 10
 
 
 def lost_run(root: Path, app: str, environment: str) -> str:
@@ -25,7 +29,13 @@ def _warning(run: PastRun) -> str:
         return f"another run is under way on this machine: {name})"
     if run.state != "lost":
         return ""
-    begun = f", while this was under way: {'; '.join(run.begun)}" if run.begun else ""
-    return (
-        f"an earlier run has no end, as if it was killed: {name}){begun}. Every target of this run is looked at again"
-    )
+    done = f", after this was done: {_listed(run.done)}" if run.done else ""
+    begun = f", while this was under way: {_listed(run.begun)}" if run.begun else ""
+    return f"an earlier run has no end, as if it was killed: {name}){done}{begun}. Every target of this run is looked at again"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """The newest texts, in their order, and how many came before them."""
+    shown = "; ".join(texts[-_MOST_TEXTS:])
+    left = len(texts) - _MOST_TEXTS
+    return f"{counted(left, 'step')}, and then {shown}" if left > 0 else shown

@@ -127,7 +127,7 @@ def _bytes(runs: list[PastRun]) -> bytes:
 
 def _with_short_texts(run: PastRun) -> PastRun:
     targets = (own._replace(reason=own.reason[:_SHORT], changes=()) for own in run.targets)
-    return run._replace(targets=tuple(targets), summary=run.summary[:_SHORT], begun=())
+    return run._replace(targets=tuple(targets), summary=run.summary[:_SHORT], begun=(), done=())
 
 
 def _without_images(run: PastRun) -> PastRun:

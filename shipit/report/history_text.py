@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shipit.events import Difference, ReleaseDiff
-from shipit.history.durations import run_seconds
 from shipit.past_run import PastRun, PastTarget
 from shipit.printable import printable_line
 from shipit.report.groups import grouped
@@ -31,6 +30,8 @@ def render_run(run: PastRun) -> Iterator[str]:
     yield printable_line(_head(run))
     by = f" by {run.by}" if run.by else ""
     yield printable_line(f"started {run.started_at}{by}, {_end(run)}")
+    for text in run.done:
+        yield printable_line(f"done: {text}")
     for text in run.begun:
         yield printable_line(f"not ended: {text}")
     yield ""
@@ -85,8 +86,7 @@ def _end(run: PastRun) -> str:
 
 def _took(run: PastRun) -> str:
     """How long a run took: until its end, or as long as its slowest target where only the places know it."""
-    took_s = run_seconds(run)
-    return "" if took_s is None else seconds(took_s)
+    return "" if run.elapsed_s is None else seconds(run.elapsed_s)
 
 
 def _row(run: PastRun, now_s: float) -> tuple[str, ...]:

@@ -113,6 +113,20 @@ def test_a_killed_run_is_told_by_the_next_deploy(shipit: Shipit, heroku: HerokuS
         assert "nothing changed" in done.stdout
 
 
+def test_jobs_take_the_place_of_max_parallel(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    images = "".join(f"  {name}: {{repository: {registry.host}/{name}, build: .}}\n" for name in ("a", "b"))
+    targets = "".join(f"  {name}: {{kind: registry, images: [{name}], settle: 0s}}\n" for name in ("a", "b"))
+    shipit.write(deploy__yml=f"app: shop\nimages:\n{images}targets:\n{targets}max_parallel: 7\n")
+    said = "is deployed first, alone; when it is healthy, the others follow, at most 3 at the same time"
+    shipit.write(hello__txt="other\n")
+    done = shipit.run("deploy", "--jobs", "3")
+    assert done.returncode == 0 and said in done.stderr, done.stderr
+    shipit.write(hello__txt="again\n")
+    assert "at most 7 at the same time" in shipit.run("deploy").stderr
+    assert shipit.run("rollback", "--jobs", "1").returncode == 0
+    assert shipit.run("rollback", "--jobs", "0").returncode == 2
+
+
 def limited(shipit: Shipit, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The program, with files of a few bytes only: a disk that is full."""
 

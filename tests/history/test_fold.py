@@ -56,7 +56,7 @@ def test_a_run_that_ended() -> None:
             PastTarget("hub", "place of hub", "healthy", elapsed_s=1.0),
             PastTarget("k8s", "place of k8s", "failed", "web crashed", is_rolled_back=True, elapsed_s=2.0),
         ),
-        (), "ada@x", "",
+        (), "ada@x", "", (),
     )  # fmt: skip
 
 
@@ -77,16 +77,19 @@ def test_how_a_run_ended(end: Event | None, state: str) -> None:
 
 
 def test_what_a_killed_run_left_are_the_changes_that_began_and_have_no_end() -> None:
-    failed = StepId("apply", "configmap/a", "k8s")
+    failed, tagged = StepId("apply", "configmap/a", "k8s"), StepId("tag", "example.com/shop@sha256:1")
     events: list[Event] = [
         STARTED,
         StepStarted(PUSH, "push shop"),
         StepStarted(failed, "create ConfigMap a"),
         StepFailed(failed, "create ConfigMap a", "refused", 0.1),
+        StepStarted(tagged, "tag shop"),
+        StepDone(tagged, "tagged shop", 0.1),
         StepStarted(APPLY, "create Deployment web"),
     ]
     killed, running = folded(*events), folded(*events, is_running=True)
     assert killed is not None and killed.begun == ("k8s: create Deployment web",)
+    assert killed.done == ("tagged shop",), "what failed and what uploads an image is none of them"
     assert running is not None and (running.state, running.begun) == ("running", killed.begun)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shipit.history.durations import run_seconds
 from shipit.history.joined import PlaceHistory, joined
 from shipit.history.merged import merged
 from shipit.past_release import PastRelease
@@ -120,12 +119,12 @@ def test_a_run_without_a_journal_took_as_long_as_its_slowest_target() -> None:
     ]
     [run] = joined((), places)
     assert [own.elapsed_s for own in run.targets] == [4.0, 7.5, None]
-    assert run_seconds(run) == 7.5
-    assert run_seconds(run_of("a" * 12, 10, "healthy", "v4")) == 30.0
+    assert run.elapsed_s == 7.5
+    assert run_of("a" * 12, 10, "healthy", "v4").elapsed_s == 30.0
     lost = run._replace(state="lost")
     strange = run._replace(ended_at="yesterday")
     mixed = run._replace(ended_at="2026-01-31T12:10:00")
-    assert [run_seconds(other) for other in (lost, strange, mixed)] == [None, None, None]
+    assert [other.elapsed_s for other in (lost, strange, mixed)] == [None, None, None]
 
 
 def test_a_run_that_the_journal_and_the_state_have_keeps_who_made_it() -> None:

@@ -34,7 +34,20 @@ def test_a_run_without_an_end_is_named_with_what_it_had_begun(tmp_path: Path) ->
     )
     writer = kept(tmp_path, STARTED, *done, StepStarted(STEP, "create web"))
     found = lost_run(tmp_path, "shop", "production")
-    assert f"deploy {writer.run} " in found and "while this was under way: k8s: create web." in found
+    assert f"deploy {writer.run} " in found
+    assert ", after this was done: k8s: create one, while this was under way: k8s: create web." in found
+
+
+def test_of_many_steps_the_last_ones_are_named(tmp_path: Path) -> None:
+    steps = [STEP._replace(subject=str(number)) for number in range(14)]
+    events = [
+        event for step in steps for event in (StepStarted(step, "begin"), StepDone(step, f"set {step.subject}", 1))
+    ]
+    kept(tmp_path, STARTED, *events)
+    found = lost_run(tmp_path, "shop", "production")
+    assert (
+        "after this was done: 4 steps, and then k8s: set 4; k8s: set 5; " in found and "; k8s: set 13. Every" in found
+    )
 
 
 @pytest.mark.parametrize("end", [b'{"v": 1, "run": "ha', b"\xff\n", b"[]\n"])

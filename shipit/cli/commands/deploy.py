@@ -52,8 +52,9 @@ def run(
         options, warning = for_retry(options, has_plan=saved is not None) if retry else (options, "")
         options = for_targets_of(options, saved)
         with targets_run(
-            options, timeout=options.timeout, yes=options.yes, keeps_journal=True, changed=images.given
-        ) as run:
+            options, timeout=options.timeout, yes=options.yes, keeps_journal=True, changed=images.given,
+            jobs=release.jobs,
+        ) as run:  # fmt: skip
             if warning:
                 run.emit(Warned("", warning))
             if saved:

@@ -51,7 +51,7 @@ def run(
             reading_source(options, source, takes_unhealthy=unhealthy) as read,
             targets_run(
                 options, timeout=options.timeout, yes=options.yes, verb="Promote to", keeps_journal=True,
-                changed=promoted(read), source=read,
+                changed=promoted(read), source=read, jobs=release.jobs,
             ) as run,
         ):  # fmt: skip
             check_complete(run, read)

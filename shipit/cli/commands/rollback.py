@@ -8,7 +8,7 @@ import typer
 
 from shipit.cli.completion import complete_runs
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import ChangeOptions, WaitOption, wait_of
+from shipit.cli.options import ChangeOptions, JobsOption, WaitOption, wait_of
 from shipit.cli.runs import targets_run
 
 HELP = """Returns each target to the newest healthy release before the one that runs, with its images, settings and secrets of then, and
@@ -29,14 +29,16 @@ def run(
         ),
     ] = "",
     wait: WaitOption = None,
+    jobs: JobsOption = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         wait_s = wait_of(wait)
         from shipit.pipeline.return_to_release import rollback
 
         with targets_run(
-            options, timeout=options.timeout, yes=options.yes, verb="Roll back", for_deploy=False, keeps_journal=True
-        ) as run:
+            options, timeout=options.timeout, yes=options.yes, verb="Roll back", for_deploy=False, keeps_journal=True,
+            jobs=jobs,
+        ) as run:  # fmt: skip
             run.wait_s = wait_s
             code = rollback(run, to, is_selected=bool(options.selected))
         raise typer.Exit(code)
