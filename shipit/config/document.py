@@ -21,7 +21,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 # Keys whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
 TEXT_MAPS = frozenset({"env", "args", "tags", "labels", "annotations", "headers"})
 # Keys whose lists are words of a command, which are the user's text, too.
-COMMANDS = frozenset({"command", "release"})
+COMMANDS = frozenset({"command", "entrypoint", "release", "test"})
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null")) | {"!"}

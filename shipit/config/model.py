@@ -155,9 +155,8 @@ class TargetConfig(Model):
     @model_validator(mode="after")
     def _can_roll_back(self) -> Self:
         if self.on_failure == "rollback" and not self.reverts:
-            raise Misplaced(
-                "can't be rolled back: this kind keeps no earlier release", "on_failure", hint="stop or continue"
-            )
+            what = "should be stop or continue: this kind does not undo a failed deploy by itself"
+            raise Misplaced(what, "on_failure", hint="write stop, and return with shipit rollback where it keeps releases")
         return self
 
     def problems_in(

@@ -54,6 +54,10 @@ WRITTEN = (
         "targets: {heroku: {processes: {web: {command: WORDS}}}}",
         "targets: {k8s: {command: WORDS}}",
         "targets: {k8s: {workloads: {command: {command: WORDS}}}}",
+        "targets: {docker: {services: {a: {entrypoint: WORDS}}}}",
+        "targets: {docker: {services: {a: {command: WORDS}}}}",
+        "targets: {swarm: {services: {a: {entrypoint: WORDS}}}}",
+        "targets: {swarm: {services: {a: {healthcheck: {test: WORDS}}}}}",
         "environments: {production: {inherit: true, release: {command: WORDS}}}",
     ],
 )
@@ -69,7 +73,7 @@ def commands_in(value: object) -> list[object]:
     if isinstance(value, BaseModel):
         return commands_in(dict(value))
     if isinstance(value, dict):
-        own = [value["command"]] if "command" in value else []
+        own = [value[key] for key in ("command", "entrypoint", "test") if key in value]
         return [*own, *commands_in(list(value.values()))]
     return [found for item in value for found in commands_in(item)] if isinstance(value, list) else []
 
