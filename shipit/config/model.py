@@ -156,7 +156,9 @@ class TargetConfig(Model):
     def _can_roll_back(self) -> Self:
         if self.on_failure == "rollback" and not self.reverts:
             what = "should be stop or continue: this kind does not undo a failed deploy by itself"
-            raise Misplaced(what, "on_failure", hint="write stop, and return with shipit rollback where it keeps releases")
+            raise Misplaced(
+                what, "on_failure", hint="write stop, and return with shipit rollback where it keeps releases"
+            )
         return self
 
     def problems_in(

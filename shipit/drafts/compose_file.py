@@ -19,6 +19,8 @@ _VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?\?[
 _DOTENV_NAME = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 # Keys of `deploy` that only a swarm follows.
 _OF_A_SWARM = frozenset({"endpoint_mode", "mode", "placement", "rollback_config", "update_config"})
+# In the TODO of `init` for a service with several ports.
+ONE_PORT = "only port"
 # The TODO of `init` for services of which it takes nothing.
 _STAYS = ("which is not in this folder", "not read", "runs only with")
 

@@ -12,12 +12,16 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Build(NamedTuple):
-    """How an image is built. Paths are POSIX; `context` is relative to the project, `dockerfile` to the context."""
+    """How an image is built. Paths are POSIX; `context` is relative to the project, `dockerfile` to the context.
+
+    `platforms` is empty for the default one.
+    """
 
     context: str = "."
     dockerfile: str = "Dockerfile"
     stage: str = ""
     args: Pairs = ()
+    platforms: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from shipit.drafts.compose_file import ONE_PORT
 from shipit.drafts.files import Build, Command, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text
 from shipit.drafts.values import as_command, as_list, as_map, as_port, as_text, listed, slug
@@ -131,10 +132,7 @@ def _build(service: Mapping[str, Any]) -> Build | None:
 
 
 def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
-    listed_ports = [
-        port.get("target") if isinstance(port, dict) else port for port in as_list(service.get("ports"))
-    ] + as_list(service.get("expose"))
-    port = next((port for item in listed_ports if (port := as_port(_default(str(item))))), 0)
+    port = next(map(as_port, _ports(service)), 0)
     replicas = as_text(as_map(service.get("deploy")).get("replicas")) or as_text(service.get("scale"))
     return Process(
         name=slug(name),
@@ -144,6 +142,23 @@ def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
         health=_health(service) if port else "",
         quantity=int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 5 else None,
     )
+
+
+def _ports(service: Mapping[str, Any]) -> list[str]:
+    """The ports of the container, such as `3000` and `53/udp`, with the one that it serves requests on first."""
+    written = [_container_port(item) for key in ("ports", "expose") for item in as_list(service.get(key))]
+    found = dict.fromkeys(port for port in written if port)
+    return sorted(found, key=lambda port: not as_port(port))
+
+
+def _container_port(item: Any) -> str:
+    if isinstance(item, dict):
+        port, protocol = _default(str(item.get("target", ""))), as_text(item.get("protocol"))
+    else:
+        text = _default(str(item))
+        port, _, protocol = text.rpartition(":")[2].partition("/")
+        port = port if re.match("[0-9]", port) else text
+    return f"{port}/{protocol}" if protocol not in ("", "tcp", "http") else port
 
 
 def _command(service: Mapping[str, Any]) -> Command:
@@ -209,6 +224,9 @@ def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     left = [key for key in service if key not in taken and not key.startswith("x-")]
     if left:
         yield f"services.{name}: {listed(left)}"
+    port, *others = _ports(service) or [""]
+    if others:
+        yield f"services.{name}: {ONE_PORT} {port} is taken, not {listed(others)}"
     own = as_map(service.get("build"))
     left = [key for key in own if key not in ("context", "dockerfile", "target", "args")]
     if left:

@@ -100,6 +100,7 @@ def _build(build: Build) -> str:
     parts += [f"dockerfile: {yaml_text(build.dockerfile)}"] if build.dockerfile != "Dockerfile" else []
     parts += [f"stage: {yaml_text(build.stage)}"] if build.stage else []
     parts += [f"args: {yaml_env(dict(build.args))}"] if build.args else []
+    parts += [f"platforms: [{', '.join(build.platforms)}]"] if build.platforms else []
     return f"{{{', '.join(parts)}}}" if parts else ""
 
 

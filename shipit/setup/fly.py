@@ -15,9 +15,16 @@ from shipit.drafts.reading import has_dockerfile, read_toml
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
-_TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy"})
+_TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy", "vm"})
 # Settings of the machine, which the new place has its own for.
-_NOTHING_TO_SAY = frozenset({"primary_region", "vm", "kill_signal", "kill_timeout", "console_command"})
+_NOTHING_TO_SAY = frozenset({"primary_region", "kill_signal", "kill_timeout", "console_command"})
+# Keys of maps that are taken, or have nothing to say.
+_TAKEN_OF = {
+    "http_service": frozenset({"internal_port", "processes", "checks", "protocol"}),
+    "services": frozenset({"internal_port", "processes", "checks", "http_checks", "protocol", "ports"}),
+    "deploy": frozenset({"release_command"}),
+    "vm": frozenset({"processes"}),
+}
 
 
 def read_fly(root: Path) -> FileFacts:
@@ -91,4 +98,9 @@ def _todo(data: Mapping[str, Any]) -> Iterator[str]:
     left = [str(key) for key in data if key not in _TAKEN | _NOTHING_TO_SAY]
     if left:
         yield listed(left)
+    for name, taken in _TAKEN_OF.items():
+        parts = data.get(name)
+        keys = dict.fromkeys(key for part in (parts if isinstance(parts, list) else [parts]) for key in as_map(part))
+        if left := [f"{name}.{key}" for key in keys if key not in taken]:
+            yield listed(left)
     yield "secrets that fly keeps are not in the file: name them under secrets"

@@ -23,6 +23,8 @@ def join_images(app: str, sources: Iterable[FileFacts]) -> tuple[dict[str, Build
                 name = _unused(suggested, {*images, *own})
                 own[name] = build
             names[build] = name
+            if same and build.platforms and not images[same].platforms:
+                images[same] = images[same]._replace(platforms=build.platforms)
         images |= own
     if len(images) == 1:
         images = {app: next(iter(images.values()))}

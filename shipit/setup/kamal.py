@@ -15,18 +15,23 @@ from shipit.drafts.reading import has_dockerfile, read_yaml_as_text
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
-_TAKEN = frozenset({"service", "image", "servers", "registry", "env", "builder", "proxy", "accessories"})
+_TAKEN = frozenset({"service", "image", "servers", "registry", "env", "builder", "proxy", "accessories", "ssh"})
+# Keys of maps that are taken, or have nothing to say.
+_TAKEN_OF = {
+    "builder": frozenset({"args", "context", "dockerfile", "target", "arch"}),
+    "proxy": frozenset({"app_port", "host", "healthcheck", "ssl"}),
+    "ssh": frozenset({"user", "port", "log_level"}),
+    "env": frozenset({"clear", "secret"}),
+}
+_ARCHITECTURES = frozenset({"amd64", "arm64"})
 _NOTHING_TO_SAY = frozenset(
     {
         "aliases",
-        "ssh",
         "sshkit",
         "minimum_version",
         "retain_containers",
         "primary_role",
         "asset_path",
-        "deploy_timeout",
-        "drain_timeout",
     }
 )
 
@@ -59,7 +64,18 @@ def _build(builder: Mapping[str, Any]) -> Build:
     args = tuple((str(key), value) for key, value in as_map(builder.get("args")).items() if isinstance(value, str))
     context = posixpath.normpath(as_text(builder.get("context")) or ".")
     file = posixpath.normpath(as_text(builder.get("dockerfile")) or "Dockerfile")
-    return Build(context, posixpath.relpath(file, context), as_text(builder.get("target")), args)
+    return Build(context, posixpath.relpath(file, context), as_text(builder.get("target")), args, _platforms(builder))
+
+
+def _architectures(builder: Mapping[str, Any]) -> list[str]:
+    arch = builder.get("arch")
+    return [as_text(item) for item in (arch if isinstance(arch, list) else [arch]) if item]
+
+
+def _platforms(builder: Mapping[str, Any]) -> tuple[str, ...]:
+    """Empty for amd64 alone, which is the default of deploy.yml, too."""
+    known = [f"linux/{arch}" for arch in _architectures(builder) if arch in _ARCHITECTURES]
+    return () if known == ["linux/amd64"] else tuple(dict.fromkeys(known))
 
 
 def _repository(data: Mapping[str, Any]) -> str:
@@ -105,6 +121,27 @@ def _todo(data: Mapping[str, Any], builder: Mapping[str, Any]) -> Iterator[str]:
     left = [str(key) for key in data if key not in _TAKEN | _NOTHING_TO_SAY]
     if left:
         yield listed(left)
-    left = [str(key) for key in builder if key not in ("args", "context", "dockerfile", "target", "arch")]
-    if left:
-        yield f"builder.{', builder.'.join(left)}"
+    if unknown := [arch for arch in _architectures(builder) if arch not in _ARCHITECTURES]:
+        yield f"builder.arch: {listed(unknown)}: name it under platforms of the image's build"
+    yield from _parts_not_taken(data)
+    if "password" in as_map(data.get("registry")):
+        yield "registry.password: shipit uses the login of docker login, or of shipit login"
+    if as_map(data.get("proxy")).get("ssl") not in (None, "false"):
+        yield "proxy.ssl: on Docker hosts the proxy gets certificates for host: by itself; on Kubernetes write tls:"
+
+
+def _parts_not_taken(data: Mapping[str, Any]) -> Iterator[str]:
+    """A TODO for each map of which some keys have no equivalent."""
+    for name, taken in _TAKEN_OF.items():
+        part = as_map(data.get(name))
+        # Without `clear` and `secret`, the keys of `env` are the variables.
+        if name == "env" and not part.keys() & taken:
+            continue
+        if left := [f"{name}.{key}" for key in part if key not in taken]:
+            yield listed(left)
+    check = as_map(as_map(data.get("proxy")).get("healthcheck"))
+    if left := [f"proxy.healthcheck.{key}" for key in check if key != "path"]:
+        yield listed(left)
+    for role, about in as_map(data.get("servers")).items():
+        if left := [f"servers.{role}.{key}" for key in as_map(about) if key not in ("hosts", "cmd")]:
+            yield listed(left)

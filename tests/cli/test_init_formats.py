@@ -182,6 +182,8 @@ volumes: ["x:/y"]
         f"{TODO}"
         "# TODO config/deploy.yml: accessories are not deployed by shipit: db (mysql:8)\n"
         "# TODO config/deploy.yml: volumes\n"
+        "# TODO config/deploy.yml: registry.password: shipit uses the login of docker login, or of shipit login\n"
+        "# TODO config/deploy.yml: proxy.ssl: on Docker hosts the proxy gets certificates for host: by itself; on Kubernetes write tls:\n"
         "# TODO Dockerfile: has an ENTRYPOINT, which the command of job may replace: check the command\n"
     )
 
@@ -407,13 +409,14 @@ services:
   web:
     build: .
     image: ghcr.io/acme/shop
-    ports: ["80:3000", "127.0.0.1:81:81", "53:53/udp"]
+    ports: ["80:3000", "127.0.0.1:81:81", "53:53/udp", {target: 91, published: 90}]
     networks: [back]
     deploy:
       replicas: 3
       labels: [a=b]
-      update_config: {parallelism: 2, delay: 10s, order: start-first, failure_action: explode}
-      placement: {constraints: ["node.role == worker", "?"]}
+      update_config: {parallelism: 2, delay: 10s, order: start-first, failure_action: explode, max_failure_ratio: "${R}"}
+      placement: {constraints: ["node.role == worker", "?"], max_replicas_per_node: 2, preferences: [{spread: node.labels.zone}]}
+      restart_policy: {condition: any, max_attempts: 3}
   agent: {build: ., command: agent, deploy: {mode: global, endpoint_mode: dnsrr}}
 """
 
@@ -427,12 +430,27 @@ def test_a_compose_file_with_keys_of_a_swarm_is_a_target_of_the_kind_swarm(new: 
         "  swarm:    # its manager is the engine of the docker command; host: names another one\n"
         "    services:\n"
         '      web: {port: 3000, replicas: 3, publish: ["80:3000", "53:53/udp"], update: {parallelism: 2, delay: 10s, order: start-first}, '
-        'placement: {constraints: ["node.role == worker"]}}\n'
+        'placement: {constraints: ["node.role == worker"], max_per_node: 2}}\n'
         "      agent: {command: [agent], mode: global, endpoint_mode: dnsrr}\n"
         f"{TODO}"
         "# TODO compose.yaml: services.web: networks\n"
         "# TODO compose.yaml: services.web: deploy.labels\n"
+        "# TODO compose.yaml: services.web: deploy.update_config: failure_action explode and max_failure_ratio ${R}\n"
+        "# TODO compose.yaml: services.web: deploy.placement: preferences\n"
+        "# TODO compose.yaml: services.web: deploy.placement.constraints: ?\n"
+        "# TODO compose.yaml: services.web: deploy.restart_policy: max_attempts\n"
+        "# TODO compose.yaml: services.web: ports 127.0.0.1:81:81 and 90:91: write them as PUBLISHED:PORT under publish, which is on every address of a node\n"
     )
+
+
+def test_a_dockerfile_beside_one_that_another_file_names_is_only_mentioned(new: Shipit) -> None:
+    kamal = "service: shop\nimage: acme/shop\nservers: [192.0.2.1]\nssh: {port: 2222}\nbuilder: {arch: arm64, dockerfile: docker/Dockerfile.prod}\n"
+    text = draft(new, {"config/deploy.yml": kamal, "Dockerfile": NODE, "docker/Dockerfile.prod": NODE})
+    build = "build: {dockerfile: docker/Dockerfile.prod, platforms: [linux/arm64]}"
+    assert f"image: {{repository: docker.io/acme/shop, {build}}}\n" in text
+    assert 'hosts: ["ssh://root@192.0.2.1:2222"]' in text
+    assert "web-2" not in text and "images:" not in text
+    assert "# TODO Dockerfiles: Dockerfile: not taken, since no other file names it\n" in text
 
 
 def test_a_dockerignore_is_written_for_each_context_without_one(new: Shipit) -> None:

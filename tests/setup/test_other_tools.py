@@ -94,6 +94,8 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
         ("{web: {build: ., profiles: [debug]}}", ["web runs only with the profile debug"]),
         ("{web: {build: ., volumes: ['a:/b'], privileged: true}}", ["services.web: volumes and privileged"]),
         ("{web: {build: {context: ., ssh: [default]}}}", ["services.web: build.ssh"]),
+        ("{web: {build: ., ports: ['53:53/udp', '80:3000', {target: 9000, protocol: udp}, '127.0.0.1:81:3001'], expose: [3000, 7]}}",
+         ["services.web: only port 3000 is taken, not 3001, 7, 53/udp and 9000/udp"]),
         ("{web: {build: ., x-own: 1, restart: always, depends_on: [db]}}", []),
         ("{web: {build: ., env_file: none.env}}",
          ["env_file none.env is not here: name its variables under env or secrets"]),
@@ -101,7 +103,7 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
          ["M differ between a and b: env is the same for all of them"]),
     ],
     ids=["an image of others", "no Dockerfile", "outside of the project", "a profile", "keys that nothing stands for",
-         "keys of a build", "keys without a meaning here", "a file of variables", "variables that differ"],
+         "keys of a build", "further ports", "keys without a meaning here", "a file of variables", "variables that differ"],
 )  # fmt: skip
 def test_what_compose_says_and_shipit_does_not_take_is_told(
     facts: Callable[..., FileFacts], services: str, todo: list[str]
@@ -271,6 +273,71 @@ def test_deploy_yml_of_kamal(facts: Callable[..., FileFacts]) -> None:
     assert found.processes == (web, Process("job", build, "bin/jobs"))
     assert found.env == (("MODE", "prod"),) and set(found.secrets) == {"RUBY", "KEY", "DB"}
     assert found.todo == ("accessories are not deployed by shipit: db (postgres:16)", "logging", "builder.cache")
+
+
+@pytest.mark.parametrize(
+    ("more", "todo"),
+    [
+        ("servers: {web: {hosts: [a], options: {memory: 1g}, labels: {a: b}, env: {clear: {A: b}}}}",
+         ["servers.web.options, servers.web.labels and servers.web.env"]),
+        ("servers: [a]\nproxy: {response_timeout: 10, ssl: true, healthcheck: {path: /up, interval: 3}}",
+         ["proxy.response_timeout", "proxy.ssl: on Docker hosts the proxy gets certificates for host: by itself; on Kubernetes write tls:",
+          "proxy.healthcheck.interval"]),
+        ("servers: [a]\nproxy: {ssl: false}", []),
+        ("servers: [a]\nregistry: {password: [P]}",
+         ["registry.password: shipit uses the login of docker login, or of shipit login"]),
+        ("servers: [a]\nssh: {port: 2222, user: app, proxy: b}\nenv: {A: b}", ["ssh.proxy"]),
+        ("servers: [a]\nenv: {clear: {A: b}, tags: {c: {}}}\ndeploy_timeout: 10", ["deploy_timeout", "env.tags"]),
+        ("servers: [a]\nbuilder: {arch: [amd64, riscv]}",
+         ["builder.arch: riscv: name it under platforms of the image's build"]),
+    ],
+    ids=["keys of a role", "keys of the proxy", "no certificate", "a password", "keys of ssh", "keys of env", "an architecture"],
+)  # fmt: skip
+def test_what_kamal_says_and_shipit_does_not_take_is_told(
+    facts: Callable[..., FileFacts], more: str, todo: list[str]
+) -> None:
+    found = facts(read_kamal, "config/deploy.yml", f"service: shop\n{more}\n", "Dockerfile")
+    assert sorted(found.todo) == sorted(todo)
+
+
+@pytest.mark.parametrize(
+    ("arch", "platforms"),
+    [("amd64", ()), ("arm64", ("linux/arm64",)), ("[amd64, arm64]", ("linux/amd64", "linux/arm64"))],
+)
+def test_the_architecture_of_kamal_is_a_platform(
+    facts: Callable[..., FileFacts], arch: str, platforms: tuple[str, ...]
+) -> None:
+    text = f"service: shop\nservers: [a]\nbuilder: {{arch: {arch}}}\n"
+    [(_, build)] = facts(read_kamal, "config/deploy.yml", text, "Dockerfile").images
+    assert build.platforms == platforms
+
+
+@pytest.mark.parametrize(
+    ("more", "todo"),
+    [
+        ("[http_service]\ninternal_port = 1\nforce_https = true\nmin_machines_running = 1\n[http_service.concurrency]\nsoft_limit = 1\n",
+         "http_service.force_https, http_service.min_machines_running and http_service.concurrency"),
+        ("[deploy]\nrelease_command = 'x'\nstrategy = 'bluegreen'\n", "deploy.strategy"),
+        ("[[vm]]\nmemory = '1gb'\n[[vm]]\ncpus = 2\nmemory = '2gb'\n", "vm.memory and vm.cpus"),
+    ],
+)  # fmt: skip
+def test_what_fly_says_and_shipit_does_not_take_is_told(facts: Callable[..., FileFacts], more: str, todo: str) -> None:
+    assert facts(read_fly, "fly.toml", f"app = 'shop'\n{more}", "Dockerfile").todo[0] == todo
+
+
+def test_a_release_image_of_heroku_yml_without_a_command_is_told(facts: Callable[..., FileFacts]) -> None:
+    text = "build: {docker: {web: Dockerfile}}\nrelease: {image: web}\n"
+    assert facts(read_heroku_yml, "heroku.yml", text, "Dockerfile").todo == (
+        "release: it has no command here: name the one that the image starts with under release:",
+    )
+
+
+def test_buildpacks_and_environments_of_app_json_are_told(facts: Callable[..., FileFacts]) -> None:
+    text = '{"name": "a", "stack": "container", "buildpacks": [{"url": "x"}], "environments": {"test": {}}, "other": 1}'
+    assert facts(read_app_json, "app.json", text).todo == (
+        "buildpacks: shipit builds from Dockerfiles",
+        "environments.test and other",
+    )
 
 
 @pytest.mark.parametrize(

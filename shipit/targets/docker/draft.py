@@ -13,10 +13,11 @@ from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.reading import read_json, read_yaml_as_text
 from shipit.drafts.text import process_keys, yaml_name, yaml_text
-from shipit.drafts.values import as_list, as_map, as_text, free_name
+from shipit.drafts.values import as_list, as_map, as_port, as_text, free_name
 
 _HOST = re.compile(r"(unix|tcp|ssh)://[^\s,]+|context:[^\s,]+")
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_SSH_PORT = 22
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -43,7 +44,9 @@ def kamal_hosts(data: dict[str, Any]) -> tuple[str, ...]:
     user = as_text(as_map(data.get("ssh")).get("user")) or "root"
     if not _USER.fullmatch(user):
         return ()
-    return tuple(dict.fromkeys(f"ssh://{user}@{host}" for host in hosts if _SERVER.fullmatch(host)))
+    port = as_port(as_text(as_map(data.get("ssh")).get("port")))
+    suffix = f":{port}" if port and port != _SSH_PORT else ""
+    return tuple(dict.fromkeys(f"ssh://{user}@{host}{suffix}" for host in hosts if _SERVER.fullmatch(host)))
 
 
 def _remote_contexts(environ: ProcessEnvironment) -> Iterator[str]:

@@ -16,6 +16,11 @@ from shipit.drafts.reading import has_dockerfile, read_json, read_text, read_yam
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
+# Keys of app.json that are read, and those that describe the app.
+_KNOWN_OF_AN_APP = frozenset(
+    ["name", "env", "addons", "scripts", "buildpacks", "environments", "formation", "description", "keywords", "logo"]
+    + ["repository", "stack", "success_url", "website", "$schema"]
+)
 # A process type of deploy.yml, where a key that begins with x- is the user's own.
 _PROCESS = re.compile(r"(?!x-)[-A-Za-z0-9_]{1,128}")
 
@@ -44,6 +49,8 @@ def read_heroku_yml(root: Path) -> FileFacts:
         if image and build is None:
             todo.append(f"run.{name}.image: there is no image {image}")
     release = as_map(data.get("release"))
+    if not _command(data.get("release")) and ("release" in builds or release.get("image")):
+        todo.append("release: it has no command here: name the one that the image starts with under release:")
     setup = as_map(data.get("setup"))
     env, secrets, _ = sorted_variables(
         _values(as_map(as_map(read_yaml_as_text(root / file).get("setup")).get("config")))
@@ -100,6 +107,10 @@ def read_app_json(root: Path) -> FileFacts:
         todo.append(f"optional variables: {listed(optional)}")
     todo += _addons(data.get("addons"))
     todo += [f"scripts.{name}: {as_text(command)}" for name, command in as_map(data.get("scripts")).items()]
+    if data.get("buildpacks"):
+        todo.append("buildpacks: shipit builds from Dockerfiles")
+    if left := [*(f"environments.{name}" for name in as_map(data.get("environments"))), *_others(data)]:
+        todo.append(listed(left))
     processes = []
     for name, about in as_map(data.get("formation")).items():
         quantity, size = as_map(about).get("quantity"), as_map(about).get("size")
@@ -136,6 +147,10 @@ def _command(about: Any) -> Command:
 
 def _values(config: Mapping[str, Any]) -> dict[str, str | None]:
     return {str(name): value for name, value in config.items() if isinstance(value, str)}
+
+
+def _others(app: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in app if name not in _KNOWN_OF_AN_APP]
 
 
 def _addons(addons: Any) -> Iterator[str]:

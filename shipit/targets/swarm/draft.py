@@ -8,7 +8,7 @@ from typing import Any
 
 from shipit.config.yaml_text import quoted
 from shipit.docker.address import find_engine
-from shipit.drafts.compose_file import ComposeFacts, read_compose_facts
+from shipit.drafts.compose_file import ONE_PORT, ComposeFacts, read_compose_facts
 from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.text import process_keys, yaml_name, yaml_text
@@ -53,13 +53,41 @@ def narrow(project: ProjectFacts, found: Detection) -> ProjectFacts:
     todo = (re.sub(r"(, | and )(deploy|ports)\b|\b(deploy|ports)(, | and )", "", line) for line in project.todo)
     facts = _facts(found)
     own = [f"{facts.file}: {line}" for name, own in facts.services.items() for line in _not_taken(name, own)]
-    return project._replace(todo=(*(line for line in todo if not line.endswith((": deploy", ": ports"))), *own))
+    kept = (line for line in todo if not line.endswith((": deploy", ": ports")) and f": {ONE_PORT} " not in line)
+    return project._replace(todo=(*kept, *own))
 
 
 def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
-    left = [f"deploy.{key}" for key in as_map(service.get("deploy")) if key not in _TAKEN]
-    if left and "build" in service:
+    if "build" not in service:
+        return
+    deploy = as_map(service.get("deploy"))
+    left = [f"deploy.{key}" for key in deploy if key not in _TAKEN]
+    if left:
         yield f"services.{name}: {listed(left)}"
+    for key, values in _lost(deploy).items():
+        if values:
+            yield f"services.{name}: deploy.{key}: {listed(values)}"
+    ports = [_port_text(item) for item in as_list(service.get("ports")) if not _PORT.fullmatch(as_text(item))]
+    if ports:
+        yield f"services.{name}: ports {listed(ports)}: write them as PUBLISHED:PORT under publish, which is on every address of a node"
+
+
+def _lost(deploy: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Values below keys of `deploy` that are taken, which have no equivalent or are not known."""
+    update, placement, restart = (as_map(deploy.get(key)) for key in ("update_config", "placement", "restart_policy"))
+    taken = {text.partition(":")[0] for text in _update(update)}
+    in_placement = [key for key in placement if key not in ("constraints", *_placed_by(placement))]
+    constraints = [as_text(item) for item in as_list(placement.get("constraints"))]
+    return {
+        "update_config": [f"{key} {as_text(value)}".strip() for key, value in update.items() if key not in taken],
+        "placement": in_placement,
+        "placement.constraints": [text for text in constraints if not _CONSTRAINT.fullmatch(text)],
+        "restart_policy": [key for key, value in restart.items() if (key, value) != ("condition", "any")],
+    }
+
+
+def _port_text(item: Any) -> str:
+    return f"{as_text(item.get('published'))}:{as_text(item.get('target'))}" if isinstance(item, dict) else str(item)
 
 
 def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDraft:
@@ -91,9 +119,19 @@ def _keys(service: Mapping[str, Any]) -> Iterator[str]:
         yield f"endpoint_mode: {mode}"
     if update := list(_update(as_map(deploy.get("update_config")))):
         yield f"update: {{{', '.join(update)}}}"
-    constraints = [as_text(item) for item in as_list(as_map(deploy.get("placement")).get("constraints"))]
+    placement = as_map(deploy.get("placement"))
+    constraints = [as_text(item) for item in as_list(placement.get("constraints"))]
+    placed = list(_placed_by(placement).values())
     if valid := [text for text in constraints if _CONSTRAINT.fullmatch(text)]:
-        yield f"placement: {{constraints: [{', '.join(map(yaml_text, valid))}]}}"
+        placed.insert(0, f"constraints: [{', '.join(map(yaml_text, valid))}]")
+    if placed:
+        yield f"placement: {{{', '.join(placed)}}}"
+
+
+def _placed_by(placement: Mapping[str, Any]) -> dict[str, str]:
+    """What is taken of `placement` beside its constraints, by the key of the Compose file."""
+    most = as_text(placement.get("max_replicas_per_node"))
+    return {"max_replicas_per_node": f"max_per_node: {most}"} if re.fullmatch("[1-9][0-9]{0,3}", most) else {}
 
 
 def _update(config: Mapping[str, Any]) -> Iterator[str]:
