@@ -11,7 +11,7 @@ import pytest
 
 from shipit.clock import Clock, Deadline
 from shipit.errors import RemoteError
-from shipit.events import Log, TargetFinished
+from shipit.events import Event, Log, RunFinished, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy
 from shipit.rehearsal.server import Request, Response
 from shipit.release import State, Verdict
@@ -28,6 +28,7 @@ from tests.targets.kube_place import KubePlace, kube_place
 OWN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n"
 NOTE = b"unable to retrieve container logs for containerd://0123456789abcdef"
 ENDED = {"terminated": {"exitCode": 3, "reason": "Error"}}
+CRASHED = {"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ENDED}
 FAILED = Verdict(State.FAILED, "web-1 exited with 3", subject="pod:prod/web-1/web")
 
 
@@ -189,3 +190,30 @@ def test_a_webhook_that_gives_no_answer_has_a_hint(tmp_path: Path) -> None:
         _client(api, tmp_path).try_apply(manifest, "prod")
     assert 'failed calling webhook "a.example.com"' in caught.value.what
     assert caught.value.hint.startswith("an admission webhook gives no answer")
+
+
+def test_a_deploy_that_leaves_no_ready_pod_says_down_and_how_to_return(tmp_path: Path) -> None:
+    with kube_place(tmp_path, OWN) as place:
+
+        def crash(event: Event) -> None:
+            """The pods of the release exit as they start."""
+            if isinstance(event, StepDone) and event.step.subject == "apply Deployment/web":
+                with place.api.lock:
+                    for key, item in place.api.objects.items():
+                        if key[0] == "pods" and item["metadata"]["name"].startswith("web-"):
+                            item["status"] |= {"conditions": [], "containerStatuses": [{"name": "web", **CRASHED}]}
+                            place.api._changed(item)
+                    deployment = place.api.objects["deployments", "web"]
+                    deployment["status"] |= {"readyReplicas": 0, "availableReplicas": 0}
+                    place.api._changed(deployment)
+
+        code, finished, _ = place.deploy("one", meddle=crash)
+        assert (code, finished.down) == (1, ""), "nothing ran before"
+        assert place.deploy("two")[0] == 0
+        code, finished, events = place.deploy("three", meddle=crash)
+    assert code == 1
+    assert (
+        finished.down == "Deployment/web is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"
+    )
+    [end] = [event for event in events if isinstance(event, RunFinished)]
+    assert (end.ends[0].state, end.next) == ("down", "shipit rollback k8s")

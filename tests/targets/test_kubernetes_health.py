@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.health.settled import needs_events
 from shipit.targets.kubernetes.judge import Health, judge_kind, judge_kubernetes
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.outage import outage
 from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_meta, parse_pod
 from shipit.targets.kubernetes.pods import Limits
 from shipit.targets.kubernetes.superseded import Released
@@ -505,3 +506,35 @@ def test_an_ingress_whose_class_does_not_exist_is_warned_of(
 def test_events_are_read_only_while_something_is_not_ready(found: Live | None, needed: bool) -> None:
     assert needs_events([live("ConfigMap"), found], is_applied=True) is needed
     assert needs_events([found], is_applied=False) is (needed and found is not None)
+
+
+OWNED = Meta("x-1", uid="rs", owners=frozenset(["own"]))
+OF_SET: Any = {"owner": "rs"}
+NOT_OURS: Any = {"managedFields": []}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "pods", "said"),
+    [
+        (live("Deployment"), live("Deployment"), (pod(EXITED, **OF_SET),),
+         "Deployment/x is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"),
+        (live("StatefulSet"), live("StatefulSet"), (), "StatefulSet/x is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"),
+        (live("Deployment", **NOT_OURS), live("Deployment"), (), "Deployment/x is DOWN: no pod is ready"),
+        (live("Deployment"), live("Deployment"), (pod(RUNS, ready=True, **OF_SET), pod(EXITED, name="x-2", **OF_SET)), ""),
+        (live("Deployment"), live("Deployment", status={"readyReplicas": 1}), (), ""),
+        (live("Deployment"), live("Deployment", {"replicas": 0}), (), ""),
+        (live("DaemonSet"), live("DaemonSet", status={"desiredNumberScheduled": 0}), (), ""),
+        (None, live("Deployment"), (), ""),
+        (live("Deployment"), None, (), ""),
+        (live("Database"), live("Database"), (), ""),
+    ],
+    ids=["pods that crash", "no pods", "not ours before", "an earlier pod serves", "a pod that was not read", "scaled to 0", "no node",
+         "a new workload", "gone", "no workload"],
+)  # fmt: skip
+def test_a_failure_that_leaves_no_ready_pod_says_down(
+    before: Live | None, now: Live | None, pods: tuple[Pod, ...], said: str
+) -> None:
+    key = f"{(before or now or live('Deployment')).kind}/x"
+    observed = KubernetesObserved({key: now}, pods, (OWNED,))
+    assert outage([key], observed, KubernetesObserved({key: before}), "shipit rollback k8s") == said
+    assert outage([key], observed, None, "shipit rollback k8s") == ""

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+from shipit.config.overlay import PRODUCTION
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import OwnedByOthers
@@ -233,12 +234,20 @@ class KubernetesTarget(Releases):
     def _judge(self, released: Released, observed: KubernetesObserved, seen: Seen) -> Verdict:
         from shipit.targets.kubernetes.apply import applied_uids, unchanged_differences
         from shipit.targets.kubernetes.judge import judge_kubernetes
+        from shipit.targets.kubernetes.outage import outage
 
         released = released._replace(uids=applied_uids(seen.applied))
         if isinstance(seen.before, KubernetesObserved):
             equal = unchanged_differences(released.objects, seen.before)
             released = released._replace(known={**equal, **released.known})
-        return judge_kubernetes(released, observed, seen, self._limits)
+        verdict = judge_kubernetes(released, observed, seen, self._limits)
+        if verdict.state is State.HEALTHY or verdict.superseded_by:
+            return verdict
+        # Also where it is waiting, which is a failure at the deadline.
+        environment = self.project.environment
+        selected = f" -e {environment}" if environment not in ("", PRODUCTION) else ""
+        command = f"shipit rollback {self.name}{selected}"
+        return verdict._replace(down=outage(released.objects, observed, seen.before, command))
 
     def _released(
         self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]
