@@ -156,7 +156,9 @@ class TerminalReporter:
                 is_down = bool(event.down) and line.strip() == printable_line(event.down)
                 style = _STYLES.get(event.state, "default") if index == 0 or is_down else "default"
             elif isinstance(event, RunFinished):
-                style = "bold green" if event.exit_code == 0 else "bold red"
+                # The URLs follow the first line; what they lead to is healthy, whatever became of other targets.
+                is_good = event.exit_code == 0 or 0 < index <= len(event.urls)
+                style = "bold green" if is_good else "bold red"
             self._print(self._out, Text(line, style=style), 10)
 
     def _print(self, console: Console, text: Text, indent: int) -> None:

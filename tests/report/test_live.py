@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shipit.events import Event, StepDone, StepId, StepProgress, StepStarted, Waiting
+from shipit.events import Event, RunFinished, Serving, StepDone, StepId, StepProgress, StepStarted, Waiting
 from shipit.report.terminal import TerminalReporter
 from tests.report.samples import BUILD, DEPLOY, PLAN_LINES, PUSH, REFUSED, finished, told
 from tests.report.screen import Screen
@@ -132,6 +132,20 @@ def test_a_verdict_has_the_color_of_its_state(
 ) -> None:
     reporter(told(event))
     assert style in screen.getvalue()
+
+
+@pytest.mark.parametrize(("code", "end"), [(0, "\x1b[1;32m"), (1, "\x1b[1;31m")])
+def test_the_urls_of_a_run_are_green_whether_or_not_another_target_failed(
+    screen: Screen, reporter: TerminalReporter, code: int, end: str
+) -> None:
+    serving = (Serving("k8s", "https://a.example.com/"), Serving("hub", "https://b.example.com/"))
+    reporter(told(RunFinished(code, "deployed", 1.0, serving, next="" if code == 0 else "shipit deploy heroku")))
+    reporter.close()
+    written = screen.getvalue()
+    for host in ("a", "b"):
+        assert written.partition(f"  https://{host}.example.com/")[0].rpartition("\x1b[")[2].startswith("1;32m")
+    assert written.partition(": deployed")[0].rpartition("\x1b[")[2].startswith(end[2:])
+    assert code == 0 or written.partition("next: ")[0].rpartition("\x1b[")[2].startswith(end[2:])
 
 
 def test_without_color_nothing_is_colored(screen: Screen) -> None:

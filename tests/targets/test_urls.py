@@ -40,6 +40,39 @@ def test_urls_of_an_ingress(spec: Any, urls: tuple[str, ...]) -> None:
     assert ingress_urls([ingress(spec)]) == urls
 
 
+def of_gateways(kind: str, spec: Any, name: str = "public") -> dict[str, Any]:
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+LISTENERS = {"listeners": [{"name": "plain", "protocol": "HTTP"}, {"name": "secure", "protocol": "HTTPS"}]}
+
+
+@pytest.mark.parametrize(
+    ("parent", "gateways", "scheme"),
+    [
+        ({"name": "public"}, (), "http"),
+        ({"name": "public", "sectionName": "https"}, (), "https"),
+        ({"name": "public"}, (of_gateways("Gateway", LISTENERS),), "https"),
+        ({"name": "public", "sectionName": "plain"}, (of_gateways("Gateway", LISTENERS),), "http"),
+        ({"name": "other", "sectionName": "https-2"}, (of_gateways("Gateway", LISTENERS),), "https"),
+        ({"name": "public"}, (of_gateways("Gateway", {"listeners": ["x", {}]}),), "http"),
+        ("x", (), "http"),
+    ],
+)  # fmt: skip
+def test_urls_of_a_route_of_a_gateway(parent: Any, gateways: tuple[dict[str, Any], ...], scheme: str) -> None:
+    route = of_gateways("HTTPRoute", {"parentRefs": [parent], "hostnames": ["a.example.com", "*.b.example.com", 7]})
+    assert ingress_urls([route, *gateways]) == (f"{scheme}://a.example.com/",)
+    assert ingress_urls([of_gateways("HTTPRoute", {"hostnames": "x"}), of_gateways("TLSRoute", route["spec"])]) == ()
+
+
+def test_the_route_of_gateway_in_deploy_yml_has_a_url(tmp_path: Path) -> None:
+    text = "app: shop\nimage: me/shop\ntargets: {k8s: {port: 3000, host: shop.example.com, gateway: {name: public, listener: https}}}\n"
+    target = target_of(tmp_path, text)
+    [route] = [one for one in target._desired.identities() if one["kind"] == "HTTPRoute"]
+    live = parse_live(Field(route, "GET route"))
+    assert target.urls(KubernetesObserved({"HTTPRoute/shop": live})) == ("https://shop.example.com/",)
+
+
 def test_what_is_no_ingress_has_none() -> None:
     assert ingress_urls([{"kind": "Service", "spec": {"rules": [{"host": "a"}]}}, {}]) == ()
 

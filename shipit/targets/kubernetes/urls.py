@@ -1,28 +1,66 @@
-"""The URLs of an app, from its Ingresses. Pure.
+"""The URLs of an app, from its Ingresses and the HTTPRoutes of Gateways. Pure.
 
-Source: Kubernetes API reference, networking.k8s.io/v1 Ingress, `spec.rules[].host` and `spec.tls[].hosts`.
+Source: Kubernetes API reference, networking.k8s.io/v1 Ingress, `spec.rules[].host` and `spec.tls[].hosts`; Gateway API,
+gateway.networking.k8s.io/v1 HTTPRoute, `spec.hostnames` and `spec.parentRefs[].sectionName`; Gateway, `spec.listeners[].protocol`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from shipit.targets.kubernetes.render import Manifest
 
 
 def ingress_urls(manifests: Iterable[Manifest]) -> tuple[str, ...]:
-    """A URL for each host of the Ingresses among the manifests: https where the host has a certificate."""
-    return tuple(dict.fromkeys(url for manifest in manifests for url in _urls(manifest)))
+    """A URL for each host of the Ingresses and HTTPRoutes among the manifests.
+
+    It is https where an Ingress has a certificate for the host, and where a route names a listener for HTTPS: by the
+    Gateway where it is among the manifests, else by the listener's name.
+    """
+    known = [manifest for manifest in manifests if isinstance(manifest.get("spec"), dict)]
+    gateways = {_name(one.get("metadata")): one["spec"] for one in known if _is_of_gateways(one, "Gateway")}
+    found = (
+        _route_urls(one["spec"], gateways) if _is_of_gateways(one, "HTTPRoute") else _ingress_urls(one["spec"])
+        for one in known
+        if one.get("kind") == "Ingress" or _is_of_gateways(one, "HTTPRoute")
+    )
+    return tuple(dict.fromkeys(url for urls in found for url in urls))
 
 
-def _urls(manifest: Manifest) -> Iterator[str]:
-    spec = manifest.get("spec")
-    if manifest.get("kind") != "Ingress" or not isinstance(spec, dict):
-        return
+def _is_of_gateways(manifest: Manifest, kind: str) -> bool:
+    group = str(manifest.get("apiVersion", "")).rpartition("/")[0]
+    return (group, manifest.get("kind")) == ("gateway.networking.k8s.io", kind)
+
+
+def _name(part: object) -> str:
+    return str(part.get("name", "")) if isinstance(part, dict) else ""
+
+
+def _route_urls(spec: Manifest, gateways: Mapping[str, Manifest]) -> Iterator[str]:
+    parents = _rows(spec.get("parentRefs"))
+    scheme = "https" if any(_is_secured(parent, gateways.get(_name(parent))) for parent in parents) else "http"
+    hosts = spec.get("hostnames")
+    yield from (f"{scheme}://{host}/" for host in (hosts if isinstance(hosts, list) else ()) if _is_one_host(host))
+
+
+def _is_secured(parent: Manifest, gateway: Manifest | None) -> bool:
+    """Whether a route is reached through a listener for HTTPS."""
+    wanted = parent.get("sectionName")
+    if gateway is None:
+        return isinstance(wanted, str) and wanted.startswith("https")
+    listeners = [row for row in _rows(gateway.get("listeners")) if not wanted or row.get("name") == wanted]
+    return any(row.get("protocol") == "HTTPS" for row in listeners)
+
+
+def _is_one_host(host: object) -> bool:
+    return isinstance(host, str) and bool(host) and not host.startswith("*")
+
+
+def _ingress_urls(spec: Manifest) -> Iterator[str]:
     secured = {host for row in _rows(spec.get("tls")) for host in row.get("hosts") or () if isinstance(host, str)}
     for rule in _rows(spec.get("rules")):
         host = rule.get("host")
-        if isinstance(host, str) and host and not host.startswith("*"):
+        if _is_one_host(host):
             yield f"{'https' if host in secured else 'http'}://{host}/"
 
 
