@@ -36,7 +36,7 @@ from shipit.targets.compose.steps import (
     StopContainers,
 )
 from shipit.targets.engine.client import HostClient
-from shipit.targets.engine.owner import BY, COMMIT, IMAGES, RECORD, RUN, SPEC, Owner
+from shipit.targets.engine.owner import ATTACHED, BY, COMMIT, IMAGES, RECORD, RUN, SPEC, Owner
 from shipit.targets.remote import Command
 from shipit.targets.session import Clients, Session
 from tests.targets.answering_host import answering_host
@@ -282,6 +282,24 @@ def test_one_off_containers_are_removed_when_they_ended_a_day_ago(tmp_path: Path
     with place(tmp_path, *rows).client() as (client, requests):
         remove_one_offs(client, OWNER, 100_000)
         assert [one.partition("?")[0] for one in requests() if "DELETE" in one] == ["DELETE /containers/old"]
+
+
+@pytest.mark.parametrize(
+    ("status", "finished", "removed"),
+    [
+        ("exited", "1970-01-02T03:36:39.5Z", ["DELETE /containers/left"]),
+        ("exited", "1970-01-02T03:36:41Z", []),
+        ("exited", "soon", []),
+        ("created", "0001-01-01T00:00:00Z", []),
+    ],
+)
+def test_a_one_off_container_whose_shipit_was_killed_is_removed_ten_minutes_after_its_end(
+    tmp_path: Path, status: str, finished: str, removed: list[str]
+) -> None:
+    left = {**row("left"), "Created": 99_000, "State": status, "Labels": {**OWNER.labels, RUN: "web", ATTACHED: "true"}}
+    with place(tmp_path, left, left={"Status": status, "FinishedAt": finished}).client() as (client, requests):
+        remove_one_offs(client, OWNER, 100_000)
+        assert [one.partition("?")[0] for one in requests() if "DELETE" in one] == removed
 
 
 def record(version: str, file: str, sequence: int) -> dict[str, Any]:

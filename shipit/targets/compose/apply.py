@@ -124,7 +124,7 @@ def _remove(names: Sequence[str], client: HostClient, setting: Setting) -> None:
 def remove_one_offs(client: HostClient, owner: Owner, now_s: float) -> None:
     """Remove the containers of one-off commands whose logs are not of use any more."""
     for row in client.containers(owner.filters):
-        if has_expired(row, now_s):
+        if has_expired(client, row, now_s):
             client.remove(row["Id"].required())
 
 

@@ -27,7 +27,7 @@ def read_stock(
 ) -> dict[str, Stock]:
     """The stock of the only engine. `observed` is the project without what the run wants. Raises: RemoteError."""
     rows = client.containers()
-    gone = [row for row in rows if is_own(row, owner) and has_expired(row, now_s)]
+    gone = [row for row in rows if is_own(row, owner) and has_expired(client, row, now_s)]
     records = read_records(client, owner, Record)
     if has_unknown_record(client, owner, len(records)):
         note = f"the compose files of releases stay on {client.host}: a record can't be read by this version of shipit"

@@ -23,7 +23,7 @@ def expire(hosts: Hosts, owner: Owner, keep: int, session: Session) -> None:
         for row in client.containers(owner.filters):
             name = name_of(row)
             is_stopped = SERVICE in row["Labels"].texts() and has_ended(row)
-            if name not in kept and (is_stopped or has_expired(row, session.clock.wall_s())):
+            if name not in kept and (is_stopped or has_expired(client, row, session.clock.wall_s())):
                 client.remove(row["Id"].required())
                 images.add(row["Image"].text())
             else:

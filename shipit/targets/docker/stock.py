@@ -75,7 +75,7 @@ def _read(
     for row in own:
         # `shipit start` starts the containers of a service that was stopped, also those that no release has.
         is_old = row["Labels"].texts().get(SERVICE, "") in running and has_ended(row) and name_of(row) not in kept
-        if has_expired(row, now_s) or (is_known and is_old):
+        if has_expired(client, row, now_s) or (is_known and is_old):
             gone.append(row)
     stock = find_stock(client, owner, repositories, rows, gone, Networks(owner.app_filters, "local"), locks=locks)
     if is_known:

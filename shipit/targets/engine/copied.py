@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.http.fields import Field
-from shipit.targets.engine.owner import NUMBER, RUN, Owner
+from shipit.targets.engine.owner import ATTACHED, NUMBER, RUN, Owner
 from shipit.targets.remote import Command
 
 # The parts of an inspection that creating a container takes: the rest is about the old container itself.
@@ -67,7 +67,7 @@ def one_off_body(like: Field, owner: Owner, service: str, command: Command, *, i
     return {
         **body,
         "Entrypoint": list(command.words),
-        "Labels": {**owner.labels, RUN: service},
+        "Labels": {**owner.labels, RUN: service, **({} if is_detached else {ATTACHED: "true"})},
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {**host, "RestartPolicy": {"Name": "no"}, "PublishAllPorts": False},
         "NetworkingConfig": {"EndpointsConfig": {name: {} for name in networks}},

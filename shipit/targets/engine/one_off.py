@@ -16,13 +16,16 @@ from shipit.targets.engine.attached import Attached
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.copied import one_off_body, without_networks
 from shipit.targets.engine.facts import has_ended
-from shipit.targets.engine.owner import RUN, Owner
+from shipit.targets.engine.owner import ATTACHED, RUN, Owner
 from shipit.targets.engine.running import RunningContainer
 from shipit.targets.engine.secret_files import copy_files
+from shipit.targets.log_times import unix_time
 from shipit.targets.remote import Command, Started
 
 _REMOVE_S = 30.0
 _KEPT_S = 24 * 3600
+# How long after its end a shipit that waits for a command may still read its exit code.
+_ATTACHED_S = 600
 
 
 class OneOff(Attached):
@@ -53,10 +56,24 @@ def check_no_size(target: str, size: str) -> None:
         )
 
 
-def has_expired(row: Field, now_s: float) -> bool:
-    """True for the container of a one-off command that ended and is a day old: until then its log is of use."""
-    is_old = row["Created"].whole() < now_s - _KEPT_S
-    return is_old and RUN in row["Labels"].texts() and has_ended(row)
+def has_expired(client: HostClient, row: Field, now_s: float) -> bool:
+    """True for the container of a one-off command that ended and is a day old: until then its log is of use.
+
+    Also for one whose shipit was killed: it has to remove the container, and has not ten minutes after the end.
+    """
+    labels = row["Labels"].texts()
+    if RUN not in labels or not has_ended(row):
+        return False
+    return row["Created"].whole() < now_s - _KEPT_S or (ATTACHED in labels and _ended_long_ago(client, row, now_s))
+
+
+def _ended_long_ago(client: HostClient, row: Field, now_s: float) -> bool:
+    found = client.container(row["Id"].required())
+    # One that was created only now has not ended.
+    if found is None or found["State"]["Status"].text() != "exited":
+        return False
+    ended = unix_time(found["State"]["FinishedAt"].text())
+    return bool(ended) and float(ended) < now_s - _ATTACHED_S
 
 
 def run_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> OneOff:
