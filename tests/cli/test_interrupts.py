@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -77,6 +78,38 @@ def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, silent: str
     process = begun(shipit, command)
     time.sleep(1.0)
     code, said, took_s = interrupted(process, signal.SIGINT, group=group)
+    assert code == 130, said
+    assert "Traceback" not in said and said.count("interrupted") == 1
+    assert took_s < SOON_S
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("images",),
+        ("render",),
+        ("open",),
+        ("destroy", "-e", "production", "--yes"),
+        ("prune", "--keep", "1", "--yes"),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_an_interruption_of_a_command_after_the_deploy(shipit: Shipit, silent: str, words: tuple[str, ...]) -> None:
+    cluster = {
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://{silent}"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    }
+    shipit.write(
+        Dockerfile=f"FROM {silent}/base\nCOPY Dockerfile /\n",
+        deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{k8s: {{port: 80}}}}\n",
+        kubeconfig=json.dumps(cluster),
+    )
+    shipit.env["KUBECONFIG"] = str(shipit.folder / "kubeconfig")
+    process = begun(shipit, *words)
+    time.sleep(1.0)
+    code, said, took_s = interrupted(process, signal.SIGINT, group=True)
     assert code == 130, said
     assert "Traceback" not in said and said.count("interrupted") == 1
     assert took_s < SOON_S

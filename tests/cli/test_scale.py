@@ -48,9 +48,12 @@ def test_dynos_are_scaled_and_the_plan_says_what_the_next_deploy_does(shipit: Sh
 def test_dynos_are_replaced_by_a_restart(shipit: Shipit, heroku: HerokuStandIn) -> None:
     app = heroku.apps["shop-prod"]
     before, version = {dyno.id for dyno in app.dynos}, len(app.releases)
-    done = shipit.run("restart")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "~ restart web" in done.stderr
+    code, events = shipit.events("restart")
+    assert code == 0, events
+    [plan] = [event["plan"] for event in events if event["event"] == "plan_made"]
+    assert [step["summary"] for step in plan["targets"][0]["steps"]] == ["restart web"]
+    assert [event["state"] for event in events if event["event"] == "target_finished"] == ["healthy"]
+    assert [end["state"] for end in events[-1]["ends"]] == ["changed"]
     assert len(app.dynos) == 1 and not before & {dyno.id for dyno in app.dynos}
     assert len(app.releases) == version, "a restart makes no release"
     none = shipit.run("restart", "heroku/worker")
@@ -64,7 +67,7 @@ def test_a_dyno_that_does_not_come_up_again_fails_the_restart(shipit: Shipit, he
     app.formation["web"]["image"] = "sha256:" + "0" * 64
     failed = shipit.run("restart", "heroku/web", "--timeout", "10s")
     assert failed.returncode == 1
-    assert "web 0 of 1 up at the deadline" in failed.stdout + failed.stderr
+    assert "~ restart web" in failed.stderr and "web 0 of 1 up at the deadline" in failed.stdout + failed.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,13 +43,14 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     file = shipit.folder / "deploy.yml"
     local = file.read_text()
     path = shipit.env["PATH"]
-    for text in (local, local.replace(host.engine.host, f"ssh://root@127.0.0.1:{port}")):
+    remote = local.replace(host.engine.host, f"ssh://root@127.0.0.1:{port}")
+    for text, output in ((local, ()), (remote, ("--output", "json"))):
         shipit.env["PATH"] = f"{folder / 'bin'}:{path}"
         file.write_text(text)
         done = shipit.run(*COPY, input_text=data)
         assert (done.returncode, done.stdout) == (7, data)
         assert "to-stderr" in done.stderr
-        _forwards(host)
+        _forwards(host, *output)
     file.write_text(local)
     lost = shipit.run("exec", "docker/web", "--", "no-such-program")
     assert lost.returncode in (126, 127) and "no-such-program" in lost.stdout + lost.stderr
@@ -89,13 +91,17 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     assert where in host.names()
 
 
-def _forwards(host: Host) -> None:
-    """A free port of this machine leads to the one of the container."""
-    process = host.shipit.start("forward", "docker/web", "0:3000")
+def _forwards(host: Host, *output: str) -> None:
+    """A free port of this machine leads to the one of the container. `output` is empty, or asks for JSON."""
+    process = host.shipit.start("forward", "docker/web", "0:3000", *output)
     try:
         assert process.stdout
         line = process.stdout.readline()
-        address = line.split(" -> ")[0].strip()
+        event = json.loads(line) if output else {"local": line.split(" -> ")[0].strip()}
+        assert not output or [event[key] for key in ("event", "target", "workload", "port")] == [
+            "forwarding", "docker", "web", 3000,
+        ]  # fmt: skip
+        address = event["local"]
         assert fetch(f"http://{address}/") == f"v1 {SECRET}"
         with urlopen(f"http://{address}/healthz", timeout=60) as answer:
             assert answer.status == 200

@@ -12,8 +12,10 @@ from shipit.events import Event, PlanMade, StepDone, TargetFinished
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.run import Run
 from shipit.rehearsal.server import Request, Response
-from shipit.release import Destruction
-from shipit.targets.kubernetes.applyset import PART_OF_LABEL
+from shipit.release import Destruction, Leftover
+from shipit.targets.kubernetes.applyset import PART_OF_LABEL, Member, ObservedSet
+from shipit.targets.kubernetes.live import Meta
+from shipit.targets.verbs import destroys
 from tests.servers.kube_api import KubeApi
 from tests.targets.heroku_place import APP, heroku_place
 from tests.targets.kube_place import KubePlace, kube_place
@@ -70,6 +72,37 @@ def test_what_is_kept_is_removed_only_where_it_is_named(tmp_path: Path) -> None:
             removed(place.run()[0], "ConfigMap/one")
         assert removed(place.run()[0], "ConfigMap/kept") == 0
         assert kinds(place) == set()
+
+
+@pytest.mark.parametrize(
+    ("api_version", "key"),
+    [
+        ("v1", "Namespace/shop-data"),
+        ("v1", "PersistentVolume/disk"),
+        ("v1", "PersistentVolumeClaim/data"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition/shops.example.com"),
+    ],
+)
+def test_namespaces_volumes_and_definitions_stay_until_they_are_named(
+    tmp_path: Path, api_version: str, key: str
+) -> None:
+    kind, _, name = key.partition("/")
+    with kube_place(tmp_path / "shop", OWN) as place:
+        [target] = place.run()[0].targets
+        assert destroys(target)
+        member = Member(api_version, kind, Meta(name, "prod" if kind.endswith("Claim") else ""), is_ours=True)
+        inventory = ObservedSet(exists=True, members=(member,))
+        assert target.plan_destroy(inventory, Destruction()) == ()
+        assert list(target.leftovers(inventory, Destruction())) == [
+            Leftover(f"{key} stays: --include {key} removes it", key)
+        ]
+        wanted = Destruction((key,))
+        removal, parent = target.plan_destroy(inventory, wanted)
+        assert (removal.summary, removal.effect) == (f"remove {key}", "delete")
+        assert parent.summary == "wait until it is gone and remove ConfigMap/shipit.shop.production.k8s"
+        assert list(target.leftovers(inventory, wanted)) == []
+        kept = target.plan_destroy(inventory, wanted._replace(keep_data=True))
+        assert len(kept) == (0 if kind.startswith("PersistentVolume") else 2), "--keep-data is for volumes"
 
 
 def test_an_object_that_is_not_gone_at_the_deadline_is_a_failure_and_the_next_run_ends_it(tmp_path: Path) -> None:
