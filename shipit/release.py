@@ -302,10 +302,11 @@ class Status(NamedTuple):
 
 
 class Leftover(NamedTuple):
-    """What `destroy` leaves, and why. `name` removes it where the user names it; empty where nothing does."""
+    """What `destroy` leaves, and why. `name` removes it where the user names it; empty where nothing does. `is_volume` is whether it is a volume."""
 
     what: FreeText
     name: Name = ""
+    is_volume: bool = False
 
 
 class Destruction(NamedTuple):

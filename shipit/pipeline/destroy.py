@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 _SHARED = "images that only these targets need are removed, too, when all of the targets are"
 
 
-def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
+def destroy(run: Run, wanted: Destruction, *, is_selected: bool, takes_volumes: bool = False) -> int:
     """Remove what shipit made at the targets of a run, and verify that it is gone; the exit code.
 
     `is_selected` is whether the user named the targets: one that can't be destroyed is an error then, and is left out else.
+    With `takes_volumes` every volume that would stay is removed, as if the user had named it.
     Raises: UsageError when it is not confirmed.
     """
     tell_warnings(run.project, run.emit)
@@ -42,7 +43,10 @@ def destroy(run: Run, wanted: Destruction, *, is_selected: bool) -> int:
     found = together(
         {name: partial(target.inventory, run.session(target)) for name, target in targets.items()}, run.clock
     )
-    _check_named(targets, found, wanted)
+    left = [item for name, target in targets.items() for item in target.leftovers(found[name], Destruction())]
+    _check_named(left, wanted)
+    if takes_volumes:
+        wanted = wanted._replace(named=(*wanted.named, *(item.name for item in left if item.is_volume)))
     plan = _plan(run, targets, found, wanted)
     if plan.changes:
         plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks, run.command)))
@@ -95,14 +99,9 @@ def _targets(run: Run, wanted: Destruction, *, is_selected: bool) -> dict[str, D
     return found
 
 
-def _check_named(targets: Mapping[str, Destroys], found: Mapping[str, Any], wanted: Destruction) -> None:
+def _check_named(left: Sequence[Leftover], wanted: Destruction) -> None:
     """That everything that the user names is there. Raises: UsageError."""
-    known = [
-        left.name
-        for name, target in targets.items()
-        for left in target.leftovers(found[name], Destruction())
-        if left.name
-    ]
+    known = [item.name for item in left if item.name]
     if unknown := [name for name in wanted.named if name not in known]:
         hint = f"what can be included: {', '.join(known)}" if known else "nothing has to be included"
         raise UsageError(f"there is no {unknown[0]} to include", hint=hint)

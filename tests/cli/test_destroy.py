@@ -52,7 +52,9 @@ def test_where_nobody_can_be_asked_it_needs_the_environment_and_yes(deployed: Sh
         assert done.returncode == 2
         assert images(deployed.folder) == ["shop"], arguments
     assert done.stderr.splitlines()[-1] == "hint: name it: shipit destroy -e production --yes"
-    done = deployed.run("destroy", "-e", "production", "--yes")
+    both = deployed.run("destroy", "-e", "production", "--yes", "--volumes", "--keep-data")
+    assert both.returncode == 2 and "--volumes and --keep-data can't be combined" in both.stderr
+    done = deployed.run("destroy", "-e", "production", "--yes", "--volumes")
     assert done.returncode == 0, done.stderr
     assert images(deployed.folder) == []
     assert done.stdout.splitlines()[-1].startswith("done: 1 of 1 targets removed in ")

@@ -12,9 +12,9 @@ from shipit.events import Event, PlanMade, RunFinished, TargetFinished, Warned
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.run import Run
 from shipit.rehearsal.memory.config import MemoryConfig
-from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
 from shipit.rehearsal.memory.target import MemoryTarget
-from shipit.release import Destruction, Plan
+from shipit.release import Destruction, Leftover, Plan
 from shipit.targets.base import Target
 from tests import runs
 
@@ -98,6 +98,28 @@ def test_what_comes_back_while_it_is_removed_is_a_failure(tmp_path: Path) -> Non
     assert destroy(run, Destruction(), is_selected=False) == 1
     [end] = [event for event in events if isinstance(event, TargetFinished)]
     assert end.reason == "1 steps are left, the first: remove web"
+
+
+@pytest.mark.parametrize(("takes_volumes", "removed"), [(True, ("volume/data",)), (False, ())])
+def test_every_volume_is_removed_and_nothing_else_that_stays(
+    tmp_path: Path, takes_volumes: bool, removed: tuple[str, ...]
+) -> None:
+    asked: list[Destruction] = []
+
+    class Keeping(MemoryTarget):
+        def leftovers(self, inventory: MemoryObserved, wanted: Destruction) -> Sequence[Leftover]:
+            left = (Leftover("data stays", "volume/data", is_volume=True), Leftover("app stays", "app/shop"))
+            return tuple(item for item in left if item.name not in wanted.named)
+
+        def plan_destroy(self, inventory, wanted):  # type: ignore[no-untyped-def]
+            asked.append(wanted)
+            return super().plan_destroy(inventory, wanted)
+
+    run, events = made(tmp_path, [Keeping("memory", InMemoryPlace(images={"web": "sha256:1"}))])
+    assert destroy(run, Destruction(), is_selected=False, takes_volumes=takes_volumes) == 0
+    assert {wanted.named for wanted in asked} == {removed}
+    [plan] = [event.plan for event in events if isinstance(event, PlanMade)]
+    assert plan.targets[0].notes == (() if takes_volumes else ("data stays",)) + ("app stays",)
 
 
 def test_what_can_not_be_included_is_an_error_before_anything_is_removed(tmp_path: Path) -> None:

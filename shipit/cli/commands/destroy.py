@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 HELP = """Lists what shipit made in each target, by what the place says of its owner and not by deploy.yml, removes it, and looks
 again. At a terminal the name of the environment has to be typed; elsewhere it needs -e ENVIRONMENT and --yes. Volumes, namespaces and
-apps stay unless --include names them. --rmi also removes images from Docker engines, if nothing else there needs them."""
+apps stay unless --include names them; --volumes names every volume that shipit made. --rmi also removes images from Docker engines, if nothing else there needs them."""
 EXAMPLES = (
     "shipit destroy -e staging",
     "shipit destroy k8s -e staging --yes --keep-data",
     "shipit destroy k8s --include PersistentVolumeClaim/data",
     "shipit destroy heroku --include app/shop-staging",
-    "shipit destroy hosts -e staging --rmi",
+    "shipit destroy hosts -e staging --volumes --rmi",
 )
 
 Include = Annotated[
@@ -34,6 +34,12 @@ Include = Annotated[
         "--include",
         metavar="NAME",
         help="Also remove this one, which stays otherwise: as the list names it; can be repeated.",
+    ),
+]
+Volumes = Annotated[
+    bool,
+    typer.Option(
+        "--volumes", help="Also remove every volume that shipit made there, with its data; each is listed first."
     ),
 ]
 KeepData = Annotated[
@@ -53,6 +59,7 @@ RemoveImages = Annotated[
 def run(
     options: ChangeOptions,
     include: Include = None,
+    volumes: Volumes = False,
     keep_data: KeepData = False,
     rmi: RemoveImages = False,
     wait: WaitOption = None,
@@ -66,12 +73,14 @@ def run(
         if options.yes and options.environment is None:
             hint = "name it: shipit destroy -e production --yes"
             raise UsageError("--yes needs the environment that is to be destroyed", hint=hint)
+        if volumes and keep_data:
+            raise UsageError("--volumes and --keep-data can't be combined", hint="leave one of them out")
         # Asked before the live view starts: older releases of rich replace stderr by something that is no terminal.
         asks = can_ask()
         with targets_run(options, timeout=options.timeout, for_deploy=False, keeps_journal=True) as run:
             run.confirm = _typed(run, is_sure=options.yes, asks=asks)
             run.wait_s = wait_s
-            code = destroy(run, wanted, is_selected=bool(options.selected))
+            code = destroy(run, wanted, is_selected=bool(options.selected), takes_volumes=volumes)
         raise typer.Exit(code)
 
 

@@ -51,7 +51,8 @@ def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
         yield Leftover(f"the container {name} stays: shipit did not create it")
     for name in inventory.volumes:
         if _name(name) not in wanted.named:
-            yield Leftover(f"the volume {name} stays with its data: --include {_name(name)} removes it", _name(name))
+            what = f"the volume {name} stays with its data: --include {_name(name)} removes it"
+            yield Leftover(what, _name(name), is_volume=True)
     if wanted.images:
         yield from image_leftovers(inventory.images)
 

@@ -50,9 +50,8 @@ def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
     for host, names in inventory.volumes.items():
         for name in names:
             if _name(name) not in wanted.named:
-                yield Leftover(
-                    f"the volume {name} on {host} stays with its data: --include {_name(name)} removes it", _name(name)
-                )
+                what = f"the volume {name} on {host} stays with its data: --include {_name(name)} removes it"
+                yield Leftover(what, _name(name), is_volume=True)
     if wanted.images:
         yield from image_leftovers(inventory.images)
 

@@ -44,7 +44,7 @@ def leftovers(desired: Desired, inventory: ObservedSet, wanted: Destruction) -> 
         elif not member.is_ours:
             yield Leftover(f"{key} stays: shipit did not make it, or it has an owner")
         else:
-            yield Leftover(f"{key} stays: --include {key} removes it", key)
+            yield Leftover(f"{key} stays: --include {key} removes it", key, member.group_kind in _VOLUMES)
 
 
 def _goes(desired: Desired, member: Member, wanted: Destruction) -> bool:

@@ -49,9 +49,8 @@ def _steps(inventory: Inventory, wanted: Destruction) -> tuple[Step, ...]:
 def leftovers(inventory: Inventory, wanted: Destruction) -> Iterator[Leftover]:
     for name in inventory.volumes:
         if _name(name) not in wanted.named:
-            yield Leftover(
-                f"the volume {name} on the manager stays with its data: --include {_name(name)} removes it", _name(name)
-            )
+            what = f"the volume {name} on the manager stays with its data: --include {_name(name)} removes it"
+            yield Leftover(what, _name(name), is_volume=True)
     for found in inventory.observed.services.values():
         if not found.is_own:
             yield Leftover(f"the service {found.name} stays: docker stack deploy made it")
