@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-from shipit.past_run import PastRun
+from shipit.past_run import CommandStatistics, PastRun
 from shipit.printable import FreeJson, FreeText, Name
 from shipit.release import (
     Finding,
@@ -351,10 +351,14 @@ class CachePruned(NamedTuple):
 
 
 class RunsListed(NamedTuple):
-    """The result of `shipit history`, the newest first. `is_whole` is False where older ones are left out."""
+    """The result of `shipit history`, the newest first. `is_whole` is False where older ones are left out.
+
+    `statistics` are those of all runs that this machine keeps, with `--local`.
+    """
 
     runs: tuple[PastRun, ...]
     is_whole: bool = True
+    statistics: tuple[CommandStatistics, ...] = ()
 
 
 class Difference(NamedTuple):

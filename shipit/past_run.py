@@ -31,6 +31,16 @@ class PastTarget(NamedTuple):
     elapsed_s: float | None = None
 
 
+class CommandStatistics(NamedTuple):
+    """The runs of one command that ended or were killed. `failed` counts those that failed; times are in seconds, None where not known."""
+
+    command: Name
+    runs: int
+    failed: int
+    median_s: float | None = None
+    longest_s: float | None = None
+
+
 class PastRun(NamedTuple):
     """One run. Times are RFC 3339 in UTC; `ended_at` is empty and `exit_code` None while the end is not known.
 

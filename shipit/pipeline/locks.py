@@ -247,8 +247,13 @@ def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = la
         for target in run.targets
         if records_published(target) and any(use.repository in moved for use in target.images())
     }
+    begin_locked(run, (target for target in run.targets if target.name in changing and is_locked(target)))
+
+
+def begin_locked(run: Run, targets: Iterable[Target]) -> None:
+    """Take the locks of these targets, then begin the journal. Raises: Locked, RemoteError, UsageError."""
     held = RunLocks(run)
-    held.take(target for target in run.targets if target.name in changing and is_locked(target))
+    held.take(targets)
     run.locks = held
     run.begin_changes()
 

@@ -10,6 +10,7 @@ from shipit.events import ImagesPruned, StepDone, StepFailed, StepId, StepStarte
 from shipit.pipeline.confirm import not_confirmed
 from shipit.pipeline.images import is_image, read_images
 from shipit.pipeline.images_for_rollback import images_for_rollback
+from shipit.pipeline.locks import await_turn, begin_locked
 from shipit.pipeline.plan_pruning import plan_pruning
 from shipit.pipeline.run import Run
 from shipit.pipeline.telling import tell_warnings
@@ -32,21 +33,25 @@ def prune(
 ) -> int:
     """Show what would be deleted, ask, look again, and delete what is still not needed; how many were deleted.
 
-    `targets` are all of deploy.yml, of every environment: name for people -> target. `show` is called before the question.
+    The run's targets that use one of the images are locked from the question on. `targets` are all of deploy.yml, of every environment: name for people -> target. `show` is called before the question.
     Raises: UsageError for a no; ShipitError where a place or a repository can't be read, before anything is deleted.
     """
     for name in names:
         _check_host(run.project.images[name].repository or "")
     tell_warnings(run.project, run.emit)
+    using = [target for target in run.targets if any(use.image in names for use in target.images())]
+    run.announce("prune", [target.name for target in using])
+    await_turn(run)
     first = _plan(run, names, targets, keep)
     run.emit(ImagesPruned(first, is_done=False))
     show(run.redactor.value(first))
     count = _images_of(first)
     if not count:
-        return 0
+        return _end(run, 0)
     what = f"{counted(count, 'image')} of {', '.join(own.repository for own in first if own.removed)} would be deleted for good"
     if not run.confirm(Plan(run.project.app, run.project.environment), [what]):
         raise not_confirmed(what)
+    begin_locked(run, using)
     # Somebody may have deployed or tagged one of them meanwhile.
     known = {(own.repository, image.manifest_digest) for own in first for image in own.removed}
     still = [
@@ -55,7 +60,12 @@ def prune(
         for image in own.removed
         if (own.repository, image.manifest_digest) in known
     ]
-    return _delete_all(run, still)
+    return _end(run, _delete_all(run, still))
+
+
+def _end(run: Run, count: int) -> int:
+    run.finish(0, f"{counted(count, 'image')} deleted" if count else "nothing to delete")
+    return count
 
 
 def _delete_all(run: Run, still: Sequence[tuple[Pruning, StoredImage]]) -> int:
@@ -112,6 +122,7 @@ def _check_host(repository: str) -> None:
 
 
 def _delete(run: Run, repository: str, image: StoredImage) -> None:
+    run.check_lock()
     ref, started = parse_reference(repository), run.clock.now()
     step = StepId("delete", f"{repository}@{image.manifest_digest}")
     shown = f"{repository}@{image.manifest_digest.short}  {', '.join(image.tags)}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shipit.events import Difference, ReleaseDiff
-from shipit.past_run import PastRun, PastTarget
+from shipit.past_run import CommandStatistics, PastRun, PastTarget
 from shipit.printable import printable_line
 from shipit.report.groups import grouped
 from shipit.report.status_text import age, render_table
 from shipit.report.text import seconds
 
 _HEADS = ("RUN", "AGE", "COMMAND", "ENVIRONMENT", "COMMIT", "BY", "TOOK", "RESULT", "TARGETS")
+_STATISTICS = ("COMMAND", "RUNS", "FAILED", "MEDIAN", "LONGEST")
 _RESULTS = {"lost": "no end"}
 # A row names each of so many targets; of more, those with the same result are one group, and a small group is named.
 _MOST_TARGETS, _MOST_NAMES = 6, 3
@@ -23,6 +24,20 @@ def render_runs(runs: Sequence[PastRun], now_s: float) -> Iterator[str]:
         yield "nothing was released or changed yet"
         return
     yield from render_table(_HEADS, [_row(run, now_s) for run in runs], always=("RUN", "AGE", "COMMAND", "RESULT"))
+
+
+def render_statistics(found: Sequence[CommandStatistics]) -> Iterator[str]:
+    """A table of commands below that of their runs; nothing without runs."""
+    if not found:
+        return
+    yield ""
+    yield from render_table(_STATISTICS, [_statistics_row(own) for own in found], always=_STATISTICS)
+
+
+def _statistics_row(own: CommandStatistics) -> tuple[str, ...]:
+    failed = f"{own.failed} ({100 * own.failed / own.runs:.0f} %)"
+    times = ("" if took_s is None else seconds(took_s) for took_s in (own.median_s, own.longest_s))
+    return (own.command, str(own.runs), failed, *times)
 
 
 def render_run(run: PastRun) -> Iterator[str]:

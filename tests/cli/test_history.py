@@ -48,6 +48,13 @@ def test_runs_that_changed_something_are_listed_and_shown(shipit: Shipit, regist
     table = shipit.run("history", "hub", "-n", "1")
     assert table.stdout.splitlines()[1].split()[0] == push["run"]
     assert table.stdout.splitlines()[2] == "older runs are left out: shipit history --limit 5"
+    summary = shipit.run("history", "--local", "-n", "1").stdout.splitlines()
+    assert [line.split()[:5] for line in summary[-2:]] == [
+        ["deploy", "1", "0", "(0", "%)"],
+        ["push", "1", "0", "(0", "%)"],
+    ]
+    _, [event] = shipit.events("history", "--local", "-n", "1")
+    assert [own["runs"] for own in event["statistics"]] == [1, 1] and not event["is_whole"]
     shown = shipit.run("show", deploy["run"][:6])
     assert shown.stdout.startswith(f"run {deploy['run']}: deploy shop (production)\nstarted ")
     assert "1 of 1 targets healthy" in shown.stdout and "hub" in shown.stdout

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shipit.history.lock_file import free_file, take_file
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import is_run_tag
@@ -178,11 +179,25 @@ def test_old_images_are_deleted_after_a_preview_and_a_question(app: Shipit, regi
     assert tags(registry) == {*names, "latest"}
     code, shown = app.converse(["prune", "--keep", "1"], [("Delete?", "y")])
     assert code == 0, shown
+    code, [event] = app.events("history", "--local")
+    newest = event["runs"][0]
+    assert (newest["command"], newest["state"], newest["summary"]) == ("prune", "done", "2 images deleted")
+    assert [own["name"] for own in newest["targets"]] == ["k8s", "heroku", "hub"]
     assert tags(registry) == {names[0], names[3], "latest"}, "what runs and the newest stay"
     assert sum(is_run_tag(tag) for _, tag in registry.tags) < before, "the records of what is gone are gone"
     again = app.run("prune", "--keep", "1")
     assert again.returncode == 0 and "nothing to delete" in again.stdout
     assert app.run("deploy").returncode == 0
+
+
+def test_images_are_not_deleted_while_another_run_has_a_lock(app: Shipit, registry: EmbeddedRegistry) -> None:
+    names = commits(app, 3)
+    taken = [take_file(app.folder, file.name, "{}") for file in (app.folder / ".shipit/locks").iterdir()]
+    refused = app.run("prune", "--keep", "1", "--yes")
+    for own in taken:
+        free_file(own.handle)
+    assert refused.returncode == 1 and "it is locked by another run" in refused.stderr, refused.stderr
+    assert tags(registry) == {*names, "latest"}
 
 
 def test_what_a_rollback_needs_stays(app: Shipit, registry: EmbeddedRegistry) -> None:

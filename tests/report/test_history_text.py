@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from shipit.events import Difference, ReleaseDiff
-from shipit.past_run import PastRun, PastTarget
-from shipit.report.history_text import render_diffs, render_release, render_run, render_runs
+from shipit.history.statistics import command_statistics
+from shipit.past_run import CommandStatistics, PastRun, PastTarget
+from shipit.report.history_text import render_diffs, render_release, render_run, render_runs, render_statistics
 
 AT = "2026-01-31T12:00:00.000Z"
 NOW_S = 1_769_860_800 + 3600
@@ -38,6 +39,20 @@ def test_the_table() -> None:
     ]
     assert list(render_release(elsewhere))[2] == "heroku v12, runs now, took 2m05s"
     assert list(render_runs([], NOW_S)) == ["nothing was released or changed yet"]
+
+
+def test_the_summary_of_each_command() -> None:
+    runs = [DONE, ROLLED_BACK, DONE._replace(ended_at="2026-01-31T12:02:05.000Z"), LOST]
+    runs += [DONE._replace(state="running", ended_at=""), LOST._replace(command="scale")]
+    found = command_statistics(runs)
+    assert found == (CommandStatistics("deploy", 4, 1, 9.0, 125.0), CommandStatistics("scale", 1, 0))
+    assert list(render_statistics(found)) == [
+        "",
+        "COMMAND  RUNS  FAILED    MEDIAN  LONGEST",
+        "deploy   4     1 (25 %)  9.0s    2m05s",
+        "scale    1     0 (0 %)",
+    ]
+    assert list(render_statistics(())) == []
 
 
 def test_many_targets_are_grouped_by_result() -> None:
@@ -79,6 +94,13 @@ def test_no_control_character_reaches_the_terminal() -> None:
     diff = ReleaseDiff(
         text, text, text, (Difference(text, text), Difference(text, "", text), Difference(text, text, "b"))
     )
-    shown = (*render_runs([hostile], NOW_S), *render_run(hostile), *render_release(hostile), *render_diffs([diff]))
+    statistics = render_statistics(command_statistics([hostile]))
+    shown = (
+        *statistics,
+        *render_runs([hostile], NOW_S),
+        *render_run(hostile),
+        *render_release(hostile),
+        *render_diffs([diff]),
+    )
     for line in shown:
         assert line.isprintable(), line

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 HELP = """Lists the runs of this project, the newest first, and marks what runs now: those that this machine keeps in .shipit/ (deploy,
 promote, push, scale, restart, stop, start, rollback and destroy, where they changed something), and the releases that the targets themselves list, of any
-machine. With -e, or with targets, only what concerns these. --local asks no target."""
+machine. With -e, or with targets, only what concerns these. --local asks no target, and ends with how often each command
+failed and how long it took."""
 EXAMPLES = ("shipit history", "shipit history k8s -e staging --limit 5", "shipit history --local --output json")
 
 
@@ -46,12 +47,18 @@ def run(
 
 def _local(options: TargetOptions, project: Project, limit: int) -> None:
     from shipit.events import RunsListed
+    from shipit.history.journal import MOST_RUNS
+    from shipit.history.statistics import command_statistics
+    from shipit.report.history_text import render_statistics
 
-    runs, is_more = _runs_of_this_machine(options, project, limit)
+    every, is_more = _runs_of_this_machine(options, project, max(limit, MOST_RUNS))
+    runs, is_more = every[:limit], is_more or len(every) > limit
+    statistics = command_statistics(every)
     if options.output == "json":
-        result_event(RunsListed(runs, is_whole=not is_more))
+        result_event(RunsListed(runs, not is_more, statistics))
     else:
         _print(REDACTOR.value(runs), limit, is_more)
+        result_lines(render_statistics(REDACTOR.value(statistics)))
 
 
 def _everywhere(

@@ -12,7 +12,7 @@ import typer
 from shipit.cli.completion import complete_stock
 from shipit.cli.exits import can_ask, confirm, exit_on_error
 from shipit.cli.options import ProjectOptions, WaitOption, YesOption, target_options, wait_of
-from shipit.cli.printing import check_written, result, result_lines
+from shipit.cli.printing import check_written, result_lines
 from shipit.cli.runs import load, running, targets_run
 from shipit.config.find import find_file
 from shipit.errors import UsageError
@@ -67,7 +67,7 @@ def run(
             empty_cache(options, is_sure=yes)
             return
         if keep is not None:
-            _prune_repositories(options, names or (), keep, is_sure=yes)
+            _prune_repositories(options, names or (), keep, wait_s, is_sure=yes)
             return
         raise typer.Exit(_prune_places(options, names or (), wait_s, is_sure=yes))
 
@@ -86,7 +86,9 @@ def _prune_places(options: ProjectOptions, names: Sequence[str], wait_s: float, 
         return prune_places(run, is_selected=bool(names))
 
 
-def _prune_repositories(options: ProjectOptions, images: Sequence[str], keep: int, *, is_sure: bool) -> None:
+def _prune_repositories(
+    options: ProjectOptions, images: Sequence[str], keep: int, wait_s: float, *, is_sure: bool
+) -> None:
     from shipit.pipeline.prune import prune
 
     project, environ = load(options, for_deploy=False)
@@ -99,15 +101,13 @@ def _prune_repositories(options: ProjectOptions, images: Sequence[str], keep: in
             raise UsageError(f"there is no image {name!r} with a repository", hint=hint)
     if not names:
         raise UsageError("no image has a repository", where=str(project.file), hint="add repository: to an image")
-    with running(project, environ, options, list(project.targets), is_live=False) as run:
+    with running(project, environ, options, list(project.targets), is_live=False, keeps_journal=True) as run:
+        run.wait_s = wait_s
         run.read_near_secrets()
         run.confirm = _asking(run, options.output, is_sure=is_sure)
         show = partial(_show, run, options.output)
-        count = prune(run, names, _all_targets(run, options, environ), keep, show)
-    if options.output == "json":
-        check_written()
-    elif not count:
-        result("nothing to delete")
+        prune(run, names, _all_targets(run, options, environ), keep, show)
+    check_written()
 
 
 def _show(run: Run, output: str, planned: Sequence[Pruning]) -> None:
