@@ -191,7 +191,8 @@ class TagMove(NamedTuple):
 class TargetPlan(NamedTuple):
     """What one target needs: uploads first, then its own steps. Both empty means up to date.
 
-    `notes` are what the plan says beside them: what it leaves alone, for example.
+    `notes` are what the plan says beside them: what it leaves alone, for example. `returns_to` is the version that a
+    rollback by command returns to; empty for other plans.
     """
 
     target: Name
@@ -199,6 +200,7 @@ class TargetPlan(NamedTuple):
     uploads: tuple[Upload, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[FreeText, ...] = ()
+    returns_to: Name = ""
 
     @property
     def is_empty(self) -> bool:

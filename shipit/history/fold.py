@@ -42,7 +42,10 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             )  # fmt: skip
         elif isinstance(event, PlanMade):
             found = found._replace(changes=event.changes)
-            targets |= {own.target: PastTarget(own.target, own.place.identity) for own in event.plan.targets}
+            targets |= {
+                own.target: PastTarget(own.target, own.place.identity, returns_to=own.returns_to)
+                for own in event.plan.targets
+            }
         elif isinstance(event, StepStarted):
             begun[event.step] = event.summary
         elif isinstance(event, StepDone | StepFailed):
@@ -50,10 +53,11 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             if isinstance(event, StepDone):
                 done[event.step] = event.summary
         elif isinstance(event, TargetFinished):
-            place = targets.get(event.target, PastTarget(event.target)).place
+            own = targets.get(event.target, PastTarget(event.target))
             targets[event.target] = PastTarget(
-                event.target, place, event.state, event.reason, event.images, event.is_rolled_back,
+                event.target, own.place, event.state, event.reason, event.images, event.is_rolled_back,
                 event.rolled_back_to, event.version, elapsed_s=event.elapsed_s,
+                returns_to="" if event.verdict.superseded_by else own.returns_to,
             )  # fmt: skip
         elif isinstance(event, RunFinished | RunFailed):
             summary = event.summary if isinstance(event, RunFinished) else event.message

@@ -79,5 +79,6 @@ def _completed(past: PastRelease, known: _Known | None) -> PastRelease:
 
 def _returned_to(past: PastRelease, run: PastRun, target: PastTarget) -> str:
     """The version that a rollback by command released again as a release of its own; empty for other runs."""
-    is_back = run.command == "rollback" and target.state == "healthy" and target.version == past.version
+    is_verified = target.state in ("healthy", "unchanged")
+    is_back = run.command == "rollback" and is_verified and target.version == past.version
     return target.rolled_back_to if is_back and target.rolled_back_to != past.version else ""

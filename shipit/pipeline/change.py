@@ -33,7 +33,8 @@ class Change(NamedTuple):
     """The change of a command to one target. `plan` and `judge` are pure, `notes` are lines beside its steps.
 
     `more_notes` gives those that depend on what is observed. `after` are the targets that have to be as ordered first.
-    A rollback has what its target recalled, and the release that it returns to.
+    A rollback has what its target recalled, and the release that it returns to; `completes_left` is whether it completes an
+    earlier rollback that only runs tell of.
     """
 
     target: Target
@@ -44,6 +45,7 @@ class Change(NamedTuple):
     after: Sequence[str] = ()
     recalled: Any = None
     returns_to: PastRelease | None = None
+    completes_left: bool = False
 
 
 def change(run: Run, command: str, changes: Sequence[Change]) -> int:
@@ -95,6 +97,9 @@ def make_changes(
 
         confirm_plan(run, plan)
         begin_changes(run, plan)
+    elif any(item.completes_left for item in changes):
+        # Nothing is left to do: the next rollback has to know it.
+        run.begin_changes()
     change_all = partial(_change_all, run, changes, plan, observed, (end, unchanged), hooks, most)
     ending = with_hooks(run, hooks, plan, change_all)
     run.finish(ending.exit_code, ending.summary)
@@ -141,7 +146,8 @@ def _planned(run: Run, item: Change, observed: Any) -> TargetPlan:
     steps, notes = tuple(item.plan(observed)), (*item.notes, *item.more_notes(observed))
     if steps:
         notes += tuple(hook_lines(item.target.config.hooks, run.command))
-    return TargetPlan(item.target.name, item.target.place, (), steps, notes)
+    version = item.returns_to.version if item.returns_to else ""
+    return TargetPlan(item.target.name, item.target.place, (), steps, notes, version)
 
 
 def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: Progress, hooks: Hooks | None) -> None:

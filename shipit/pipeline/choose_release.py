@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from shipit.errors import UsageError
 from shipit.past_release import PastRelease
+from shipit.pipeline.left_rollback import LeftRollback
 
 # The shortest beginning of a run's id that names it.
 _SHORTEST = 4
@@ -14,30 +15,41 @@ _SHOWN = 5
 
 
 class Choice(NamedTuple):
-    """A release to return to, and what the plan says about it."""
+    """A release to return to, and what the plan says about it. `is_left` is whether it completes an earlier rollback."""
 
     past: PastRelease
     notes: tuple[str, ...]
+    is_left: bool = False
 
 
 def choose_release(
-    target: str, history: Sequence[PastRelease], wanted: str = "", *, takes_gone: bool = False
+    target: str,
+    history: Sequence[PastRelease],
+    wanted: str = "",
+    *,
+    takes_gone: bool = False,
+    left: LeftRollback | None = None,
 ) -> Choice:
     """The release named by `wanted`, a version or a run; without it the newest healthy one before what runs now.
 
     `history` is newest first. Without a healthy one, it is the newest without a verdict, and a note says so. A rollback that
-    failed or has no end is completed. With `takes_gone`, one that the place has lost is chosen where it is named, or no other is left.
-    Raises: UsageError where there is none to return to.
+    failed or has no end is completed: `left` is what the runs know of it, for a place that does not say it by itself.
+    With `takes_gone`, one that the place has lost is chosen where it is named, or no other is left.
+    Raises: UsageError where there is none to return to, and where others have released since the rollback in `left`.
     """
-    chosen = (
-        find_release(target, history, wanted)
-        if wanted
-        else _unfinished(history) or _before(target, history, takes_gone)
-    )
+    notes: tuple[str, ...] = ()
+    if wanted:
+        chosen = find_release(target, history, wanted)
+    elif left:
+        chosen = _completed(target, history, left)
+        notes = (f"completes the rollback of the run {left.run}, which {left.how}",)
+    else:
+        chosen = _unfinished(history) or _before(target, history, takes_gone)
+        notes = _passed_over(history, chosen)
     if chosen.gone and not takes_gone:
         raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
-    passed = () if wanted else _passed_over(history, chosen)
-    return Choice(chosen, (f"returns to {describe_past(chosen)}", *_doubts(chosen), *passed))
+    notes = (f"returns to {describe_past(chosen)}", *_doubts(chosen), *notes)
+    return Choice(chosen, notes, is_left=bool(left and not wanted))
 
 
 def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
@@ -48,12 +60,12 @@ def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
 def last_healthy(history: Sequence[PastRelease], but: PastRelease, *, takes_gone: bool = False) -> PastRelease | None:
     """The newest release before another one with a verdict of healthy; without any, the newest without a verdict.
 
-    With `takes_gone`, a healthy one that the place has lost comes before those without a verdict.
+    With `takes_gone`, a healthy one that the place has lost is given where no other is left.
     """
     at = next((at for at, past in enumerate(history) if past.version == but.version), -1)
     earlier = history[at + 1 :]
     kept, lost = [past for past in earlier if not past.gone], [past for past in earlier if past.gone and takes_gone]
-    choices = ((kept, "healthy"), (lost, "healthy"), (kept, "unknown"))
+    choices = ((kept, "healthy"), (kept, "unknown"), (lost, "healthy"))
     found = (next((past for past in some if past.state == state), None) for some, state in choices)
     return next(filter(None, found), None)
 
@@ -90,6 +102,14 @@ def find_release(target: str, history: Sequence[PastRelease], wanted: str) -> Pa
         )
     # One run may make several releases, such as settings and then images: the last one has all of them.
     return found[0]
+
+
+def _completed(target: str, history: Sequence[PastRelease], left: LeftRollback) -> PastRelease:
+    """Raises: UsageError."""
+    if left.later:
+        what = f"the rollback of {target} to {left.version} {left.how}, and others have released {', '.join(left.later)} since"
+        raise UsageError(what, hint=f"say which release to return to, such as --to {left.version}")
+    return find_release(target, history, left.version)
 
 
 def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:

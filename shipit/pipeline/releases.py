@@ -28,12 +28,14 @@ _WITHIN_S = 15.0
 Releases = tuple[PastRelease, ...]
 
 
-def read_releases(run: Run, targets: Iterable[HasHistory], most: int = MOST_RELEASES) -> Mapping[str, Releases]:
-    """The releases of each target, the newest first, read in parallel. Raises: ShipitError."""
-    runs = read_own_runs(run)
+def read_releases(
+    run: Run, targets: Iterable[HasHistory], runs: Sequence[PastRun] | None = None, most: int = MOST_RELEASES
+) -> Mapping[str, Releases]:
+    """The releases of each target, the newest first, read in parallel. `runs` as in `known_releases`. Raises: ShipitError."""
+    kept = read_own_runs(run) if runs is None else runs
 
     def read(target: HasHistory) -> Releases:
-        return merged(target.past_releases(most, run.session(target, is_planning=False)), runs, target.place)
+        return merged(target.past_releases(most, run.session(target, is_planning=False)), kept, target.place)
 
     return together({target.name: partial(read, target) for target in targets}, run.clock)
 

@@ -11,20 +11,24 @@ from shipit.events import Warned
 from shipit.parallel import Failures, together
 from shipit.pipeline.change import Change, announce, make_changes
 from shipit.pipeline.choose_release import Choice, choose_release
+from shipit.pipeline.left_rollback import LeftRollback, left_rollback
 from shipit.pipeline.push_again import recall_past
-from shipit.pipeline.releases import Releases, read_releases
+from shipit.pipeline.releases import Releases, read_own_runs, read_releases
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of
 from shipit.pipeline.shared_key import share_found_key
 from shipit.targets.base import Target
 from shipit.targets.history import Returns, pushes_again, records_published, returns
 
+_Left = Mapping[str, LeftRollback | None]
+
 
 def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
     """Return every target to the release that `wanted` names, or to the newest healthy one before what runs now.
 
-    A target that another one needs is rolled back after it. With `is_selected`, a target whose kind can't return to a
-    release is an error; without, a warning. The exit code is that of a deploy. Raises: ShipitError, before anything is changed.
+    Without a name, a rollback that failed or has no end is completed. A target that another one needs is rolled back after it.
+    With `is_selected`, a target whose kind can't return to a release is an error; without, a warning. The exit code is that
+    of a deploy. Raises: ShipitError, before anything is changed.
     """
     chosen, others = _split(run)
     announce(run, "rollback", [target.name for target in chosen])
@@ -34,13 +38,15 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
         if is_selected or not chosen:
             raise UsageError(f"{name} {what}", hint="shipit rollback TARGET for one that can be rolled back")
         run.emit(Warned(name, f"it {what}, and is left as it is"))
-    history = read_releases(run, chosen)
-    left = {} if is_selected else _without_release(chosen, history, wanted)
-    if len(left) < len(chosen):
-        for name, why in left.items():
+    runs = read_own_runs(run)
+    history = read_releases(run, chosen, runs)
+    left = {target.name: left_rollback(runs, history[target.name], target.place) for target in chosen}
+    without = {} if is_selected else _without_release(chosen, history, left, wanted)
+    if len(without) < len(chosen):
+        for name, why in without.items():
             run.emit(Warned(name, f"it is left as it is: {why}"))
-        chosen = [target for target in chosen if target.name not in left]
-    choices = _choices(run, chosen, history, wanted)
+        chosen = [target for target in chosen if target.name not in without]
+    choices = _choices(chosen, history, left, wanted)
     recalled = together(
         {target.name: partial(_recall, run, target, choices[target.name]) for target in chosen}, run.clock
     )
@@ -64,26 +70,29 @@ def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
     return chosen, others
 
 
-def _without_release(targets: list[Returns], history: Mapping[str, Releases], wanted: str) -> Mapping[str, str]:
+def _without_release(
+    targets: list[Returns], history: Mapping[str, Releases], left: _Left, wanted: str
+) -> Mapping[str, str]:
     """The targets that run nothing and have no release to return to -> why: those that run something go back without them."""
     found: dict[str, str] = {}
     for target in targets:
         if records_published(target):
             try:
-                choose_release(target.name, history[target.name], wanted)
+                choose_release(target.name, history[target.name], wanted, left=left[target.name])
             except UsageError as error:
                 found[target.name] = error.what
     return found
 
 
-def _choices(run: Run, targets: list[Returns], history: Mapping[str, Releases], wanted: str) -> Mapping[str, Choice]:
+def _choices(targets: list[Returns], history: Mapping[str, Releases], left: _Left, wanted: str) -> Mapping[str, Choice]:
     """Raises: UsageError, of all targets that have no release to return to."""
     found: dict[str, Choice] = {}
     errors: list[UsageError] = []
     for target in targets:
         try:
-            takes_gone = pushes_again(target)
-            found[target.name] = choose_release(target.name, history[target.name], wanted, takes_gone=takes_gone)
+            found[target.name] = choose_release(
+                target.name, history[target.name], wanted, takes_gone=pushes_again(target), left=left[target.name]
+            )
         except UsageError as error:
             errors.append(error)
     if errors:
@@ -105,6 +114,7 @@ def _change(target: Returns, choice: Choice, recalled: Any, after: tuple[str, ..
         after=after,
         recalled=recalled,
         returns_to=choice.past,
+        completes_left=choice.is_left,
     )
 
 

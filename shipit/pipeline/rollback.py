@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipit.errors import Interrupted, ShipitError
+from shipit.events import Warned
 from shipit.past_release import PastRelease
 from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
 from shipit.pipeline.push_again import recall_past
@@ -50,9 +51,10 @@ def roll_back(
         history = _before_this(run, target, before)
         known = running_release(history)
         last = last_healthy(history, known, takes_gone=pushes_again(target)) if known and returns(target) else None
+        restore = partial(_restore, run, target, release, place, before, applied, known)
         if known and last and not _was_healthy(run, target, release, known, before):
-            return _return_to(run, target, place, last)
-        return _restore(run, target, release, place, before, applied, known)
+            return _return_to(run, target, place, last, restore)
+        return restore()
     except Interrupted:
         raise
     except ShipitError as error:
@@ -102,10 +104,23 @@ def _restore(
     return RollbackResult(f"; rolled back to what ran before ({verdict.reason}){which}", is_back=True, version=version)
 
 
-def _return_to(run: Run, target: Target, place: Place, past: PastRelease) -> RollbackResult:
-    """Return to an earlier release of the place, and wait until it is healthy."""
+def _return_to(
+    run: Run, target: Target, place: Place, past: PastRelease, restore: Callable[[], RollbackResult]
+) -> RollbackResult:
+    """Return to an earlier release of the place, and wait until it is healthy.
+
+    What ran before is brought back where the place has lost that release, and no registry has its images.
+    """
     assert returns(target)
-    recalled = recall_past(run, target, past)
+    try:
+        recalled = recall_past(run, target, past)
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        if not past.gone:
+            raise
+        run.emit(Warned(target.name, f"{error.what}: what ran before is brought back instead"))
+        return restore()
     now = target.observe(run.session(target, recalled=recalled))
     steps = target.plan_return(recalled, now)
     session = replace(run.session(target, is_planning=False, recalled=recalled), commit=past.commit)

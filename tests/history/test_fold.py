@@ -96,3 +96,19 @@ def test_what_a_killed_run_left_are_the_changes_that_began_and_have_no_end() -> 
 def test_events_without_a_start_are_no_run() -> None:
     assert folded(RunFinished(0, "all is well", 1.0)) is None
     assert folded() is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "returns_to"),
+    [
+        ((), "v3"),
+        ((TargetFinished("hub", "failed", 1.0, Verdict(State.FAILED, "web crashed")),), "v3"),
+        ((TargetFinished("hub", "failed", 1.0, Verdict(State.FAILED, "web runs another", superseded_by="ada")),), ""),
+    ],
+)
+def test_a_rollback_tells_to_which_version_unless_somebody_else_released(
+    ends: tuple[Event, ...], returns_to: str
+) -> None:
+    plan = Plan("shop", "staging", targets=(TargetPlan("hub", Place("hub", "place of hub"), returns_to="v3"),))
+    run = folded(STARTED._replace(command="rollback"), PlanMade(plan, 1), *ends)
+    assert run is not None and run.targets[0].returns_to == returns_to

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from shipit.digest import Digest
-from shipit.errors import UsageError
-from shipit.events import Event, TargetFinished, Warned
+from shipit.envelope import Envelope
+from shipit.errors import Interrupted, UsageError
+from shipit.events import Event, StepDone, StepStarted, TargetFinished, Warned
 from shipit.history.journal import Journal
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy, push
@@ -133,6 +134,46 @@ def test_a_rollback_moves_the_tags_to_the_release_before(bench: Bench) -> None:
     third = bench.history()[2]
     assert rollback(bench.run(), third.run) == 0
     assert latest(bench) == digests[2]
+
+
+@pytest.mark.parametrize("stopped_at", [StepStarted, StepDone])
+def test_a_rollback_that_was_killed_is_completed_without_a_name(
+    bench: Bench, stopped_at: type[StepStarted | StepDone]
+) -> None:
+    """Only a rollback that went well is recorded beside the images: the journal has the version."""
+    for text in ("one", "two", "three"):
+        assert deploy(bench.run(text)) == 0
+    first, run = bench.history()[2], bench.run()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, stopped_at) and event.step.target == "hub":
+            raise Interrupted
+
+    runs.react(run, stop)
+    with pytest.raises(Interrupted):
+        rollback(_with_journal(bench, run), first.run)
+    _close(run)
+    again = _with_journal(bench, bench.run())
+    assert rollback(again) == 0
+    assert latest(bench) == first.images[0].reference.rpartition("@")[2]
+    _close(again)
+
+
+def _with_journal(bench: Bench, run: Run) -> Run:
+    tell, journal = run.tell, Journal(bench.folder)
+
+    def both(envelope: Envelope) -> None:
+        journal(envelope)
+        tell(envelope)
+
+    run.journal, run.tell = journal, both
+    return run
+
+
+def _close(run: Run) -> None:
+    run.close()
+    assert run.journal is not None
+    run.journal.close()
 
 
 def test_a_tag_that_someone_moves_after_the_plan_stays(bench: Bench) -> None:

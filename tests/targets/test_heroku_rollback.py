@@ -17,7 +17,8 @@ from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
 from shipit.release import Seen, State
 from shipit.targets.heroku.observed import HerokuObserved, ProcessFacts, ReleaseFacts
-from shipit.targets.heroku.past import HerokuRecalled, judge_return, past_releases, plan_return, return_notes
+from shipit.targets.heroku.past import judge_return, past_releases, plan_return, return_notes
+from shipit.targets.heroku.recalled import HerokuRecalled
 from tests.targets.heroku_place import Ended, HerokuPlace, heroku_place
 
 WEB = ", processes: {web: {command: [serve]}}"

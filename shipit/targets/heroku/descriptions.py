@@ -6,11 +6,12 @@ Source: `Deployed web (12 digits), worker (12 digits)`, `Rollback to v3`, `Set M
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shipit.targets.heroku.observed import ReleaseFacts
 
 _IMAGE = re.compile(r"([-A-Za-z0-9_]{1,128}) \(([0-9a-f]{12})\)", re.ASCII)
+_DEPLOYED = re.compile(rf"Deployed {_IMAGE.pattern}(, {_IMAGE.pattern})*", re.ASCII)
 _ROLLBACK = re.compile(r"Rollback to v([0-9]{1,15})", re.ASCII)
 _WORD = re.compile(r"\w+")
 
@@ -76,6 +77,19 @@ def running_images(releases: Iterable[ReleaseFacts]) -> Mapping[str, str]:
                 known = {}
         after[release.version] = known
     return known
+
+
+def named_processes(releases: Sequence[ReleaseFacts]) -> frozenset[str] | None:
+    """Every process type to which a release deployed an image, also one that was taken out again.
+
+    None where that is not certain: where a release is missing, or one of images does not name them.
+    """
+    if {release.version for release in releases} != set(range(1, len(releases) + 1)):
+        return None
+    changing = [release for release in releases if changes_images(release) and not returned_to(release)]
+    if not all(_DEPLOYED.fullmatch(release.description) for release in changing):
+        return None
+    return frozenset(name for release in changing for name in released_images(release))
 
 
 def describe_release(release: ReleaseFacts) -> str:

@@ -16,7 +16,7 @@ from shipit.targets.heroku.reading import read_app
 from shipit.targets.session import Session
 
 if TYPE_CHECKING:
-    from shipit.targets.heroku.past import HerokuRecalled
+    from shipit.targets.heroku.recalled import HerokuRecalled
     from shipit.targets.history import RunningImage
     from shipit.targets.log_query import LogQuery
     from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -60,10 +60,11 @@ class Operations(AppPlace):
         from shipit.targets.heroku.push_again import find_sources
 
         recalled = self.recall(release, session)
-        formation = read_app(client_of(session, self.app)).formation
-        lost = {name: short for name, short in recalled.images.items() if not _runs(formation, name, short)}
-        sources = find_sources(self.processes, lost, release, repositories, session)
-        return recalled._replace(sources=sources)
+        now = read_app(client_of(session, self.app))
+        lost = {name: short for name, short in recalled.images.items() if not _runs(now.formation, name, short)}
+        sources = find_sources(self.processes, lost, release, repositories, now, session)
+        images = {**recalled.images, **{name: source.config_digest.short for name, source in sources.items()}}
+        return recalled._replace(images=images, gone=release.gone, sources=sources)
 
     def plan_return(self, recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
         from shipit.targets.heroku.past import plan_return

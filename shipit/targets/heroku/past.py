@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from shipit.errors import RemoteError
 from shipit.past_release import PastRelease
@@ -12,13 +12,15 @@ from shipit.release import Seen, Step, Verdict
 from shipit.targets.heroku.descriptions import (
     is_about_config,
     named_images,
+    named_processes,
     released_images,
     returned_to,
     running_images,
 )
 from shipit.targets.heroku.judge import judge_heroku
-from shipit.targets.heroku.observed import OWNED, HerokuObserved, ReleaseFacts, ShortDigest
-from shipit.targets.heroku.plan_again import Source, plan_again
+from shipit.targets.heroku.observed import NO_IMAGE, OWNED, HerokuObserved, ReleaseFacts, ShortDigest
+from shipit.targets.heroku.plan_again import plan_again
+from shipit.targets.heroku.recalled import HerokuRecalled, uncertain
 from shipit.targets.heroku.steps import RestoreConfig, RollBack
 from shipit.targets.heroku.wanted import Wanted
 from shipit.targets.log_times import SECONDS, parse_log_time
@@ -26,21 +28,6 @@ from shipit.targets.log_times import SECONDS, parse_log_time
 # A deploy sets config vars in one release, and the images in the next: the longest time between them.
 _SAME_DEPLOY_S = 120.0
 _STATES: Mapping[str, Literal["failed", "begun"]] = {"failed": "failed", "pending": "begun"}
-
-
-class HerokuRecalled(NamedTuple):
-    """An earlier release. `images`: process type -> first twelve digits. `config_marks`: name -> keyed hash of the value then.
-
-    `owned` are the names of the config vars that shipit had set then. `sources`: process type -> where its image is,
-    for a release whose images Heroku has deleted.
-    """
-
-    version: int
-    id: str
-    images: Mapping[str, str]
-    config_marks: Mapping[str, str]
-    owned: frozenset[str] = frozenset()
-    sources: Mapping[str, Source] = {}
 
 
 def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
@@ -73,42 +60,29 @@ def recalled_of(
     release: ReleaseFacts, releases: Sequence[ReleaseFacts], marks: Mapping[str, str], owned: frozenset[str]
 ) -> HerokuRecalled:
     """An earlier release, from the releases up to it, and its config vars. Raises: RemoteError where its images are not known."""
-    images = running_images(found for found in releases if found.version <= release.version)
+    earlier = [found for found in releases if found.version <= release.version]
+    images = running_images(earlier)
     if not images:
         what = f"Heroku names no image for v{release.version}"
-        raise RemoteError(what, hint=f"if it had one, heroku rollback v{release.version} returns to it, without a plan")
-    return HerokuRecalled(release.version, release.id, images, marks, owned)
+        by_hand = f"if it had one, heroku rollback v{release.version} returns to it, without a plan"
+        raise RemoteError(what, hint="" if _why_gone(release) else by_hand)
+    return HerokuRecalled(release.version, release.id, images, marks, owned, named_processes(earlier))
 
 
 def plan_return(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[Step, ...]:
     """One rollback where other images run, then the config vars of shipit that differ; empty when the release runs.
 
-    Images that Heroku has deleted are pushed and released again in place of the rollback.
+    A release that Heroku can't return to is released again in place of the rollback, with its images from elsewhere.
 
     Source: Heroku Platform API, POST /apps/{app}/releases, `release`.
     """
+    changed = [name for name in _owned(recalled, observed) if _differs(name, recalled, observed)]
+    if recalled.gone:
+        return plan_again(recalled, observed, _restore(recalled, observed, changed) if changed else None)
     running = {name: facts.short for name, facts in observed.formation.items()}
-    steps: list[Step] = []
-    is_back = not recalled.sources and running != dict(recalled.images)
-    if is_back:
-        steps.append(_roll_back(recalled, observed, running))
-    if recalled.sources:
-        steps += plan_again(recalled.images, recalled.sources, observed)
-    if changed := [name for name in _owned(recalled, observed) if _differs(name, recalled, observed)]:
-        steps.append(
-            RestoreConfig(
-                "config back",
-                f"restore {', '.join(changed)}",
-                undo="deploy again",
-                app=observed.id,
-                baseline=observed.version,
-                images=recalled.images,
-                version=recalled.version,
-                marks={name: recalled.config_marks.get(name) for name in changed},
-                rolled_back_to=recalled.version if is_back else 0,
-            )
-        )
-    return tuple(steps)
+    back = [_roll_back(recalled, observed, running)] if running != dict(recalled.images) else []
+    config = [_restore(recalled, observed, changed, recalled.version if back else 0)] if changed else []
+    return (*back, *config)
 
 
 def return_notes(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[str, ...]:
@@ -117,18 +91,58 @@ def return_notes(recalled: HerokuRecalled, observed: HerokuObserved) -> tuple[st
     names = sorted({*recalled.config_marks, *observed.config_marks} - set(owned))
     others = [name for name in names if _differs(name, recalled, observed)]
     notes = ["the number and size of dynos stay as they are: Heroku's releases do not have them"]
-    if others and not recalled.sources:
+    if others and not recalled.gone:
         notes.append(f"Heroku may also set {', '.join(others)} back, which shipit has not set")
+    if recalled.gone:
+        notes += _unknown_processes(recalled, observed)
     return tuple(notes)
 
 
+def _unknown_processes(recalled: HerokuRecalled, observed: HerokuObserved) -> list[str]:
+    version = f"v{recalled.version}"
+    told = [
+        f"{name} stays as it is: Heroku's releases do not tell whether {version} had it"
+        for name in uncertain(recalled, observed)
+    ]
+    if recalled.named is None and not told:
+        told.append(
+            f"Heroku's releases do not tell all process types of {version}: known are {', '.join(recalled.images)}"
+        )
+    return told
+
+
 def judge_return(recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen, *, pending_s: float) -> Verdict:
-    """The health of the app, against the images and config vars of the earlier release."""
+    """The health of the app, against the images and config vars of the earlier release, and of the process types that stay."""
     marks = {name: recalled.config_marks[name] for name in _owned(recalled, observed) if name in recalled.config_marks}
     exact = {name: source.config_digest for name, source in recalled.sources.items()}
     images = {name: exact.get(name, ShortDigest(short)) for name, short in recalled.images.items()}
+    images |= _left(recalled, observed, seen) if recalled.gone else {}
     wanted = Wanted(images=images, quantities={}, sizes={}, env={}, env_marks=marks, secret_marks={})
     return judge_heroku(wanted, observed, seen, pending_s=pending_s)
+
+
+def _left(recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Mapping[str, ShortDigest]:
+    """What the process types run that stay: as before the first change."""
+    before = seen.before or seen.baseline
+    known = before if isinstance(before, HerokuObserved) else observed
+    shorts = {name: known.formation[name].short for name in uncertain(recalled, known)}
+    return {name: ShortDigest(short) for name, short in shorts.items() if short not in ("", NO_IMAGE)}
+
+
+def _restore(
+    recalled: HerokuRecalled, observed: HerokuObserved, names: Sequence[str], rolled_back_to: int = 0
+) -> RestoreConfig:
+    return RestoreConfig(
+        "config back",
+        f"restore {', '.join(names)}",
+        undo="deploy again",
+        app=observed.id,
+        baseline=observed.version,
+        images=recalled.images,
+        version=recalled.version,
+        marks={name: recalled.config_marks.get(name) for name in names},
+        rolled_back_to=rolled_back_to,
+    )
 
 
 def _roll_back(recalled: HerokuRecalled, observed: HerokuObserved, running: Mapping[str, str]) -> RollBack:

@@ -43,14 +43,19 @@ def plan_undo(step: DeployStep, earlier: Sequence[DeployStep], before: HerokuObs
     A process type stays and images stay when the release command fails; config vars are set all the same.
     """
     removed = [item.process for item in earlier if isinstance(item, RemoveProcess)]
-    changed = [name for item in (*earlier, step) if isinstance(item, SetConfig) for name in _variables(item)]
+    changed = {name for item in (*earlier, step) for name in _variables(item)}
     back = _roll_back(before, step.images, step.baseline) if removed else ()
     restore = _restore(before, sorted(changed), step.images, step.baseline, back)
     return (*back, *restore, *(_scale_back(before, removed) if back else ()))
 
 
-def _variables(step: SetConfig) -> list[str]:
-    return [*step.variables, *step.secrets, *step.removed, *([OWNED] if step.owned is not None else [])]
+def _variables(step: DeployStep) -> list[str]:
+    match step:
+        case SetConfig(variables=variables, secrets=secrets, removed=removed, owned=owned):
+            return [*variables, *secrets, *removed, *([OWNED] if owned is not None else [])]
+        case RestoreConfig(marks=marks):
+            return list(marks)
+    return []
 
 
 def _roll_back(before: HerokuObserved, images: Shorts, baseline: int) -> tuple[RollBack, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from shipit.delivery.publish_image import publish_image
 from shipit.digest import Digest
@@ -13,10 +14,11 @@ from shipit.past_release import PastRelease
 from shipit.printable import counted
 from shipit.reference import ImageRef, parse_reference
 from shipit.release import Repository, StoredImage
-from shipit.targets.heroku.attempts import MOST_ATTEMPTS
+from shipit.targets.heroku.attempts import MOST_ATTEMPTS, choose_attempt
 from shipit.targets.heroku.changes import Changes
-from shipit.targets.heroku.plan_again import Source
 from shipit.targets.heroku.processes import PLATFORM, TAGS, Processes
+from shipit.targets.heroku.reading import AppAnswers
+from shipit.targets.heroku.recalled import Source
 from shipit.targets.heroku.steps import PushAgain
 from shipit.targets.session import Session
 
@@ -26,6 +28,7 @@ def find_sources(
     lost: Mapping[str, str],
     past: PastRelease,
     repositories: Sequence[Repository],
+    now: AppAnswers,
     session: Session,
 ) -> dict[str, Source]:
     """Process type -> where its image is. `lost`: process type -> first twelve digits of its config digest.
@@ -42,11 +45,21 @@ def find_sources(
             raise RemoteError(f"deploy.yml does not say which image {process} runs", hint=f"add {process} to it")
         asked = [own for own in repositories if own.image == use.image]
         exact = {digest for digest in known if digest.rpartition(":")[2].startswith(short)}
-        source = _source(use.image, short, exact, use.command, asked, session)
-        if source is None:
+        proved = _source(use.image, short, exact, use.command, asked, session)
+        if proved is None:
             raise _none(process, short, use.image, use.command is not None, asked)
-        found[process] = source
+        found[process] = _reissued(process, *proved, now)
     return found
+
+
+def _reissued(process: str, proved: Source, image: BuiltImage, now: AppAnswers) -> Source:
+    """The same image under a later attempt, where Heroku would ignore it because its last release failed."""
+
+    def digest_of(number: int) -> Digest:
+        return Digest(image.with_attempt(proved.attempt + number).config_digest)
+
+    number = choose_attempt(process, cache(digest_of), now.formation.get(process), now.releases)
+    return proved._replace(config_digest=digest_of(number), attempt=proved.attempt + number)
 
 
 def _source(
@@ -56,18 +69,20 @@ def _source(
     command: tuple[str, ...] | None,
     repositories: Sequence[Repository],
     session: Session,
-) -> Source | None:
+) -> tuple[Source, BuiltImage] | None:
+    """The source, and the image with its command."""
     for repository in repositories:
         # With no command of its own, most images are known by the digests of the list.
         for stored in sorted(repository.images, key=lambda stored: _short(stored) != short):
             ref = parse_reference(f"{repository.repository}@{stored.manifest_digest}")
             if stored.is_record or (plain := _read(ref, session)) is None:
                 continue
+            own = plain.with_command(command)
             for attempt in range(MOST_ATTEMPTS):
-                digest = plain.with_command(command).with_attempt(attempt).config_digest
+                digest = Digest(own.with_attempt(attempt).config_digest)
                 is_it = digest.short == short and (not exact or digest in exact)
                 if is_it and _is_there(plain, session):
-                    return Source(image, str(ref), digest, command, attempt)
+                    return Source(image, str(ref), digest, digest, command, attempt, bool(exact)), own
     return None
 
 

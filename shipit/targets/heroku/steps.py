@@ -128,7 +128,7 @@ class PushAgain(ReleasingStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreConfig(ReleasingStep):
+class RestoreConfig(DeployStep):
     """Sets config vars to the values that they had at an earlier release, which Heroku keeps.
 
     `marks`: name -> keyed hash of that value; None removes the config var. `rolled_back_to` is the version of a RollBack

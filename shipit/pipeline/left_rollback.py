@@ -1,0 +1,64 @@
+"""The last rollback of a target, where it failed or has no end, from the runs that are known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from shipit.past_release import PastRelease
+from shipit.past_run import PastRun, PastTarget
+from shipit.release import Place
+
+_RELEASING = ("deploy", "promote", "rollback", "destroy")
+# The clocks of a place and of the machine of a run may differ by so much.
+_CLOCKS_S = 30.0
+
+
+class LeftRollback(NamedTuple):
+    """`version` is what it was to return to, and `how` how it ended. `later` are versions that others have released since."""
+
+    run: str
+    version: str
+    how: str
+    later: tuple[str, ...] = ()
+
+
+def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> LeftRollback | None:
+    """The newest run that released something at a place, where that is a rollback that was not verified; None for any other.
+
+    `runs` and `history` are newest first. None as well where the place itself tells of that run, or of a later one.
+    """
+    for run in runs:
+        own = next((target for target in run.targets if target.place == place.identity), None)
+        if own is None or own.state == "skipped" or run.command not in _RELEASING:
+            continue
+        is_left = run.command == "rollback" and own.returns_to and own.state not in ("healthy", "unchanged")
+        return _left(run, own, history) if is_left else None
+    return None
+
+
+def _left(run: PastRun, own: PastTarget, history: Sequence[PastRelease]) -> LeftRollback | None:
+    if any(past.run == run.run for past in history):
+        return None
+    since = [past for past in history if past.released_at[:19] > run.started_at[:19]]
+    if any(past.run for past in since):
+        return None
+    later = [past for past in since if _is_of_others(past, run, own)]
+    how = "failed" if own.state == "failed" else "was stopped" if run.ended_at else "has no end"
+    return LeftRollback(run.run, own.returns_to, how, tuple(past.version for past in later))
+
+
+def _is_of_others(past: PastRelease, run: PastRun, own: PastTarget) -> bool:
+    """True for a return to another release, and for a release after the end of the run."""
+    if past.returns_to not in ("", own.returns_to):
+        return True
+    return bool(run.ended_at) and _time(past.released_at) > _time(run.ended_at) + timedelta(seconds=_CLOCKS_S)
+
+
+def _time(text: str) -> datetime:
+    """A time in UTC, to the second; the first of all for text that is no time."""
+    try:
+        return datetime.fromisoformat(text[:19])
+    except ValueError:
+        return datetime.min

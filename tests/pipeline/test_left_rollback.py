@@ -1,0 +1,93 @@
+"""The choice of a release after a rollback that failed or has no end, and the choices of an automatic rollback."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipit.errors import UsageError
+from shipit.past_release import PastRelease
+from shipit.past_run import PastRun, PastTarget
+from shipit.pipeline.choose_release import choose_release, last_healthy
+from shipit.pipeline.left_rollback import LeftRollback, left_rollback
+from shipit.release import Place
+
+PLACE = Place("heroku", "app shop")
+BEFORE, START, DURING, END, SOON, LATER = (
+    f"2026-01-31T12:{minute}:00Z" for minute in ("00", "01", "02", "03", "03", "09")
+)
+
+
+def run(
+    command: str, state: str, *, to: str = "v1", ended: str = "", target: str = "app shop", at: str = START
+) -> PastRun:
+    own = PastTarget("heroku", target, state, returns_to=to if command == "rollback" else "")
+    return PastRun(f"{command}-{at}", command, "shop", "production", at, "lost", ended, targets=(own,))
+
+
+def past(version: str, at: str, **more: str) -> PastRelease:
+    return PastRelease(version, released_at=at, **more)  # type: ignore[arg-type]
+
+
+OLD = (past("v2", BEFORE), past("v1", BEFORE))
+ROLLBACK = run("rollback", "")
+
+
+@pytest.mark.parametrize(
+    ("runs", "history", "found"),
+    [
+        ([ROLLBACK], OLD, LeftRollback(ROLLBACK.run, "v1", "has no end")),
+        ([ROLLBACK], (past("v3", DURING), *OLD), LeftRollback(ROLLBACK.run, "v1", "has no end")),
+        ([run("rollback", "failed", ended=END)], (past("v3", SOON), *OLD), LeftRollback(ROLLBACK.run, "v1", "failed")),
+        ([run("rollback", "", ended=END)], OLD, LeftRollback(ROLLBACK.run, "v1", "was stopped")),
+        ([run("rollback", "", ended=END)], (past("v3", LATER), *OLD), LeftRollback(ROLLBACK.run, "v1", "was stopped", ("v3",))),
+        ([ROLLBACK], (past("v3", LATER, returns_to="v2"), *OLD), LeftRollback(ROLLBACK.run, "v1", "has no end", ("v3",))),
+        ([run("scale", "healthy", at=LATER), ROLLBACK], OLD, LeftRollback(ROLLBACK.run, "v1", "has no end")),
+        ([run("deploy", "skipped", at=LATER), ROLLBACK], OLD, LeftRollback(ROLLBACK.run, "v1", "has no end")),
+        ([run("deploy", "healthy", at=LATER, target="app other"), ROLLBACK], OLD, LeftRollback(ROLLBACK.run, "v1", "has no end")),
+        ([run("deploy", "failed", at=LATER), ROLLBACK], OLD, None),
+        ([run("rollback", "healthy")], OLD, None),
+        ([run("rollback", "unchanged", at=LATER), ROLLBACK], OLD, None),
+        ([run("rollback", "failed", to="")], OLD, None),
+        # The place has a record of the run, or of a later one.
+        ([ROLLBACK], (past("v3", START, run=ROLLBACK.run), *OLD), None),
+        ([ROLLBACK], (past("v3", LATER, run="another"), *OLD), None),
+        ([], OLD, None),
+    ],
+)  # fmt: skip
+def test_the_last_rollback_of_a_place_is_left_until_it_is_verified(
+    runs: list[PastRun], history: tuple[PastRelease, ...], found: LeftRollback | None
+) -> None:
+    assert left_rollback(runs, history, PLACE) == found
+
+
+def test_a_rollback_that_is_left_is_completed_unless_a_release_is_named() -> None:
+    history = (past("v4", DURING, is_current="yes"), past("v3", BEFORE), *OLD)
+    left = LeftRollback("6d", "v1", "failed")
+    chosen = choose_release("heroku", history, left=left)
+    assert (chosen.past.version, chosen.is_left) == ("v1", True)
+    assert chosen.notes[-1] == "completes the rollback of the run 6d, which failed"
+    named = choose_release("heroku", history, "v2", left=left)
+    assert (named.past.version, named.is_left) == ("v2", False)
+    with pytest.raises(UsageError, match="the rollback of heroku to v1 failed, and others have released v4 since"):
+        choose_release("heroku", history, left=left._replace(later=("v4",)))
+    with pytest.raises(UsageError, match="heroku has no release 'v0'"):
+        choose_release("heroku", history, left=left._replace(version="v0"))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "chosen"),
+    [
+        ([("unknown", ""), ("healthy", "")], 1),
+        ([("unknown", ""), ("healthy", "deleted")], 0),
+        ([("failed", ""), ("healthy", "deleted"), ("unknown", "")], 2),
+        ([("failed", ""), ("unknown", "deleted"), ("healthy", "deleted")], 2),
+        ([("failed", ""), ("unknown", "deleted")], None),
+    ],
+)
+def test_an_automatic_rollback_takes_a_release_that_is_lost_only_where_no_other_is_left(
+    earlier: list[tuple[str, str]], chosen: int | None
+) -> None:
+    history = [past(f"v{9 - at}", BEFORE, state=state, gone=gone) for at, (state, gone) in enumerate(earlier)]
+    now = past("v10", START, state="failed")
+    found = last_healthy([now, *history], now, takes_gone=True)
+    assert found == (None if chosen is None else history[chosen])
