@@ -99,8 +99,8 @@ class HerokuClient:
         return self._send(*scale_call(self.app, processes))
 
     def restart(self, process: str) -> Reply:
-        """Replace the dynos of a process type."""
-        return self._send("DELETE", f"/apps/{self.app}/formations/{process}", body={})
+        """Replace the dynos of a process type. As the Heroku CLI it sends no body."""
+        return self._send("DELETE", f"/apps/{self.app}/formations/{process}", body=None)
 
     def delete_app(self) -> Reply:
         """Source: Heroku Platform API, App Delete."""

@@ -1,4 +1,4 @@
-"""The real Heroku CLI reads the stand-in's log sessions as it reads Heroku's; shipit asks for the same, and gets the same lines."""
+"""The real Heroku CLI reads logs, scales, restarts and deletes at the stand-in; shipit sends the same requests for the same verbs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.conftest import started
 from tests.e2e.test_heroku_cli import TOKEN, Recording
 from tests.servers.install import heroku_cli
 from tests.servers.proxy import TlsProxy
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
 
 pytestmark = pytest.mark.tools
 
@@ -136,3 +137,50 @@ def test_a_session_that_is_over_ends_the_cli_and_is_opened_again_by_shipit(
         own.terminate()
     assert found == list(range(found[0], found[-1] + 1))
     assert sum(body["tail"] for body in sessions(heroku) if isinstance(body, dict)) >= 3
+
+
+def changes(heroku: Recording) -> list[tuple[str, str, Any]]:
+    """What was asked since the last time, beside reads: method, path and body."""
+    found = [(method, path, body) for method, path, _, body in heroku.asked if method != "GET"]
+    heroku.asked.clear()
+    return found
+
+
+def test_the_cli_and_shipit_scale_restart_and_delete_with_the_same_requests(
+    project: Shipit, heroku: Recording, cli: dict[str, str]
+) -> None:
+    project.write(
+        Dockerfile=PYTHON_DOCKERFILE,
+        app__py=SERVING_APP,
+        deploy__yml="app: shop\nimage: {build: .}\n"
+        "targets: {heroku: {app: shop-prod, settle: 0s, processes: {web: {}, worker: {}}}}\n",
+    )
+    deployed = project.run("deploy")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    app = heroku.apps["shop-prod"]
+
+    def by_cli(*words: str) -> list[tuple[str, str, Any]]:
+        heroku.asked.clear()
+        command = [started(heroku_cli), *words, "-a", "shop-prod"]
+        done = subprocess.run(command, env=cli, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return changes(heroku)
+
+    def by_shipit(*words: str) -> list[tuple[str, str, Any]]:
+        heroku.asked.clear()
+        done = project.run(*words, "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return changes(heroku)
+
+    # A number in the API's schema: the CLI sends its digits.
+    [(method, path, body)] = by_cli("ps:scale", "web=2", "worker=1")
+    assert [app.formation[process]["quantity"] for process in ("web", "worker")] == [2, 1]
+    assert body == {"updates": [{"quantity": "2", "type": "web"}, {"quantity": "1", "type": "worker"}]}
+    updates = [{"type": "web", "quantity": 1}, {"type": "worker", "quantity": 0}]
+    assert by_shipit("scale", "heroku/web=1", "heroku/worker=0") == [(method, path, {"updates": updates})]
+    assert by_cli("ps:restart", "--process-type", "web") == by_shipit("restart", "heroku/web")
+    stopped = by_shipit("destroy", "-e", "production")
+    assert stopped == [("PATCH", "/apps/shop-prod/formation", {"updates": [{"quantity": 0, "type": "web"}]})]
+    deleted = by_shipit("destroy", "-e", "production", "--include", "app/shop-prod")
+    heroku.create_app("shop-prod")
+    assert by_cli("apps:destroy", "--confirm", "shop-prod") == deleted == [("DELETE", "/apps/shop-prod", None)]
