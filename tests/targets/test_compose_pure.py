@@ -25,6 +25,7 @@ from shipit.targets.compose.render import hidden_file, render_file
 from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, ScaleServices, SendImage
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.compose.verbs import judge_restart, judge_scale, plan_restart, plan_scale
+from shipit.targets.engine.made_by import MadeBy
 from shipit.targets.engine.owner import Owner
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 
@@ -367,6 +368,7 @@ def test_the_current_file_is_the_one_that_runs() -> None:
         ([container(restarts=2, exit_code=3)], State.FAILED, "shop-web-1 exited with 3, and was restarted 2 times"),
         ([container(state="paused")], State.FAILED, "shop-web-1 is paused"),
         ([container(hash="h0")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, with other settings"),
+        ([container(image="x", made=MadeBy("anna", at="2026-01-31T12:00:00Z"))], State.FAILED, "superseded by anna at 2026-01-31T12:00:00Z: shop-web-1 runs as web, image x -> 111111111111"),
         ([container(image="x")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, image x -> 111111111111"),
         ([container(marks={"MODE": "m9"})], State.FAILED, "superseded by someone else: shop-web-1 runs as web, MODE changed"),
     ],

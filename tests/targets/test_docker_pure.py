@@ -40,7 +40,8 @@ from shipit.targets.engine.container_values import Publish, Volume, parse_publis
 from shipit.targets.engine.copied import copied_body
 from shipit.targets.engine.facts import pinned_images
 from shipit.targets.engine.healthcheck import Healthcheck
-from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.made_by import MadeBy
+from shipit.targets.engine.owner import Owner, origin_labels
 from shipit.targets.engine.records import kept_records, parse_record
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.swarm.spec import SwarmSpec
@@ -237,6 +238,11 @@ def test_containers_of_others_in_the_way_are_named() -> None:
         ([container(spec(), state="restarting", exit_code=2)], State.FAILED, "exited with 2"),
         ([container(spec(), state="paused")], State.FAILED, "is paused"),
         ([container(spec(OLD))], State.FAILED, "superseded by someone else"),
+        (
+            [container(spec(OLD), made=MadeBy("anna@laptop", "r1", at="2026-01-31T12:00:00Z"))],
+            State.FAILED,
+            "superseded by anna@laptop (run r1) at 2026-01-31T12:00:00Z: ",
+        ),
         ([container(spec(), marks={"TOKEN": "x"})], State.FAILED, "another value of TOKEN"),
         ([container(spec()), container(spec(OLD))], State.FAILED, "with the image aaaaaaaaaaaa"),
     ],
@@ -405,11 +411,12 @@ def test_restart_policies_and_health_checks_are_those_of_the_engine() -> None:
 
 def test_a_container_is_read_from_the_answer_of_the_engine() -> None:
     own = spec(publish=(Publish(3000, 80),))
-    answer = {
+    answer: dict[str, Any] = {
         "Id": "abc",
         "Name": "/shop-production-web-2-1",
         "RestartCount": 1,
         "Config": create_body(OWNER, own, 2, {"TOKEN": "secret", "OTHER": "x"}, ["TOKEN"]),
+        "Created": "2026-01-31T11:59:59.5Z",
         "HostConfig": {"PortBindings": {"3000/tcp": [{"HostIp": "", "HostPort": "80"}]}},
         "State": {
             "Status": "running", "ExitCode": 0, "StartedAt": "2026-01-31T12:00:00Z",
@@ -417,10 +424,12 @@ def test_a_container_is_read_from_the_answer_of_the_engine() -> None:
         },
         "NetworkSettings": {"Networks": {"shop-production": {"IPAddress": "172.18.0.2"}}},
     }  # fmt: skip
+    answer["Config"]["Labels"] |= origin_labels("r1", "", "anna")
     found = parse_container(Field(answer, "GET"), lambda value: f"mark of {value}")
     assert found == ContainerFacts(
         "abc", "shop-production-web-2-1", "web", 2, own.hash, NEW, {"TOKEN": "mark of secret"}, "running", "unhealthy",
         "last", 1, started_at="2026-01-31T12:00:00Z", address="172.18.0.2", is_fixed=True,
+        made=MadeBy("anna", "r1", at="2026-01-31T11:59:59Z"),
     )  # fmt: skip
     copied = copied_body(
         Field({**answer, "NetworkSettings": {"Networks": {"n": {"Aliases": ["web", "abc"]}}}}, "GET"), 3

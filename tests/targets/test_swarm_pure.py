@@ -16,7 +16,8 @@ from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.label_store import short_name
-from shipit.targets.engine.owner import Owner
+from shipit.targets.engine.made_by import MadeBy
+from shipit.targets.engine.owner import Owner, origin_labels
 from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command
 from shipit.targets.swarm.compare import differences, mode_of, portable, settings_of
@@ -221,6 +222,11 @@ def test_a_service_of_others_with_the_same_name_is_named() -> None:
             service(spec(OLD), task(image=OLD)),
             State.FAILED,
             "superseded by someone else: the service shop-production-web runs the image aaaaaaaaaaaa and not bbbbbbbbbbbb",
+        ),
+        (
+            service(spec(OLD), task(image=OLD), made=MadeBy("anna", "r1", at="2026-01-31T12:00:00Z")),
+            State.FAILED,
+            "superseded by anna (run r1) at 2026-01-31T12:00:00Z: the service shop-production-web runs the image aaaaaaaaaaaa and not bbbbbbbbbbbb",
         ),
         (
             service(spec(), task(), marks={"TOKEN": "x"}),
@@ -525,6 +531,7 @@ def test_a_service_is_read_from_the_answers_of_the_engine() -> None:
     body = service_body(OWNER, FULL, {"TOKEN": "value"}, {"KEY": "s"}, 2)
     for labels in (body["Labels"], body["TaskTemplate"]["ContainerSpec"]["Labels"]):
         labels[KEPT] = "k"
+    body["Labels"] |= origin_labels("r1", "0123abc", "anna")
     answer = {
         "ID": "id",
         "UpdatedAt": "2026-01-31T12:00:00Z",
@@ -553,6 +560,8 @@ def test_a_service_is_read_from_the_answers_of_the_engine() -> None:
     assert one.ended == "web.1 on vm failed: task: non-zero exit (3)"
     gone = parse_service(Field(answer, "GET"), (), known._replace(kept={}), str)
     assert gone.drift == (GONE,)
+    assert found.made == MadeBy("anna", "r1", "0123abc", "2026-01-31T12:00:00Z")
+    assert gone.made == MadeBy(at="2026-01-31T12:00:00Z"), "the labels of a run say nothing of a later change by hand"
 
 
 @pytest.mark.parametrize("spec_of", [{"Mode": []}, {"Mode": {"ReplicatedJob": {}}}, {}])

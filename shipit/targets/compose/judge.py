@@ -33,9 +33,8 @@ def _judge_service(name: str, wanted: WantedService, found: tuple[ContainerFacts
     for one in found:
         if not wanted.is_met_by(one):
             why = next(iter(differences(one, wanted)), "with other settings")
-            return superseded(
-                f"{one.name} runs as {name}, {why}" if one.is_running else f"{one.name} is of {name}, {why}"
-            )
+            what = f"{one.name} runs as {name}, {why}" if one.is_running else f"{one.name} is of {name}, {why}"
+            return superseded(what, one.made)
     quantity = wanted.amount(found)
     if len(found) > quantity:
         return superseded(f"{name} has {len(found)} containers, not {quantity}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shipit.printable import FreeText, Name
+from shipit.targets.engine.made_by import UNKNOWN, MadeBy
 
 SERVED = ("running", "restarting", "paused")
 
@@ -17,7 +18,7 @@ class ContainerFacts(NamedTuple):
     shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
     image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. `anonymous` are
     the folders of its volumes without a name. `file` is the compose file that it was started from, as Compose labels it; `-` for shipit's.
-    `origin` are its labels of the run that made it. The other fields are those of the kind docker.
+    `origin` are its labels of the run that made it, and `made` says who that was. The other fields are those of the kind docker.
     """
 
     id: Name
@@ -43,6 +44,7 @@ class ContainerFacts(NamedTuple):
     anonymous: tuple[Name, ...] = ()
     file: FreeText = ""
     origin: Mapping[str, str] = {}
+    made: MadeBy = UNKNOWN
 
     @property
     def is_running(self) -> bool:

@@ -130,4 +130,4 @@ def check_known(step: ComposeUp | RollService, content: Content, client: HostCli
         if one.service not in wanted or wanted[one.service].is_met_by(one):
             continue
         if one.id not in step.known:
-            raise superseded_error(f"{one.name} was created since the plan was made", setting.target)
+            raise superseded_error(f"{one.name} was created since the plan was made", setting.target, one.made)

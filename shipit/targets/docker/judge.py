@@ -49,8 +49,8 @@ def judge_names(
                     State.FAILED, f"{name} does not run on {host}{ended}", subject=f"{host} {found.id}" if found else ""
                 )
         own[host] = tuple(one for one in facts.containers if one.is_running and one.service)
-        if others := [one.name for one in own[host] if one.name not in names]:
-            return superseded(f"{', '.join(others)} runs on {host}")
+        if others := [one for one in own[host] if one.name not in names]:
+            return superseded(f"{', '.join(one.name for one in others)} runs on {host}", others[0].made)
     return judge_containers(own, observed, seen, limits, ways)
 
 
@@ -60,7 +60,8 @@ def _judge_service(
     service = wanted.spec.service
     others = [one for one in facts.running(service) if one not in alike]
     if others:
-        return superseded(f"{others[0].name} runs on {host} as {service}, {_difference(others[0], wanted)}")
+        what = f"{others[0].name} runs on {host} as {service}, {_difference(others[0], wanted)}"
+        return superseded(what, others[0].made)
     count = wanted.count(facts)
     if len(alike) > count:
         return superseded(f"{service} has {len(alike)} containers on {host}, not {count}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.made_by import UNKNOWN, MadeBy
 
 
 class ContainerFacts(NamedTuple):
@@ -14,7 +15,7 @@ class ContainerFacts(NamedTuple):
 
     `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of the image's
     HEALTHCHECK, empty without one; `said` what the check said last. `exit_code` is that of the last run that ended, negative
-    where it is not known. Times are RFC 3339. `is_fixed` is whether it publishes a certain port.
+    where it is not known. Times are RFC 3339. `is_fixed` is whether it publishes a certain port. `made` is the run that created it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class ContainerFacts(NamedTuple):
     address: str = ""
     is_fixed: bool = False
     finished_at: str = ""
+    made: MadeBy = UNKNOWN
 
     @property
     def is_running(self) -> bool:

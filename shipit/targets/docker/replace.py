@@ -110,7 +110,7 @@ class Replacement:
             is_planned = one.id in self.step.known or (one.name in own and self._is_made(one))
             if not is_planned:
                 what = f"{one.name} runs on {self.step.host} since the plan was made"
-                raise superseded_error(what, self.setting.target)
+                raise superseded_error(what, self.setting.target, one.made)
         return [one for one in running if one.name in self.step.stop and not (one.name in own and self._is_made(one))]
 
     def _is_made(self, found: ContainerFacts) -> bool:

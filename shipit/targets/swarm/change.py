@@ -107,7 +107,7 @@ def own_row(service: str, setting: Setting, name: str = "") -> Field | None:
 
 def _check_known(found: ServiceFacts, known: str, setting: Setting) -> None:
     if found.fingerprint != known:
-        raise setting.superseded(f"the service {found.name} changed since the plan was made")
+        raise setting.superseded(f"the service {found.name} changed since the plan was made", found.made)
 
 
 def _body(step: UpdateService, setting: Setting) -> dict[str, Any]:

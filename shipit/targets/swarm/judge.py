@@ -42,7 +42,7 @@ def judge_release(wanted: Wanted, observed: SwarmObserved, seen: Seen, limits: L
         elif found.update.startswith("rollback"):
             return _rolled_back(found, seen)
         else:
-            return superseded(f"the service {found.name} runs {_difference(found, one)}")
+            return superseded(f"the service {found.name} runs {_difference(found, one)}", found.made)
     return judge_services(own, seen, limits, waiting, observed.troubles)
 
 
@@ -70,10 +70,10 @@ def _judge_each(
         if found is None:
             return _gone(service)
         if version(found) != one:
-            return superseded(f"the service {found.name} runs another release")
+            return superseded(f"the service {found.name} runs another release", found.made)
         own.append(found)
-    if others := [found.name for name, found in observed.services.items() if name not in wanted]:
-        return superseded(f"{', '.join(others)} runs as well")
+    if others := [found for name, found in observed.services.items() if name not in wanted]:
+        return superseded(f"{', '.join(found.name for found in others)} runs as well", others[0].made)
     return judge_services(own, seen, limits, nodes=observed.troubles)
 
 

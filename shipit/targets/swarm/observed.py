@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from shipit.targets.engine.made_by import UNKNOWN, MadeBy
+
 _FAILED = frozenset({"failed", "rejected", "orphaned"})
 _ENDED = frozenset({*_FAILED, "complete", "shutdown", "remove"})
 # The drift of a service whose kept spec somebody removed.
@@ -62,7 +64,8 @@ class ServiceFacts(NamedTuple):
     live without the number of tasks. `drift` are the fields that differ from the kept spec. `tasks_wanted` is negative
     where the engine does not say it. `update` is the state of its last update, empty without one.
     `stopped` is the number of tasks of a service that shipit stopped, 0 for any other. `is_own` is False for one that
-    `docker stack deploy` made, and that this target is to take over.
+    `docker stack deploy` made, and that this target is to take over. `made` is the run that changed it last: its labels say
+    nothing of a change by `docker service update`.
     """
 
     id: str
@@ -85,6 +88,7 @@ class ServiceFacts(NamedTuple):
     tasks: tuple[TaskFacts, ...] = ()
     stopped: int = 0
     is_own: bool = True
+    made: MadeBy = UNKNOWN
 
     @property
     def wanted(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 from shipit.targets.engine.facts import variables_of
+from shipit.targets.engine.made_by import made_by
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.observed import GONE, KeptFacts, NodeFacts, ServiceFacts, TaskFacts
@@ -46,6 +47,7 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
     kept = known.kept.get(labels.get(KEPT, ""))
     name = spec["Name"].required()
     service = labels.get(SERVICE) or service_in_stack(name, labels)
+    drift = differences(settings_of(kept, {}), live) if kept is not None else (GONE,)
     wanted = answer["ServiceStatus"]["DesiredTasks"]
     return ServiceFacts(
         answer["ID"].required(),
@@ -56,7 +58,7 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
         labels.get(KEPT, ""),
         fingerprint_of(live, mark),
         _marks(task["ContainerSpec"], labels, known.secrets, mark),
-        differences(settings_of(kept, {}), live) if kept is not None else (GONE,),
+        drift,
         mode_of(spec.map()),
         spec["Mode"]["Replicated"]["Replicas"].whole(),
         -1 if wanted.is_missing else wanted.whole(),
@@ -68,6 +70,8 @@ def parse_service(answer: Field, tasks: Iterable[Field], known: Known, mark: Cal
         tuple(sorted((parse_task(row, service, known.nodes) for row in tasks), key=lambda one: (one.name, one.since))),
         stopped_count(answer["Spec"]),
         SERVICE in labels,
+        # With another spec than the kept one, the last change was not that of a run.
+        made_by({} if drift else labels, answer["UpdatedAt"].text()),
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shipit.docker.client import auth_header
 from shipit.errors import DeployFailed
 from shipit.reference import parse_reference
+from shipit.targets.engine.made_by import UNKNOWN, MadeBy
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.superseded import superseded_error
 from shipit.targets.session import Session
@@ -54,5 +55,5 @@ class Setting(NamedTuple):
             return ""
         return auth_header(ref.registry, (found.username, found.password, found.identity_token))
 
-    def superseded(self, what: str) -> DeployFailed:
-        return superseded_error(what, self.target)
+    def superseded(self, what: str, made: MadeBy = UNKNOWN) -> DeployFailed:
+        return superseded_error(what, self.target, made)
