@@ -270,13 +270,14 @@ def check_target_env(file: ProjectFile, targets: Mapping[str, TargetConfig], sou
                 mistakes.append(source.problem(at, "is also defined under secrets:", "keep one", on_key=True))
         for own in config.port_keys():
             keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")
-            if "PORT" not in own.env:
+            if "PORT" not in own.env and not own.is_own:
                 keys, given = ("env", "PORT"), file.env.get("PORT")
-            is_secret = given is None and "PORT" not in own.env and "PORT" in secrets
+            is_secret = own.is_set and given is None and "PORT" not in own.env and "PORT" in secrets
             if is_secret:
                 keys = ("secrets", "PORT")
             if is_secret or (given is not None and given != str(own.port)):
                 port = source.problem(("targets", target, *own.port_keys), "")
                 what = f"should be {own.port}, or absent: {port.path} is {own.port} at {port.where}"
-                mistakes.append(source.problem(keys, what, "keep port: alone, which sets PORT", on_key=is_secret))
+                hint = "keep port: alone, which sets PORT" if own.is_set else f"write port: {own.port}, which sets PORT"
+                mistakes.append(source.problem(keys, what, hint, on_key=is_secret))
     return mistakes

@@ -54,12 +54,17 @@ class ReleaseConfig(Model):
 
 
 class PortKeys(NamedTuple):
-    """A port that a container gets as PORT: its path in the target, its number, and the path and variables of its own env."""
+    """A port that a container gets as PORT: its path in the target, its number, and the path and variables of its own env.
+
+    `is_set` is False for one that shipit does not set; `is_own` where only its own env is meant for it.
+    """
 
     port_keys: Keys
     port: int
     env_keys: Keys
     env: Mapping[str, object]
+    is_set: bool = True
+    is_own: bool = False
 
 
 class TargetConfig(Model):

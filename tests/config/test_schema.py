@@ -63,6 +63,8 @@ BEYOND_NAMES = {
     "k8s-cronjob-without-schedule",
     "k8s-env-and-secret",
     "k8s-env-port",
+    "k8s-env-port-of-ports",
+    "k8s-env-port-of-ports-workload",
     "k8s-env-port-workload",
     "k8s-env-two-sources",
     "k8s-files-missing",

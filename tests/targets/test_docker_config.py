@@ -20,6 +20,7 @@ from shipit.targets.docker.target import DockerTarget, create
 from shipit.targets.engine.container_spec import container_spec
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.kinds import KindModels
+from tests import runs
 
 HEAD = "app: shop\nimage: user/shop\n"
 
@@ -138,6 +139,7 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
         ("{secret_files: [TOKEN]}", "TOKEN is no secret of this target"),
         ("{services: {web: {secret_files: [TOKEN]}}}", "TOKEN is no secret of this target"),
         ("{memory: 5Mi}", "at least 6Mi"),
+        ("{memory: 999999Gi}", "should be at most 64Ti"),
         ("{labels: {dev.shipit.app: x}}", "keeps for itself"),
         ("{hosts: ['tcp://web1:2375'], port: 80, health: /}", "can't be asked on tcp://web1:2375"),
         ("{image: other}", "other"),
@@ -186,3 +188,39 @@ def test_the_urls_are_the_published_ports_of_services_that_run(tmp_path: Path) -
     running = tuple(ContainerFacts(name, name, name, 1, "", "", {}, "running") for name in ("web", "api"))
     seen = DockerObserved({"ssh://deploy@web1": HostFacts(running), "unix:///run/docker.sock": HostFacts(running[:1])})
     assert list(urls_of(target.services, seen)) == ["http://web1", "http://web1:8080", "http://localhost"]
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("{memory: 256}", "write 256Mi"),
+        ("{memory: 1}", "leave it out for no limit"),
+        ("{memory: 3Mi}", "leave it out for no limit"),
+        ("{cpu: 250m}", "write 0.25"),
+        ("{cpu: 250Mi}", "write 0.25"),
+        ("{port: 1, host: 'https://A.example.com:80/x'}", "write a.example.com"),
+        ("{port: 1, host: [b.example.com, Shop.Example.com]}", "write shop.example.com"),
+        ("{port: 1, host: '*.example.com'}", ""),
+        ("{port: 1, host: a_b}", ""),
+    ],
+)
+def test_mistakes_have_the_fix(tmp_path: Path, target: str, hint: str) -> None:
+    for kind in ("docker", "swarm") if "host" not in target else ("docker",):
+        with pytest.raises(ConfigErrors) as raised:
+            runs.project(tmp_path, f"{HEAD}targets: {{{kind}: {target}}}\n", runs.environment(tmp_path))
+        assert [problem.hint for problem in raised.value.problems] == [hint]
+
+
+@pytest.mark.parametrize(
+    ("target", "warnings"),
+    [
+        ("{cpu: 250}", ["is 250 CPUs, more than most hosts have; 250 thousandths of a CPU are 0.25"]),
+        ("{memory: 600Gi}", ["is more memory than most hosts have"]),
+        ("{cpu: 64, memory: 512Gi}", []),
+    ],
+)
+def test_amounts_that_are_unlikely_are_warnings(tmp_path: Path, target: str, warnings: list[str]) -> None:
+    for kind in ("docker", "swarm"):
+        loaded = runs.project(tmp_path, f"{HEAD}targets: {{{kind}: {target}}}\n", runs.environment(tmp_path))
+        assert [warning.what for warning in loaded.warnings] == warnings
+        assert [warning.where.partition(":")[0] for warning in loaded.warnings] == ["deploy.yml"] * len(warnings)

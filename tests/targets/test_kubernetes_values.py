@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shipit.config.host_name import check_host
 from shipit.config.units import Misplaced
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import KubernetesConfig
-from shipit.targets.kubernetes.host import check_host
 from shipit.targets.kubernetes.quantity import check_cpu, check_memory, parse_quantity
 
 

@@ -1,15 +1,27 @@
 """The keys of a service that every kind on Docker engines takes: those of docker run."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
+from shipit.config.folder import ProjectFolder
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, Whole, matching
-from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
+from shipit.errors import ConfigError
+from shipit.targets.engine.container_values import (
+    Publish,
+    Volume,
+    doubt_cpus,
+    doubt_size,
+    parse_cpus,
+    parse_publish,
+    parse_size,
+    parse_volume,
+    render_size,
+)
 from shipit.targets.engine.owner import LABEL
 
 _NAME = "should be at most 40 lower-case letters, digits and '-', not beginning or ending with '-'"
@@ -27,7 +39,7 @@ Size = Annotated[
     PlainSerializer(render_size),
     WithJsonSchema({"type": ["string", "integer"], "pattern": r"^\d{1,9}([kKmMgG]i?)?[bB]?$"}),
 ]
-Cpus = Annotated[float, Field(gt=0, le=512)]
+Cpus = Annotated[float, BeforeValidator(parse_cpus), Field(gt=0, le=512)]
 _RESTART = "should be no, always, unless-stopped, on-failure or on-failure:N"
 Restart = Annotated[str, matching(r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]{0,5})?)$", _RESTART)]
 _HOST = "should be unix://SOCKET, tcp://HOST:PORT, ssh://USER@HOST or context:NAME"
@@ -169,6 +181,14 @@ class ServicesConfig(TargetConfig):
                     what = f"is a port that {owners[port.host, port.protocol]} publishes, too"
                     raise Misplaced(what, "services", name, "publish", index, hint="choose another port of the host")
         return self
+
+    def doubts_in(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
+        return [
+            here(("services", name, key), what, "")
+            for name, service in self.containers.items()
+            for key, what in (("cpu", doubt_cpus(service.cpu)), ("memory", doubt_size(service.memory)))
+            if what
+        ]
 
     def port_keys(self) -> Iterator[PortKeys]:
         for name, service in self.containers.items():

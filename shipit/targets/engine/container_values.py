@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from shipit.config.units import Misplaced
+
 _PUBLISH = re.compile(
     r"(?:(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{0,5}):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
 )
@@ -18,6 +20,8 @@ _SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # The least that an engine accepts.
 LEAST_MEMORY = 6 * 1024**2
+MOST_MEMORY, _MUCH_MEMORY, _MANY_CPUS = 64 * 1024**4, 512 * 1024**3, 64
+_THOUSANDTHS = re.compile(r"([0-9]{1,9})(?:m|[KMG]i?)", re.ASCII)
 
 
 class Publish(NamedTuple):
@@ -94,8 +98,32 @@ def parse_size(value: object) -> int:
         raise ValueError("should be a size such as 512Mi or 1Gi")
     size = int(match[1]) * _UNITS[match[2].lower()]
     if size < LEAST_MEMORY:
-        raise ValueError("should be at least 6Mi, which is the engine's limit")
+        is_bare = not match[2] and size >= LEAST_MEMORY // 1024**2
+        what = f"means {size} bytes; should be at least 6Mi, which is the engine's limit"
+        raise Misplaced(what, hint=f"write {match[1]}Mi" if is_bare else "leave it out for no limit")
+    if size > MOST_MEMORY:
+        raise ValueError("should be at most 64Ti")
     return size
+
+
+def parse_cpus(value: object) -> object:
+    """The number of CPUs. Raises: Misplaced for an amount in the words of Kubernetes."""
+    match = _THOUSANDTHS.fullmatch(value) if isinstance(value, str) else None
+    if match:
+        raise Misplaced("should be a number of CPUs, such as 0.5", hint=f"write {int(match[1]) / 1000:g}")
+    return value
+
+
+def doubt_cpus(cpus: float | None) -> str:
+    """A warning about an amount that is possible but unlikely; empty for none."""
+    if cpus is None or cpus <= _MANY_CPUS:
+        return ""
+    return f"is {cpus:g} CPUs, more than most hosts have; {cpus:g} thousandths of a CPU are {cpus / 1000:g}"
+
+
+def doubt_size(size: int | None) -> str:
+    """A warning about an amount that is possible but unlikely; empty for none."""
+    return "is more memory than most hosts have" if size is not None and size > _MUCH_MEMORY else ""
 
 
 def render_size(size: int) -> str:

@@ -263,6 +263,10 @@ class KubernetesConfig(TargetConfig):
             if workload.port is not None:
                 above = ("workloads", name)
                 yield PortKeys((*above, "port"), workload.port, (*above, "env"), workload.env)
+            elif [port.protocol for port in workload.ports] == ["tcp"]:
+                above, is_own = ("workloads", name), len(self.workloads) > 1
+                at = (*above, "ports", 0, "port")
+                yield PortKeys(at, workload.ports[0].port, (*above, "env"), workload.env, is_set=False, is_own=is_own)
 
     def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
         for name, workload in self.workloads.items():

@@ -1,17 +1,34 @@
 """The keys of the proxy of Docker hosts in deploy.yml."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
+from shipit.config.host_name import meant_host
 from shipit.config.part import Model
-from shipit.config.units import Duration, Misplaced, Port, matching
+from shipit.config.units import Duration, Misplaced, Port
 from shipit.targets.docker.proxy.route import DEFAULT_IMAGE, Ports
 from shipit.targets.engine.container_config import NotEmpty
 
 _DNS = "should be a host name in lower case, such as shop.example.com, without a port or wildcard"
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-HostName = Annotated[str, matching(rf"^{_LABEL}(\.{_LABEL}){{0,7}}$", _DNS)]
+_HOST = rf"^{_LABEL}(\.{_LABEL}){{0,7}}$"
+
+
+def _check_host(text: str) -> str:
+    """The name as written. Raises: Misplaced, with the name that was probably meant."""
+    if re.fullmatch(_HOST, text, re.ASCII):
+        return text
+    meant = meant_host(text)
+    raise Misplaced(_DNS, hint=f"write {meant}" if re.fullmatch(_HOST, meant) else "")
+
+
+HostName = Annotated[
+    str,
+    AfterValidator(_check_host),
+    WithJsonSchema({"type": "string", "pattern": _HOST, "errorMessage": _DNS}),
+]
 # One, or a list.
 HostNames = Annotated[
     tuple[HostName, ...],

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shipit.config.host_name import HostName
 from shipit.config.units import Duration, Port, Whole
 from shipit.targets.kubernetes.concise.blue_green import BlueGreenConfig
 from shipit.targets.kubernetes.concise.canary import CanaryConfig
@@ -20,7 +21,6 @@ from shipit.targets.kubernetes.concise.scale import ScaleConfig
 from shipit.targets.kubernetes.concise.schedule import Schedule, TimeZone
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.volumes import FileConfig, MountPath, VolumeConfig
-from shipit.targets.kubernetes.host import HostName
 
 Kind = Literal["deployment", "statefulset", "daemonset", "job", "cronjob", "pod"]
 

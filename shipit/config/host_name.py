@@ -1,4 +1,4 @@
-"""Host names of an Ingress. Pure.
+"""Host names that requests come in by. Pure.
 
 Source: Kubernetes API reference, networking.k8s.io/v1 IngressRule `host`; RFC 1123, section 2.1; RFC 5891.
 """
@@ -23,7 +23,7 @@ def check_host(text: str) -> str:
     """The name as written. Raises: Misplaced, with the name that was probably meant."""
     if _is_host(text):
         return text
-    meant = _meant(text)
+    meant = meant_host(text)
     hint = f"write {meant}" if meant else "such as shop.example.com, or *.example.com for every name below it"
     raise Misplaced(_wrong(text), hint=hint)
 
@@ -46,8 +46,8 @@ def _wrong(text: str) -> str:
     return "should be a host name: letters, digits and '-' in labels of at most 63, separated by single dots"
 
 
-def _meant(text: str) -> str:
-    """The host name in a URL, or the name as the DNS writes it; empty where there is none."""
+def meant_host(text: str) -> str:
+    """The host name in the text of a URL, or the name as the DNS writes it; empty where there is none."""
     inner = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text.strip())
     name = re.split(r"[/?#]", inner, maxsplit=1)[0].rpartition("@")[2].partition(":")[0].rstrip(".").lower()
     try:
