@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shipit.config.load import load_project
+from shipit.errors import ConfigErrors
 from shipit.targets.kinds import KindModels
 from tests.runs import environment
 
@@ -55,6 +56,37 @@ UNUSED = ["2:1 image: image shop is used by no target, so it is not built"]
 def test_an_image_that_no_target_uses(tmp_path: Path, targets: str, image: str, said: list[str]) -> None:
     (tmp_path / "m.yml").write_text(MANIFEST.replace("IMAGE", image))
     assert warnings(tmp_path, f"{HEAD}targets: {targets}\n") == said
+
+
+@pytest.mark.parametrize(
+    ("keys", "services", "said"),
+    [
+        ("", "{web: {image: nginx}, db: {image: 'postgres:16'}}", UNUSED),
+        ("", "{web: {image: nginx}, app: {image: 'user/shop:1'}}", []),
+        ("", "{shop: {image: nginx}}", UNUSED),
+        ("", "{shop: {}}", []),
+        ("", "{web: {build: .}}", []),
+        ("", "{web: {image: 'nginx:${TAG}'}}", []),
+        ("", "{web: {image: nginx, extends: {file: other.yaml, service: web}}}", []),
+        ("", "{web: {image: nginx}}\ninclude: [other.yaml]", []),
+        ("", "[", []),
+        ("", "{web: {image: 'a b'}}", []),
+        ("images: {web: shop}", "{web: {image: nginx}}", []),
+        ("file: none.yaml", "{web: {image: nginx}}", None),
+    ],
+)
+def test_an_image_that_no_service_of_a_compose_file_runs(
+    tmp_path: Path, keys: str, services: str, said: list[str] | None
+) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services: {services}\n")
+    text = f"{HEAD}targets: {{compose: {{{keys}}}}}\n"
+    if said is None:
+        with pytest.raises(ConfigErrors):
+            warnings(tmp_path, text)
+    else:
+        assert warnings(tmp_path, text) == said
+        (tmp_path / "compose.override.yaml").write_text("services: {web: {build: .}}\n")
+        assert warnings(tmp_path, text) == [], "Compose merges it"
 
 
 def test_what_only_a_release_command_or_another_environment_uses_is_used(tmp_path: Path) -> None:

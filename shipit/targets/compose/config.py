@@ -1,6 +1,6 @@
 """The configuration of a Compose target in deploy.yml."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -22,6 +22,13 @@ ServiceName = Annotated[str, matching(r"^[A-Za-z0-9._-]{1,128}$", _SERVICE)]
 _FILE = "should be the path of a file"
 FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+# Compose merges one of these over the file that it finds by itself.
+OVERRIDES = (
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yaml",
+    "docker-compose.override.yml",
+)
 
 
 def _one_or_list(schema: dict[str, Any]) -> None:
@@ -143,6 +150,17 @@ class ComposeConfig(TargetConfig):
             for index, name in enumerate(self.file)
             if not folder.file(name).is_file()
         ]
+
+    def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
+        """None: `problems_in` checks those of `images:`."""
+        return iter(())
+
+    def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
+        from shipit.targets.compose.named_images import named_images
+
+        usual = [*DEFAULT_FILES, *OVERRIDES]
+        files = self.file or tuple(name for name in usual if folder.file(name).is_file())
+        return named_images(folder, files, self.images, images) if files else frozenset(images)
 
     @property
     def rollouts(self) -> Mapping[str, Rollout]:

@@ -28,6 +28,8 @@ from shipit.targets.swarm.wanted import WantedService
 # Tries of a change when Swarm itself changes the service in between, as when an update ends.
 _ATTEMPTS = 10
 _RETRY_S, _REMOVAL_S = 0.2, 60.0
+# The most tasks that a message names.
+_MOST_TASKS = 5
 
 
 def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
@@ -174,7 +176,8 @@ def _send(service: str, body: dict[str, Any], image: str, known: str, setting: S
             raise setting.superseded(f"the service {service} changed while it was updated")
         sent = resolved(body, row, setting)
         if row is not None and mode_of(row["Spec"].map()) != mode_of(body):
-            _remove_and_wait(row["ID"].required(), setting)
+            grace_s = row["Spec"]["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"].whole() / 1e9
+            _remove_and_wait(row["ID"].required(), setting, grace_s)
             row = None
         if row is None:
             if setting.client.create_service(sent, setting.login(image)):
@@ -193,12 +196,24 @@ def _fingerprint(spec: Mapping[str, Any], networks: Mapping[str, str], setting: 
     return fingerprint_of(settings_of(spec, networks), setting.session.mark)
 
 
-def _remove_and_wait(service_id: str, setting: Setting) -> None:
-    """Swarm does not change the mode of a service: it is removed, and created when its tasks are gone."""
+def _remove_and_wait(service_id: str, setting: Setting, grace_s: float) -> None:
+    """Swarm does not change the mode of a service: it is removed, and created when its tasks are gone.
+
+    Raises: DeployFailed where they stay for longer than `grace_s`, in which they may end.
+    """
     setting.client.remove_service(service_id)
-    deadline = setting.session.deadline.within(_REMOVAL_S)
-    while setting.client.tasks([service_id]) and deadline.remaining_s():
+    deadline = setting.session.deadline.within(_REMOVAL_S + grace_s)
+    while tasks := setting.client.tasks([service_id]):
+        if not deadline.remaining_s():
+            what = f"the service was removed, and its tasks are not gone: {_listed(tasks)}"
+            hint = "deploy again; docker node ls shows a node that does not answer"
+            raise DeployFailed(what, where=setting.target, hint=hint)
         setting.session.clock.sleep(_RETRY_S)
+
+
+def _listed(tasks: Sequence[Field]) -> str:
+    more = f" and {len(tasks) - _MOST_TASKS} more" if len(tasks) > _MOST_TASKS else ""
+    return ", ".join(row["ID"].required()[:12] for row in tasks[:_MOST_TASKS]) + more
 
 
 def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.printable import counted
 from shipit.targets.engine.owner import Owner
@@ -21,6 +22,7 @@ from shipit.targets.swarm.spec import KEEPS, network_name
 # The label of a task's container, and how long removing one may take.
 _SERVICE_ID = "com.docker.swarm.service.id"
 _REMOVAL_S, _RETRY_S = 60.0, 0.3
+_MOST_NAMES = 5
 
 
 def read_stock(
@@ -44,17 +46,41 @@ def read_stock(
 
 def _rows(client: SwarmClient) -> list[Field]:
     """The containers of the engine, without those of services that are gone: Swarm is about to remove them."""
-    services = {"", *(row["ID"].required() for row in client.services())}
-    return [row for row in client.containers() if row["Labels"].texts().get(_SERVICE_ID, "") in services]
+    services = _services(client)
+    return [row for row in client.containers() if _service_of(row) in services]
+
+
+def _services(client: SwarmClient) -> frozenset[str]:
+    """The ids of the services that are there, and the empty one of a container that is of none."""
+    return frozenset(["", *(row["ID"].required() for row in client.services())])
+
+
+def _service_of(row: Field) -> str:
+    return row["Labels"].texts().get(_SERVICE_ID, "")
 
 
 def await_removed(client: SwarmClient, session: Session) -> None:
-    """Wait until the engine has removed the containers of services that are gone: it does so after their answer."""
-    deadline = session.deadline.within(_REMOVAL_S)
-    while deadline.remaining_s():
-        if len(_rows(client)) == len(client.containers()):
-            return
+    """Wait until the engine has removed the containers of services that are gone: it does so after their answer. Raises: RemoteError."""
+    deadline = None
+    while left := _left_of_services(client):
+        deadline = deadline or session.deadline.within(_REMOVAL_S + _grace_s(left, client))
+        if not deadline.remaining_s():
+            more = f" and {len(left) - _MOST_NAMES} more" if len(left) > _MOST_NAMES else ""
+            named = ", ".join(row["Id"].required()[:12] for row in left[:_MOST_NAMES])
+            what = f"containers of services that are gone are still there: {named}{more}"
+            raise RemoteError(what, where=client.host, hint="docker rm -f removes one; then run the command again")
         session.clock.sleep(_RETRY_S)
+
+
+def _left_of_services(client: SwarmClient) -> list[Field]:
+    services = _services(client)
+    return [row for row in client.containers() if _service_of(row) not in services]
+
+
+def _grace_s(rows: list[Field], client: SwarmClient) -> int:
+    """The longest time in which one of the containers may end."""
+    found = [client.container(row["Id"].required()) for row in rows]
+    return max((one["Config"]["StopTimeout"].whole() for one in found if one is not None), default=0)
 
 
 def drop_kept(name: str, client: SwarmClient, owner: Owner) -> None:
