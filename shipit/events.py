@@ -182,7 +182,8 @@ class Approved(NamedTuple):
 
 
 class TargetFinished(NamedTuple):
-    """The end of a target: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`, and of `prune`, `pruned`. `verdict` holds the cause.
+    """The end of a target: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`, and of `prune`, `pruned`. `left` was rolled back,
+    and stays so with `keep_rolled_back`. `verdict` holds the cause.
 
     Of `scale` and `restart` it is about the workloads that the command names, and not about others of the target.
     `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is True where what ran before
@@ -192,7 +193,7 @@ class TargetFinished(NamedTuple):
     """
 
     target: Name
-    state: Literal["healthy", "unchanged", "failed", "skipped", "removed", "pruned"]
+    state: Literal["healthy", "unchanged", "failed", "skipped", "removed", "pruned", "left"]
     elapsed_s: float
     verdict: Verdict
     images: tuple[PublishedImage, ...] = ()
@@ -286,7 +287,7 @@ class TargetEnd(NamedTuple):
 
     target: Name
     state: Literal[
-        "released", "changed", "unchanged", "removed", "pruned", "rolled_back", "down", "failed", "not_reached"
+        "released", "changed", "unchanged", "removed", "pruned", "left", "rolled_back", "down", "failed", "not_reached"
     ]
     version: Name = ""
     reason: FreeText = ""

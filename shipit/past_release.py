@@ -16,7 +16,7 @@ class PastRelease(NamedTuple):
     `by` is who made it. `changes` are the summaries of its steps. `gone` says why the place can't return to it.
     `returns_to` is the version that runs again since this one: a release that returned to it, or that failed and was
     rolled back to it; with `command` rollback, a failed one may not have reached it. `command` is that of the run.
-    `promoted_from` is the source of a promotion, as `Promotion.source` gives it.
+    `promoted_from` is the source of a promotion, as `Promotion.source` gives it, and `wanted` that of the target's plan.
     """
 
     version: Name
@@ -35,3 +35,4 @@ class PastRelease(NamedTuple):
     returns_to: Name = ""
     command: Name = ""
     promoted_from: FreeText = ""
+    wanted: Name = ""

@@ -17,7 +17,7 @@ class PastTarget(NamedTuple):
     `rolled_back_to` and `version` are those of TargetFinished, too. `is_current` is True where its release runs now, and
     `changes` are the summaries of its steps, as the place tells them. `elapsed_s` is how long it took; None where not known.
     `returns_to` is the version that a rollback by command was to return to; empty where somebody else changed the place
-    meanwhile.
+    meanwhile. `wanted` is that of its plan.
     """
 
     name: Name
@@ -32,6 +32,7 @@ class PastTarget(NamedTuple):
     changes: tuple[FreeText, ...] = ()
     elapsed_s: float | None = None
     returns_to: Name = ""
+    wanted: Name = ""
 
 
 class CommandStatistics(NamedTuple):

@@ -131,6 +131,9 @@ class Step:
     after_healthy: ClassVar[bool] = False
     # Fields that differ between two plans that do the same, such as a resourceVersion: a saved plan is compared without.
     unstable: ClassVar[frozenset[str]] = frozenset()
+    # Fields that say what is released, where they do not depend on what was there before; None where they do. Empty where
+    # the settings and images of the target say all of it.
+    releases: ClassVar[frozenset[str] | None] = None
 
     id: Name
     summary: FreeText
@@ -192,7 +195,8 @@ class TargetPlan(NamedTuple):
     """What one target needs: uploads first, then its own steps. Both empty means up to date.
 
     `notes` are what the plan says beside them: what it leaves alone, for example. `returns_to` is the version that a
-    rollback by command returns to; empty for other plans.
+    rollback by command returns to; empty for other plans. `wanted` is a keyed hash of what it would release, where
+    deploy.yml has `keep_rolled_back`.
     """
 
     target: Name
@@ -201,6 +205,7 @@ class TargetPlan(NamedTuple):
     steps: tuple[Step, ...] = ()
     notes: tuple[FreeText, ...] = ()
     returns_to: Name = ""
+    wanted: Name = ""
 
     @property
     def is_empty(self) -> bool:

@@ -171,6 +171,7 @@ def _project(written: Written, resolved: _Resolved, checked: _Checked, model: Pr
         keeps_state=model.state != "none",
         state=model.state if model.state and model.state != "none" else "",
         rolls_back_all=model.rollback == "all",
+        keeps_rolled_back=model.keep_rolled_back,
         groups=resolved.groups,
         max_parallel=model.max_parallel,
         approve=flags.approve,

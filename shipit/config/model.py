@@ -279,6 +279,11 @@ class ProjectFile(DotenvFiles):
         description="`all` rolls back every target that a deploy has changed when one of them fails, the last one first.",
         examples=["all"],
     )
+    keep_rolled_back: bool = Field(
+        False,
+        description="Whether a deploy leaves a target alone that was rolled back, until its images or settings change.",
+        examples=[True],
+    )
     include: tuple[str, ...] = Field(
         (), description="Files that this one is merged over; text is one file.", examples=["base.yml"]
     )

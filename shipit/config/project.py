@@ -27,7 +27,8 @@ class Project:
     files that it names; `warnings` are about its keys. `files` are itself and what it includes, `private_files` what it
     names that no image should hold. `keeps_state` is whether runs are kept in `.shipit`, and `state` the
     folder or URL where machines share them; empty where it is not given. Without `builds`, an image that would
-    be built is an error. With `rolls_back_all`, a target that fails takes the others with it. `groups`: name in the file ->
+    be built is an error. With `rolls_back_all`, a target that fails takes the others with it. With `keeps_rolled_back`,
+    an unchanged deploy leaves a target alone that was rolled back. `groups`: name in the file ->
     names of its targets, for targets with several places. `promoted`: image -> its reference in another environment, which
     is copied to the image's repository in place of a build.
     """
@@ -54,6 +55,7 @@ class Project:
     state: str = ""
     builds: bool = True
     rolls_back_all: bool = False
+    keeps_rolled_back: bool = False
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     max_parallel: int | None = None
     approve: ApproveConfig | None = None

@@ -43,7 +43,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
         elif isinstance(event, PlanMade):
             found = found._replace(changes=event.changes)
             targets |= {
-                own.target: PastTarget(own.target, own.place.identity, returns_to=own.returns_to)
+                own.target: PastTarget(own.target, own.place.identity, returns_to=own.returns_to, wanted=own.wanted)
                 for own in event.plan.targets
             }
         elif isinstance(event, StepStarted):
@@ -57,7 +57,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
             targets[event.target] = PastTarget(
                 event.target, own.place, event.state, event.reason, event.images, event.is_rolled_back,
                 event.rolled_back_to, event.version, elapsed_s=event.elapsed_s,
-                returns_to="" if event.verdict.superseded_by else own.returns_to,
+                returns_to="" if event.verdict.superseded_by else own.returns_to, wanted=own.wanted,
             )  # fmt: skip
         elif isinstance(event, RunFinished | RunFailed):
             summary = event.summary if isinstance(event, RunFinished) else event.message

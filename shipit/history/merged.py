@@ -73,6 +73,7 @@ def _completed(past: PastRelease, known: _Known | None) -> PastRelease:
         branch=past.branch or run.branch,
         images=past.images or (target.images if target.state else ()),
         reason=past.reason or (target.reason if state == "failed" else ""),
+        wanted=past.wanted or target.wanted,
         returns_to=past.returns_to or _returned_to(past, run, target),
     )
 

@@ -61,7 +61,7 @@ def _end(command: str, event: TargetFinished) -> TargetEnd:
             return TargetEnd(name, "released" if command in RELEASING else "changed", event.version)
         case "skipped":
             return TargetEnd(name, "not_reached", reason=event.reason)
-        case "unchanged" | "removed" | "pruned":
+        case "unchanged" | "removed" | "pruned" | "left":
             return TargetEnd(name, event.state, event.version)
         case _ if event.is_rolled_back:
             return TargetEnd(name, "rolled_back", event.rolled_back_to, event.reason)

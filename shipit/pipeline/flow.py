@@ -194,7 +194,8 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
     if failed:
         return Ending(1, f"{failed} of {total} targets failed", urls)
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
-    return Ending(0, f"{unchanged}{total} of {total} targets healthy", urls)
+    left = f", {len(preparation.left)} left as rolled back" if preparation.left else ""
+    return Ending(0, f"{unchanged}{total - len(preparation.left)} of {total} targets healthy{left}", urls)
 
 
 def _record_published(run: Run, preparation: Preparation) -> None:
@@ -312,6 +313,10 @@ def _one_target(
 ) -> None:
     started = run.clock.now()
     applied: dict[str, Facts] = {}
+    if reason := preparation.left.get(target.name):
+        progress.finish(target.name, "left")
+        run.emit(TargetFinished(target.name, "left", 0.0, Verdict(State.WAITING, reason)))
+        return
     blocker = progress.wait((name for name in target.config.needs if name in preparation.targets), run.clock)
     blocker = blocker or progress.start(target.name, run.clock)
     if blocker:
@@ -326,7 +331,7 @@ def _one_target(
             hooks.before_target(own)
         if own.steps:
             release, observed = preparation.releases[target.name], preparation.observed[target.name]
-            record = begin_record(run, target, release, observed, own.steps)
+            record = begin_record(run, target, release, observed, own.steps, wanted=own.wanted)
         verdict, version = _release(run, preparation, target, progress, applied)
         ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
         # A hook may be killed: what was verified is known before it begins.

@@ -14,7 +14,7 @@ from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.hook_text import hook_lines
 from shipit.pipeline.telling import tell_warnings
-from shipit.release import ImageUse, Plan, Release, Status, TagMove, TargetPlan, Upload
+from shipit.release import ImageUse, Plan, Release, Status, Step, TagMove, TargetPlan, Upload
 from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, previews, reissues
 from shipit.threads import Workers, result_of
 
@@ -30,7 +30,8 @@ T = TypeVar("T")
 class Preparation(NamedTuple):
     """The observed places, the releases that targets should run, and the plan; by target name in the order they run.
 
-    `looked_s` is when each target was observed, on the run's clock.
+    `looked_s` is when each target was observed, on the run's clock. `left` are the targets that were rolled back and stay so
+    -> why.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class Preparation(NamedTuple):
     releases: Mapping[str, Release]
     uses: Mapping[ImageUse, Prepared]
     looked_s: Mapping[str, float] = {}
+    left: Mapping[str, str] = {}
 
 
 def prepare(run: Run, *, is_push: bool = False, is_deploy: bool = False) -> Preparation:
@@ -212,7 +214,8 @@ def _plan(
             said_too += _approval_notes(run, target)
             said_too += tuple(hook_lines(target.config.hooks, _acting(run)))
             said_too += _check_notes(target) if target.config.check else ()
-        plans.append(TargetPlan(name, target.place, uploads, steps, said_too))
+        wanted = _wanted(run, target, releases[name], steps) if run.project.keeps_rolled_back else ""
+        plans.append(TargetPlan(name, target.place, uploads, steps, said_too, wanted=wanted))
     plans = _with_canary(plans, run.project.max_parallel)
     images = {item.use.image: planned_image(run.project, item.use, item.built) for item in prepared.values()}
     tags = [
@@ -223,6 +226,24 @@ def _plan(
     ]
     app, environment = run.project.app, run.project.environment
     return Plan(app, environment, tuple(images.values()), tuple(plans), tuple(dict.fromkeys(tags)))
+
+
+def _wanted(run: Run, target: Target, release: Release, steps: Sequence[Step]) -> str:
+    """A keyed hash of what a deploy would release at a target: its settings, its images and its steps; empty without steps."""
+    if not steps:
+        return ""
+    images = [str(image.config_digest) for image in release.images]
+    done = [_released(step) for step in steps]
+    settings = target.config.model_dump(mode="json")
+    return run.mark(target, [settings, run.marks(target), images, list(filter(None, done))])
+
+
+def _released(step: Step) -> Mapping[str, Any]:
+    """The fields of a step that say what it releases, as JSON; all of them where its kind does not say which."""
+    from shipit.pipeline.moved import compared_step
+
+    fields, names = compared_step(step), type(step).releases
+    return fields if names is None else {name: value for name, value in fields.items() if name in names}
 
 
 def _with_canary(plans: Sequence[TargetPlan], most: int | None) -> list[TargetPlan]:

@@ -36,13 +36,19 @@ class Record(NamedTuple):
 
 
 def begin_record(
-    run: Run, target: Target, release: Release, observed: Any, steps: Sequence[Step], returns_to: str = ""
+    run: Run,
+    target: Target,
+    release: Release,
+    observed: Any,
+    steps: Sequence[Step],
+    returns_to: str = "",
+    wanted: str = "",
 ) -> Record | None:
-    """Record that a release begins; None where the kind keeps no records. A failure is only a warning."""
+    """Record that a release begins; None where the kind keeps no records. A failure is only a warning. `wanted` is that of the plan."""
     if not records_releases(target):
         return None
     images = tuple(published(image) for image in release.images)
-    past = _past(run, images, tuple(step.summary for step in steps), returns_to)
+    past = _past(run, images, tuple(step.summary for step in steps), returns_to)._replace(wanted=wanted)
     record = Record(target, release, observed, past, run.clock.now())
     return record._replace(is_written=_write(run, record, past, "before its first change"))
 

@@ -9,7 +9,7 @@ from shipit.errors import UsageError
 from shipit.past_run import PastRun
 from shipit.pipeline.endings import RELEASING
 
-_DONE = ("healthy", "unchanged")
+_DONE = ("healthy", "unchanged", "left")
 _NOTHING = "there is nothing to retry"
 
 

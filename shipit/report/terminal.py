@@ -41,6 +41,7 @@ _STYLES = {
     "unchanged": "bold green",
     "removed": "bold green",
     "pruned": "bold green",
+    "left": "yellow",
     "failed": "bold red",
     "skipped": "yellow",
 }

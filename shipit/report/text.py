@@ -43,6 +43,7 @@ SIGNS = {
     "skipped": "skipped",
     "removed": "removed",
     "pruned": "pruned",
+    "left": "left",
 }
 
 

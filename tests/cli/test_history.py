@@ -194,7 +194,7 @@ def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, 
     # Times of releases have seconds only: one in the second in which the deploy begins would be a part of it.
     heroku.apps["shop-prod"].releases[0]["created_at"] = "2026-01-31T12:00:00Z"
     shipit.write(
-        deploy__yml="app: shop\nimage: {build: .}\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
+        deploy__yml="app: shop\nimage: {build: .}\nkeep_rolled_back: true\ntargets: {heroku: {app: shop-prod, settle: 0s}}\n",
         Dockerfile=PYTHON_DOCKERFILE,
         app__py=SERVING_APP,
     )
@@ -226,6 +226,9 @@ def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, 
     back = shipit.run("rollback")
     assert back.returncode == 0, back.stdout + back.stderr
     assert "returns to v2 (run " in back.stderr and "1 of 1 targets rolled back and healthy" in back.stdout
+    same = shipit.run("deploy")
+    assert same.returncode == 0 and "0 of 1 targets healthy, 1 left as rolled back" in same.stdout, same.stdout
+    assert "is left alone: v3 (run " in same.stderr and "shipit rollback heroku --to v3 brings it back" in same.stderr
     nothing = shipit.run("rollback", "--to", "v1")
     assert nothing.returncode == 2 and "can't return to v1: Heroku can't roll back to it" in nothing.stderr
     undo = shipit.run("undo")

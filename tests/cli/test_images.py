@@ -214,6 +214,20 @@ def test_what_a_rollback_needs_stays(app: Shipit, registry: EmbeddedRegistry) ->
     assert back.returncode == 0, back.stdout + back.stderr
 
 
+def test_a_rolled_back_cluster_is_left_alone_until_a_setting_changes(app: Shipit) -> None:
+    text = (app.folder / "deploy.yml").read_text() + "keep_rolled_back: true\n"
+    app.write(deploy__yml=text)
+    commits(app, 1)
+    app.write(app__py=SERVING_APP + "# other\n")
+    assert app.run("deploy", "k8s").returncode == 0
+    back = app.run("rollback", "k8s", "--yes")
+    assert back.returncode == 0, back.stdout + back.stderr
+    same = app.run("deploy", "k8s")
+    assert same.returncode == 0 and "0 of 1 targets healthy, 1 left as rolled back" in same.stdout, same.stderr
+    app.write(deploy__yml=text.replace("port: 3000", "port: 3000, env: {A: b}"))
+    assert "1 of 1 targets healthy in" in app.run("deploy", "k8s").stdout
+
+
 def test_nothing_is_deleted_where_a_place_of_another_environment_can_not_be_read(
     app: Shipit, registry: EmbeddedRegistry
 ) -> None:

@@ -346,6 +346,49 @@ def test_the_plan_says_that_it_would_bring_back_what_was_rolled_back(bench: Benc
     assert made.plan.targets[0].notes == ()
 
 
+def test_a_rolled_back_target_stays_so_until_something_changes_where_the_file_says_so(bench: Bench) -> None:
+    bench.text += "keep_rolled_back: true\n"
+    place, other = bench.add("one"), bench.add("two")
+    first = release(bench, "first")
+    second = release(bench, "second")
+    version = place.records[-1]["past"]["version"]
+    alone = bench.run()
+    alone.targets = alone.targets[:1]
+    assert rollback(alone) == 0
+    assert deploy(bench.run()) == 0
+    assert (place.images["app"], other.images["app"]) == (first["one"], second["two"])
+    assert bench.verdicts() == {"one": "left", "two": "unchanged"}
+    [made] = [event for event in bench.events if isinstance(event, PlanMade)]
+    [own, _] = made.plan.targets
+    assert made.changes == 0 and own.notes == (
+        f"is left alone: {version} (2023-11-14 22:30 UTC, healthy) was rolled back, and nothing changed since; "
+        f"shipit rollback one --to {version} brings it back",
+    )
+    [end] = [event for event in bench.events if isinstance(event, RunFinished)]
+    assert end.summary == "nothing changed, 1 of 2 targets healthy, 1 left as rolled back"
+    # Another setting, with the same image.
+    bench.text += "env: {MODE: other}\n"
+    assert deploy(bench.run()) == 0
+    assert place.images["app"] == second["one"] and bench.verdicts()["one"] == "healthy"
+
+
+def test_a_release_that_failed_and_was_rolled_back_is_not_tried_again_where_the_file_says_so(bench: Bench) -> None:
+    bench.text += "keep_rolled_back: true\n"
+    place = bench.add("one", on_failure="rollback")
+    good = release(bench, "good")
+    tags = dict(bench.registry.tags)
+    (bench.folder / "hello.txt").write_text("bad")
+    place.fails = "judge"
+    run = bench.run()
+    heal_at_rollback(run, place)
+    assert deploy(run) == 1 and finished(bench).is_rolled_back
+    assert deploy(bench.run()) == 0
+    assert (finished(bench).state, {"one": place.images["app"]}) == ("left", good)
+    assert dict(bench.registry.tags) == tags, "latest names what runs"
+    mended = release(bench, "mended")
+    assert (finished(bench).state, {"one": place.images["app"]}) == ("healthy", mended)
+
+
 def test_the_end_of_a_run_says_what_was_not_reached_and_the_next_command(bench: Bench) -> None:
     bench.add("base")
     bench.add("top", needs=["base"])

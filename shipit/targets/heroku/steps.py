@@ -18,6 +18,8 @@ class AppStep(Step):
     Only its subclasses are created: a class without methods of its own costs less to import.
     """
 
+    releases: ClassVar[frozenset[str] | None] = frozenset()
+
     app: str
 
 

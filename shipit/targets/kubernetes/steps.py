@@ -36,6 +36,7 @@ class ObjectStep(Step):
     become shipit's first. `changes` are the fields that change, of an object that was there; `detail` has them as text.
     """
 
+    releases: ClassVar[frozenset[str] | None] = frozenset({"manifest"})
     # It changes with the status, too. What applying changes is in `known` and `detail`.
     unstable: ClassVar[frozenset[str]] = frozenset({"version"})
 
@@ -107,6 +108,7 @@ class RunReleaseJob(Step):
     """
 
     type: ClassVar[str] = "kubernetes.release_job"
+    releases: ClassVar[frozenset[str] | None] = frozenset({"manifest"})
 
     manifest: Mapping[str, FreeJson]
     failed: str = ""
@@ -118,6 +120,7 @@ class DeleteObject(Step):
     """Deletes the object of a uid. `manifest` has apiVersion, kind and name only."""
 
     type: ClassVar[str] = "kubernetes.delete"
+    releases: ClassVar[frozenset[str] | None] = frozenset({"manifest"})
 
     manifest: Mapping[str, FreeJson]
     uid: str
