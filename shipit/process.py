@@ -109,6 +109,7 @@ def run_program(
     *,
     variables: Mapping[str, str],
     timeout_s: float,
+    silent_s: float = float("inf"),
     folder: Path | None = None,
     given: bytes = b"",
     clock: Clock | None = None,
@@ -118,14 +119,14 @@ def run_program(
     """Run a program until it exits, without a shell and without a terminal. `given` is its standard input.
 
     With `on_output`, stdout and stderr are passed to it as they come; they are not kept, and their size is not limited.
-    Raises: ProgramFailed when it can't be run, prints more than `max_bytes`, or exceeds `timeout_s`; Interrupted when
-    `clock` is cancelled, which also measures the time. In every case all processes of its session are killed.
+    Raises: ProgramFailed when it can't be run, prints more than `max_bytes`, exceeds `timeout_s`, or prints nothing for `silent_s`;
+    Interrupted when `clock` is cancelled, which also measures the time. In every case all processes of its session are killed.
     """
     with started_program(command, variables=variables, folder=folder, is_merged=on_output is not None) as process:
         kept = bytearray()
         streams = _Streams(process, given, on_output or _keeping(kept, command[0], max_bytes))
         try:
-            code = _follow(process, streams, command[0], timeout_s, clock or Clock())
+            code = _follow(process, streams, command[0], timeout_s, silent_s, clock or Clock())
         finally:
             streams.close()
         return Finished(code, bytes(kept), streams.errors)
@@ -291,20 +292,27 @@ def _keeping(kept: bytearray, program: str, max_bytes: int) -> Callable[[bytes],
     return keep
 
 
-def _follow(process: subprocess.Popen[bytes], streams: _Streams, program: str, timeout_s: float, clock: Clock) -> int:
+def _follow(
+    process: subprocess.Popen[bytes], streams: _Streams, program: str, timeout_s: float, silent_s: float, clock: Clock
+) -> int:
     """Serve the pipes until the program is done; its exit code."""
-    deadline_s = clock.now() + timeout_s
+    heard_s = clock.now()
+    deadline_s = heard_s + timeout_s
     quiet_since_s: float | None = None
     while process.poll() is None or streams.is_open:
         clock.check()
         now_s = clock.now()
         if now_s >= deadline_s:
             raise ProgramFailed(program, f"did not end within {timeout_s:g} s", streams.errors)
+        if now_s >= heard_s + silent_s:
+            raise ProgramFailed(program, f"printed nothing for {silent_s:g} s", streams.errors)
         tick_s = min(_TICK_S, deadline_s - now_s)
         if not streams.is_open:
             _pause(process, tick_s)
             continue
-        if streams.move(tick_s) or process.poll() is None:
+        has_read = streams.move(tick_s)
+        heard_s = clock.now() if has_read else heard_s
+        if has_read or process.poll() is None:
             quiet_since_s = None
             continue
         # The program has exited, and one of its children may hold its output open.

@@ -14,9 +14,17 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from shipit.clock import Deadline
 from shipit.docker.address import EngineAddress
+from shipit.docker.answer import (
+    LARGEST_ANSWER,
+    bounded_chunks,
+    chunks_until,
+    limit_until,
+    message_of,
+    root_cause,
+    translated_errors,
+)
 from shipit.docker.buildx import buildx_version, chosen_builder
 from shipit.docker.engine_image import EngineImage, parse_image
-from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
 from shipit.docker.tunnel import Tunnel
 from shipit.docker.version import EngineVersion, parse_version
@@ -30,12 +38,12 @@ if TYPE_CHECKING:
     from shipit.docker.dial import ByteStream
 
 _BLOCK = 1024 * 1024
-_PIECE = 64 * 1024
 _CONNECT_TIMEOUT_S = 10
-# A list of 10,000 images has about 10 MiB.
-LARGEST_ANSWER = 64 * 1024 * 1024
-# A step of a build may be silent for long, and an engine that writes an image to its disk before it sends it.
-_SILENT_BUILD_S, _SILENT_SAVE_S = 3600.0, 600.0
+# Connections that are kept, one for each of the steps that are applied at once.
+_CONNECTIONS = 16
+# Seconds without an answer to a question about an image. A build, a pull and an export may be silent for long: an engine may write
+# a whole image to its disk before it sends it.
+_ANSWER_S, SILENT_S = 60.0, 3600.0
 _LONGEST_OUTPUT = 1024 * 1024 * 1024
 
 
@@ -45,16 +53,6 @@ class WholeAnswer(NamedTuple):
     status_code: int
     headers: Mapping[str, str]
     content: bytes
-
-
-def bounded_chunks(answer: Any, most_bytes: int) -> Iterator[bytes]:
-    """The chunks of a streamed answer. Raises: BuildError for one that is longer."""
-    left = most_bytes
-    for chunk in answer.iter_content(_PIECE):
-        left -= len(chunk)
-        if left < 0:
-            raise BuildError(f"the engine's answer is longer than {most_bytes} bytes")
-        yield chunk
 
 
 class Engine:
@@ -107,7 +105,9 @@ class Engine:
                 host = self._tunnel.address
             self._reached = host
             tls: Any = _tls_config(self.address.tls) if self.address.tls else False
-            api: Any = docker.APIClient(base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls)
+            api: Any = docker.APIClient(
+                base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls, max_pool_size=_CONNECTIONS
+            )
             api.trust_env = False
             _share_connections(api)
             answer = api._get(api._url("/version", versioned_api=False))
@@ -120,7 +120,7 @@ class Engine:
             self.unreachable_reason = error.what
             return None
         except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-            self.unreachable_reason = (self._tunnel.last_error if self._tunnel else "") or _root_cause(error)
+            self.unreachable_reason = (self._tunnel.last_error if self._tunnel else "") or root_cause(error)
             return None
         return api
 
@@ -134,7 +134,7 @@ class Engine:
                 probe.connect(host.removeprefix("unix://"))
             except (OSError, ValueError) as error:
                 self.is_denied = isinstance(error, PermissionError)
-                self.unreachable_reason = _root_cause(error).lower()
+                self.unreachable_reason = root_cause(error).lower()
                 return False
         return True
 
@@ -181,7 +181,7 @@ class Engine:
         parameters: Mapping[str, str],
         body: IO[bytes],
         where: str,
-        silent_s: float = _SILENT_BUILD_S,
+        silent_s: float = SILENT_S,
         most_bytes: int = _LONGEST_OUTPUT,
     ) -> Iterator[Mapping[str, Any]]:
         """The JSON rows of the answer to POST /build; errors inside of a row are left to the caller.
@@ -192,7 +192,7 @@ class Engine:
         more = {"params": dict(parameters), "data": body, "headers": {"Content-Type": "application/x-tar"}}
         with self.streamed("POST", "/build", silent_s, **more) as answer:
             if answer.status_code != 200:
-                raise BuildError(f"the engine refused to build: {_message(answer)}", where=where)
+                raise BuildError(f"the engine refused to build: {message_of(answer)}", where=where)
             yield from json_rows(bounded_chunks(answer, most_bytes))
 
     def call(
@@ -231,44 +231,66 @@ class Engine:
         try:
             connection = dial(self._reached, self.address.tls, timeout_s)
         except OSError as error:
-            what = f"lost the connection to the engine: {_root_cause(error)}"
+            what = f"lost the connection to the engine: {root_cause(error)}"
             raise RemoteError(what, where=where, retryable=True) from None
         return upgrade(connection, f"/v{self._version.api}{path}", query, body, where)
 
     def inspect(self, name: str) -> EngineImage | None:
         """The engine's image of that name; None when it has none, or when its answer is invalid. Raises: BuildError."""
-        import docker
-
-        with self._translated_errors():
-            try:
-                answer = self._api.inspect_image(name)
-            except docker.errors.ImageNotFound:
+        with self.streamed("GET", f"/images/{name}/json", _ANSWER_S) as answer:
+            if answer.status_code == 404:
                 return None
-        return parse_image(answer)
+            self._check(answer, 200)
+            content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
+        try:
+            return parse_image(parse_json(content))
+        except ValueError:
+            return None
 
     def pull(
-        self, ref: ImageRef, platform: str, login: tuple[str, str, str] | None, deadline: Deadline | None = None
+        self,
+        ref: ImageRef,
+        platform: str,
+        login: tuple[str, str, str] | None,
+        deadline: Deadline | None = None,
+        silent_s: float = SILENT_S,
     ) -> None:
         """Make the engine pull an image. `login` is user, password and identity token; None means anonymous.
 
-        Raises: BuildError with the engine's message; DeadlinePassed and Interrupted where there is a deadline.
+        Raises: BuildError with the engine's message, and when it sends nothing for `silent_s`; DeadlinePassed and Interrupted
+        where there is a deadline.
         """
         headers = {"X-Registry-Auth": auth_header(ref.registry, login)} if login else {}
         parameters = {"fromImage": ref.name, "tag": ref.digest or ref.tag or "latest", "platform": platform}
-        left_s = deadline.remaining_s() if deadline else float("inf")
-        limit_s = max(1.0, left_s) if left_s < float("inf") else None
-        with self.streamed("POST", "/images/create", limit_s, params=parameters, headers=headers) as answer:
-            if answer.status_code != 200:
-                raise BuildError(f"the engine can't pull {ref}: {_message(answer)}")
-            for row in json_rows(answer.iter_content(_PIECE)):
-                if deadline:
-                    deadline.check(f"the engine to pull {ref}")
-                if error := row.get("error"):
-                    raise BuildError(f"the engine can't pull {ref}: {error}")
+        limit_s = limit_until(deadline, silent_s) if deadline else silent_s
+        waiting_for = f"the engine to pull {ref}"
+        try:
+            with self.streamed("POST", "/images/create", limit_s, params=parameters, headers=headers) as answer:
+                if answer.status_code != 200:
+                    raise BuildError(f"the engine can't pull {ref}: {message_of(answer)}")
+                chunks = bounded_chunks(answer, _LONGEST_OUTPUT)
+                for row in json_rows(
+                    chunks_until(deadline, chunks, answer, silent_s, waiting_for) if deadline else chunks
+                ):
+                    if error := row.get("error"):
+                        raise BuildError(f"the engine can't pull {ref}: {error}")
+        except BuildError:
+            # A read that timed out may have done so for the deadline.
+            if deadline:
+                deadline.check(waiting_for)
+            raise
 
     def tag(self, name: str, repository: str, tag: str) -> None:
-        with self._translated_errors():
-            self._api.tag(name, repository, tag, force=True)
+        """Give an image another name. Raises: BuildError."""
+        names = {"repo": repository, "tag": tag}
+        with self.streamed("POST", f"/images/{name}/tag", _ANSWER_S, params=names) as answer:
+            self._check(answer, 201)
+
+    def _check(self, answer: Any, status: int) -> None:
+        """Raises: BuildError for an answer with another status."""
+        if answer.status_code != status:
+            what = f"the engine answered with status {answer.status_code}: {message_of(answer)}"
+            raise BuildError(what, where=str(self.address))
 
     @contextmanager
     def streamed(self, method: str, path: str, timeout_s: float | None, **more: Any) -> Iterator[Any]:
@@ -277,42 +299,21 @@ class Engine:
         `timeout_s` is for each read and write, not for the whole; None for no limit. Characters of `path` that a URL can't
         have are escaped. Raises: BuildError when the connection is lost.
         """
-        with self._translated_errors():
+        with translated_errors(str(self.address), timeout_s):
             # requests has one limit for connecting and for writing.
             connect_s = timeout_s if "data" in more or timeout_s is None else min(timeout_s, _CONNECT_TIMEOUT_S)
             url, limits = self._api._url("{0}", path), (connect_s, timeout_s)
             with self._api.request(method, url, timeout=limits, stream=True, allow_redirects=False, **more) as answer:
                 yield answer
 
-    def save(self, name: str, silent_s: float = _SILENT_SAVE_S) -> Iterator[bytes]:
+    def save(self, name: str, silent_s: float = SILENT_S) -> Iterator[bytes]:
         """The bytes of an image as `docker save` writes it, in chunks, as many as the engine sends.
 
         Raises: BuildError, also when it sends nothing for `silent_s`.
         """
         with self.streamed("GET", f"/images/{name}/get", silent_s) as answer:
-            if answer.status_code != 200:
-                what = f"the engine answered with status {answer.status_code}: {_message(answer)}"
-                raise BuildError(what, where=str(self.address))
+            self._check(answer, 200)
             yield from answer.iter_content(_BLOCK)
-
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        import docker
-        import requests
-        import urllib3
-
-        try:
-            yield
-        except docker.errors.APIError as error:
-            what = f"the engine answered with status {error.status_code}: {error.explanation}"
-            raise BuildError(what, where=str(self.address)) from None
-        except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise BuildError(
-                f"lost the connection to the engine: {_root_cause(error)}",
-                where=str(self.address),
-                hint="check that the engine is still running",
-                retryable=True,
-            ) from None
 
 
 def _share_connections(api: Any) -> None:
@@ -339,17 +340,3 @@ def auth_header(host: str, login: tuple[str, str, str]) -> str:
         else {"username": username, "password": password, "serveraddress": host}
     )
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
-
-
-def _message(answer: Any) -> str:
-    return error_message(b"".join(bounded_chunks(answer, LARGEST_ANSWER)), answer.status_code)
-
-
-def _root_cause(error: BaseException) -> str:
-    """The message of the innermost error in a chain: that of the operating system, of TLS or of the engine."""
-    cause = error
-    while (nested := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)) is not None:
-        cause = nested
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
-    return str(cause) or type(cause).__name__

@@ -10,7 +10,8 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from shipit.clock import Clock
-from shipit.docker.client import LARGEST_ANSWER, Engine
+from shipit.docker.answer import LARGEST_ANSWER
+from shipit.docker.client import Engine
 from shipit.docker.error_message import error_message
 from shipit.errors import BuildError, RemoteError
 from shipit.http.fields import Field

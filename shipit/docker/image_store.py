@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from shipit.clock import Deadline
 from shipit.digest import Digest
-from shipit.docker.client import LARGEST_ANSWER, Engine, bounded_chunks
+from shipit.docker.answer import LARGEST_ANSWER, bounded_chunks
+from shipit.docker.client import Engine
 from shipit.docker.engine_image import EngineImage, parse_image
 from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows

@@ -23,7 +23,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     """Answers `METHOD /path`, without the API version, with a status and a body; everything else with 404.
 
     `keeps_connections`: a client may send more than one request on a connection. `connections` are those with a request.
-    `is_silent`: answers end one byte early, and the connection stays open.
+    `is_silent`: answers have no end, and the connection stays open. `together`: as many requests are answered at the same time.
     """
 
     daemon_threads = True
@@ -33,6 +33,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.is_stopped = self.keeps_connections = self.is_silent = False
         self.is_over = threading.Event()
+        self.together: threading.Barrier | None = None
         self.connections: set[Handler] = set()
         super().__init__(str(path), Handler)
 
@@ -52,13 +53,19 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = self.server.is_stopped or not self.server.keeps_connections
         if self.server.is_stopped:
             return
+        if self.server.together:
+            self.server.together.wait(60)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
         key = f"{self.command} {path.removeprefix('/v1.41')}"
         status, body = self.server.answers.get(key, (404, b'{"message": "No such image"}'))
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body) + self.server.is_silent))
+        if self.server.is_silent:
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"%x\r\n%s\r\n" % (len(body), body)
+        else:
+            self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()

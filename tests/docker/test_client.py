@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -17,7 +18,8 @@ import pytest
 from shipit.clock import Clock, Deadline
 from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
-from shipit.docker.client import Engine, bounded_chunks
+from shipit.docker.answer import LARGEST_ANSWER, bounded_chunks
+from shipit.docker.client import Engine
 from shipit.docker.engine_image import EngineImage
 from shipit.errors import BuildError, DeadlinePassed, RemoteError
 from shipit.platforms import normal_platform
@@ -25,6 +27,7 @@ from shipit.reference import parse_reference
 from tests.docker.answering_engine import VERSION, Server
 
 ID = Digest.of(b"config")
+REF = parse_reference("ghcr.io/team/app:1")
 
 
 @pytest.fixture
@@ -133,7 +136,7 @@ def test_an_error_of_the_engine_is_shown_with_its_message(server: Server, engine
     assert caught.value.what == "the engine answered with status 500: database is locked"
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"Id": 1}', b'{"Id": "sha256:../x"}', b"null"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"Id": 1}', b'{"Id": "sha256:../x"}', b"null"])
 def test_an_invalid_answer_is_not_an_image(server: Server, engine: Engine, body: bytes) -> None:
     server.answers["GET /images/app/json"] = (200, body)
     assert engine.inspect("app") is None
@@ -161,16 +164,18 @@ def test_a_refused_build_is_an_error(server: Server, engine: Engine, body: bytes
     [
         ("POST /build", lambda engine: engine.build({}, BytesIO(b"tar"), "Dockerfile", 0.1)),
         ("GET /images/app/get", lambda engine: engine.save("app", 0.1)),
+        ("POST /images/create", lambda engine: iter([engine.pull(REF, "linux/arm64", None, silent_s=0.1)])),
     ],
-    ids=["build", "save"],
+    ids=["build", "save", "pull"],
 )
 def test_an_engine_that_falls_silent_is_an_error(
     server: Server, engine: Engine, path: str, call: Callable[[Engine], Iterator[object]]
 ) -> None:
     server.answers[path] = (200, b'{"stream": "a"}\n')
     server.is_silent = True
-    with pytest.raises(BuildError, match="lost the connection to the engine: timed out") as caught:
+    with pytest.raises(BuildError, match=r"the engine sent nothing for 0\.1 s") as caught:
         list(call(engine))
+    assert caught.value.hint == "look in its log whether it is busy or hangs"
     assert caught.value.where == f"unix://{server.server_address!s} (DOCKER_HOST)" and caught.value.retryable
 
 
@@ -198,7 +203,7 @@ def test_a_pull_sends_credentials(
     server: Server, engine: Engine, login: tuple[str, str, str] | None, header: dict[str, str] | None
 ) -> None:
     server.answers["POST /images/create"] = (200, b'{"status": "done"}\n')
-    engine.pull(parse_reference("ghcr.io/team/app:1"), "linux/arm64", login)
+    engine.pull(REF, "linux/arm64", login)
     path, headers = server.requests[-1]
     assert "fromImage=ghcr.io%2Fteam%2Fapp&tag=1" in path
     sent = headers.get("X-Registry-Auth")
@@ -208,14 +213,48 @@ def test_a_pull_sends_credentials(
 def test_a_pull_ends_with_its_deadline(server: Server, engine: Engine) -> None:
     server.answers["POST /images/create"] = (200, b'{"status": "waiting"}\n')
     with pytest.raises(DeadlinePassed, match="the engine to pull ghcr"):
-        engine.pull(parse_reference("ghcr.io/team/app:1"), "linux/arm64", None, Deadline(Clock(), 0.0))
+        engine.pull(REF, "linux/arm64", None, Deadline(Clock(), 0.0))
+
+
+class ListedClock(Clock):
+    """A clock that shows listed times, and the last one from then on."""
+
+    def __init__(self, *times: float) -> None:
+        super().__init__()
+        self.times = list(times)
+
+    def now(self) -> float:
+        return self.times.pop(0) if len(self.times) > 1 else self.times[0]
+
+
+def test_a_pull_that_falls_silent_midway_ends_with_its_deadline(server: Server, engine: Engine) -> None:
+    server.answers["POST /images/create"] = (200, b'{"status": "waiting"}\n')
+    server.is_silent = True
+    # The request is sent 60 s before the deadline, and the first row comes just before it.
+    with pytest.raises(DeadlinePassed, match="the engine to pull ghcr"):
+        engine.pull(REF, "linux/arm64", None, Deadline(ListedClock(0.0, 59.9, 59.9, 61.0), 60.0))
+
+
+@pytest.mark.parametrize("path", ["GET /images/app/json", "POST /images/app/tag"])
+def test_an_endless_answer_about_an_image_is_an_error(server: Server, engine: Engine, path: str) -> None:
+    server.answers[path] = (500, b" " * (LARGEST_ANSWER + 1))
+    with pytest.raises(BuildError, match="the engine's answer is longer than"):
+        engine.inspect("app") if path.startswith("GET") else engine.tag("app", "team/app", "1")
+
+
+def test_an_image_gets_another_name(server: Server, engine: Engine) -> None:
+    server.answers["POST /images/team/app:1/tag"] = (201, b"")
+    engine.tag("team/app:1", "team/other", "2")
+    assert server.requests[-1][0] == "POST /v1.41/images/team/app:1/tag?repo=team%2Fother&tag=2"
+    with pytest.raises(BuildError, match="status 404: No such image"):
+        engine.tag("gone", "team/other", "2")
 
 
 @pytest.mark.parametrize("answer", [(200, b'{"error": "denied"}\n'), (404, b'{"message": "denied"}')])
 def test_a_failed_pull_is_an_error(server: Server, engine: Engine, answer: tuple[int, bytes]) -> None:
     server.answers["POST /images/create"] = answer
     with pytest.raises(BuildError, match=re.escape("the engine can't pull ghcr.io/team/app:1: denied")):
-        engine.pull(parse_reference("ghcr.io/team/app:1"), "linux/arm64", None)
+        engine.pull(REF, "linux/arm64", None)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +319,14 @@ def test_requests_at_the_same_time_get_their_own_answers(server: Server, keeping
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda path: keeping.call("GET", path).content, paths))
     assert [json.loads(answer) for answer in answers] == paths and len(server.connections) <= 8
+
+
+def test_the_connections_of_sixteen_requests_at_the_same_time_are_kept(server: Server, keeping: Engine) -> None:
+    server.together = threading.Barrier(16)
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(2):
+            list(threads.map(lambda number: keeping.call("GET", f"/containers/{number}/json"), range(16)))
+    assert len(server.connections) == 16
 
 
 def test_a_request_after_the_engine_closed_the_connection_is_sent_once_on_a_new_one(

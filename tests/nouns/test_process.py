@@ -132,6 +132,13 @@ def test_what_is_handed_on_as_it_comes_is_not_kept() -> None:
     assert b"".join(seen).startswith(b"out\nerr\n") and sum(map(len, seen)) == 3_000_008
 
 
+def test_one_that_prints_nothing_any_more_is_ended(mark: str) -> None:
+    seen: list[bytes] = []
+    with pytest.raises(ProgramFailed, match=r"printed nothing for 0\.5 s"):
+        shell(f"echo begun; sleep {mark}", silent_s=0.5, on_output=seen.append)
+    assert none_left(mark) and b"".join(seen) in (b"begun\n", b"")
+
+
 def test_it_has_no_terminal_to_ask_at() -> None:
     done = shell("if (exec < /dev/tty); then echo asked; else echo none; fi 2>/dev/null")
     assert done.output == b"none\n"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from shipit.docker.client import Engine
+from shipit.docker.client import SILENT_S, Engine
 from shipit.errors import BuildError
 from shipit.events import Emit, Log
 from shipit.image.dockerfile.parse import Dockerfile
@@ -113,8 +113,10 @@ def _run(command: list[str], variables: Mapping[str, str], progress: Progress) -
 
     lines = OutputLines(take)
     try:
-        done = run_program(command, variables=variables, timeout_s=float("inf"), on_output=lines.take)
+        done = run_program(
+            command, variables=variables, timeout_s=float("inf"), silent_s=SILENT_S, on_output=lines.take
+        )
     except ProgramFailed as error:
-        raise BuildError(f"docker {error.reason}", hint="is it on the PATH?") from None
+        raise BuildError(f"docker {error.reason}", hint="is it on the PATH?" if error.is_missing else "") from None
     lines.flush()
     return done.code, last[0]

@@ -1,0 +1,79 @@
+"""What an engine answers: read within bounds of size and time, and the errors of a connection as BuildErrors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from shipit.clock import Deadline
+from shipit.docker.error_message import error_message
+from shipit.errors import BuildError
+
+_PIECE = 64 * 1024
+# A list of 10,000 images has about 10 MiB.
+LARGEST_ANSWER = 64 * 1024 * 1024
+_IS_RUNNING, _IS_BUSY = "check that the engine is still running", "look in its log whether it is busy or hangs"
+
+
+def bounded_chunks(answer: Any, most_bytes: int) -> Iterator[bytes]:
+    """The chunks of a streamed answer. Raises: BuildError for one that is longer."""
+    left = most_bytes
+    for chunk in answer.iter_content(_PIECE):
+        left -= len(chunk)
+        if left < 0:
+            raise BuildError(f"the engine's answer is longer than {most_bytes} bytes")
+        yield chunk
+
+
+def limit_until(deadline: Deadline, most_s: float) -> float:
+    """The time limit of a read that begins now."""
+    return min(most_s, max(0.1, deadline.remaining_s()))
+
+
+def chunks_until(
+    deadline: Deadline, chunks: Iterable[bytes], answer: Any, most_s: float, waiting_for: str
+) -> Iterator[bytes]:
+    """The chunks of an answer, each of which is waited for `most_s` at most, and not longer than until the deadline."""
+    for chunk in chunks:
+        deadline.check(waiting_for)
+        if reader := answer.raw._fp.fp:
+            reader.raw._sock.settimeout(limit_until(deadline, most_s))
+        yield chunk
+
+
+def message_of(answer: Any) -> str:
+    return error_message(b"".join(bounded_chunks(answer, LARGEST_ANSWER)), answer.status_code)
+
+
+@contextmanager
+def translated_errors(where: str, timeout_s: float | None) -> Iterator[None]:
+    """Raises BuildErrors for those of the libraries. `timeout_s` is the limit of each read in the block."""
+    import docker
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        what, hint = f"lost the connection to the engine: {root_cause(error)}", _IS_RUNNING
+        if timeout_s and _is_read_timeout(error):
+            what, hint = f"the engine sent nothing for {timeout_s:g} s", _IS_BUSY
+        raise BuildError(what, where=where, hint=hint, retryable=True) from None
+
+
+def _is_read_timeout(error: BaseException) -> bool:
+    """True where the engine was connected, and sent nothing in time. requests wraps the error of urllib3."""
+    import urllib3
+
+    return any(isinstance(one, urllib3.exceptions.ReadTimeoutError) for one in (error, *error.args))
+
+
+def root_cause(error: BaseException) -> str:
+    """The message of the innermost error in a chain: that of the operating system, of TLS or of the engine."""
+    cause = error
+    while (nested := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)) is not None:
+        cause = nested
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(cause) or type(cause).__name__
