@@ -42,6 +42,8 @@ class Caddy:
         self._folder = tempfile.TemporaryDirectory(prefix="caddy-", dir="/tmp")
         # What the engine calls itself, and what nc prints of another address than that of the admin API.
         self.product, self.nc_says = "Engine", ""
+        # What nc says the next times, before that.
+        self.nc_says_first: list[str] = []
         for name, variable in (("caddy", "CADDY_VERSION"), ("nc", "NC_SAYS")):
             program = Path(self._folder.name) / name
             program.write_text(f'#!/bin/sh\necho "${variable}"\n')
@@ -88,8 +90,9 @@ class Caddy:
             return
         if command[0] == "sh":
             own = [word.replace(FOLDER, self._files.name) for word in command]
+            says = self.nc_says_first.pop(0) if self.nc_says_first else self.nc_says
             path = f"{self._folder.name}:{os.environ['PATH']}"
-            variables = {"PATH": path, "CADDY_VERSION": self.version, "NC_SAYS": self.nc_says}
+            variables = {"PATH": path, "CADDY_VERSION": self.version, "NC_SAYS": says}
             done = subprocess.run(
                 own, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )

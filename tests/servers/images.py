@@ -146,7 +146,7 @@ def caddy_context(folder: Path) -> None:
     lines = (
         "FROM scratch",
         "COPY caddy busybox /bin/",
-        *(f"COPY busybox /bin/{name}" for name in ("nc", "sh", "mkdir", "mv", "rm")),
+        *(f"COPY busybox /bin/{name}" for name in ("nc", "sh", "mkdir", "mv", "rm", "timeout")),
         "ENV PATH=/bin",
         'CMD ["caddy", "run"]',
     )

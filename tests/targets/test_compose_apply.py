@@ -36,7 +36,7 @@ from shipit.targets.compose.steps import (
     StopContainers,
 )
 from shipit.targets.engine.client import HostClient
-from shipit.targets.engine.owner import ATTACHED, BY, COMMIT, IMAGES, RECORD, RUN, SPEC, Owner
+from shipit.targets.engine.owner import ATTACHED, BY, COMMIT, IMAGES, RECORD, RELEASE, RUN, SPEC, Owner
 from shipit.targets.remote import Command
 from shipit.targets.session import Clients, Session
 from tests.targets.answering_host import answering_host
@@ -160,7 +160,11 @@ def test_up_keeps_the_file_and_starts_compose(tmp_path: Path) -> None:
 
 def test_compose_recreates_a_container_that_lies_about_its_settings_with_its_anonymous_volumes(tmp_path: Path) -> None:
     stale = row("web-1", {"com.docker.compose.config-hash": "h0"})
-    done = place(tmp_path, stale).apply(ComposeUp(**{**UP.__dict__, "stale": ("web-1",), "known": ("web-1",)}))
+    earlier = row("web-2", {RELEASE: "run1"})
+    done = place(tmp_path, stale, earlier).apply(
+        ComposeUp(**{**UP.__dict__, "stale": ("web-1",), "known": ("web-1", "web-2")})
+    )
+    assert services_of(done) == {"web": {"image": "a", SPEC: "h1"}}, "all are made by this run"
     assert [request for request in done.requests if not request.startswith("GET")] == ["POST /volumes/create"]
     assert done.said[0].endswith("--quiet-pull --force-recreate --scale web=2 -- web")
 

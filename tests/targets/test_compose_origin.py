@@ -20,7 +20,8 @@ OLD = {SPEC: "h1", **origin_labels("run1", "", "$HOME")}
 
 
 def container(service: str = "web", **fields: Any) -> ContainerFacts:
-    return ContainerFacts(service, service, service, 1, **{"hash": "H1", "image": service, "origin": OLD, **fields})
+    usual = {"number": 1, "hash": "H1", "image": service, "origin": OLD}
+    return ContainerFacts(**{"id": service, "name": service, "service": service, **usual, **fields})
 
 
 def labels(*found: ContainerFacts) -> dict[str, dict[str, str]]:
@@ -37,6 +38,9 @@ def test_a_service_that_runs_as_wanted_keeps_its_labels_and_another_one_gets_tho
     kept = {SPEC: "h1", RELEASE: "run1", BY: "$$HOME"}
     assert labels() == new
     assert labels(container()) == {**new, "web": kept}
+    # The lowest number counts, whatever the order in which the engine lists them.
+    later = container(number=2, origin={SPEC: "h1", **origin_labels("run3", "", "")})
+    assert labels(container(), later) == labels(later, container()) == {**new, "web": kept}
     # One of two was made before a deploy was killed.
     assert labels(container(hash="H0", origin={}), container()) == {**new, "web": kept}
     assert labels(container(origin={})) == {**new, "web": {}}, "an earlier version of shipit made it"
@@ -45,12 +49,15 @@ def test_a_service_that_runs_as_wanted_keeps_its_labels_and_another_one_gets_tho
 
 
 def facts(more: dict[str, str], owner: Owner = OWNER) -> ContainerFacts:
-    found = {**owner.labels, "com.docker.compose.config-hash": "real", **more}
+    given = {"com.docker.compose.config-hash": "real", "com.docker.compose.project.config_files": "-"}
+    found = {**owner.labels, **given, **more}
     return parse_container(Field({"Id": "1", "Config": {"Labels": found}}, "x"), OWNER, str)
 
 
 def test_containers_are_compared_by_the_hash_of_their_settings_without_these_labels() -> None:
     assert (facts(OLD).hash, facts(OLD).origin) == ("h1", OLD)
     assert (facts({}).hash, facts({}).origin) == ("real", {}), "an earlier version of shipit made it"
+    # Somebody copied the labels of a container into a file of their own, and started that.
+    assert facts({**OLD, "com.docker.compose.project.config_files": "/srv/compose.yaml"}).hash == "real"
     other = facts(OLD, Owner("other", "production", "stack"))
     assert (other.hash, other.origin) == ("real", {})

@@ -319,6 +319,13 @@ def test_only_what_changed_and_what_it_needs_is_started_with_followers() -> None
     assert step.detail == ("web  recreate: its settings changed", "side  restart with web")
 
 
+def test_the_plan_names_containers_that_compose_recreates_for_labels_of_another_run() -> None:
+    first, second = container(origin={"run": "1"}), container(number=2, origin={"run": "2"})
+    assert detail(second, first) == ("web  recreate: shop-web-2 has labels of another run than shop-web-1",)
+    assert plan(first, second._replace(origin=first.origin)) == ()
+    assert "another run" not in str(detail(first, second._replace(hash="h0")))
+
+
 def test_a_container_that_lies_about_its_settings_is_stale() -> None:
     [step] = plan(container(marks={"MODE": "rival"}))
     assert isinstance(step, ComposeUp) and step.stale == ("shop-web-1",) and step.known == ("shop-web-1",)

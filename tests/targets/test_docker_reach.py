@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import RemoteError
 from shipit.past_release import PastRelease
 from shipit.release import Place, Seen, State, Step, Unit
@@ -14,17 +16,21 @@ from shipit.targets.docker.history import missing
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts, Unreached
 from shipit.targets.docker.plan_back import Kept, Record
 from shipit.targets.docker.reach import (
-    Sight,
     aim_at_names,
     aim_at_release,
     check_distinct,
     check_reached,
+    forget_replaced,
     judge_reached,
     running_text,
     with_last_sights,
 )
 from shipit.targets.docker.steps import PullImage, ReplaceService, StopService
 from shipit.targets.docker.waves import waves_of
+from shipit.targets.session import Clients, Session
+from tests.runs import SkippingClock
+from tests.targets.answering_host import answering_host
+from tests.targets.test_docker_config import load
 from tests.targets.test_docker_pure import NEW, OLD, container, spec, wanted
 
 LOST = Unreached(
@@ -78,13 +84,20 @@ def test_each_host_is_told_with_whether_it_runs_the_new_release() -> None:
 
 
 def test_a_lost_host_is_named_with_what_it_ran_when_it_was_seen_last() -> None:
-    sights: dict[str, Sight] = {}
+    sights: dict[str, str] = {}
     before = DockerObserved({**SPLIT.hosts, "ssh://web3": HostFacts((OLDER,))})
     assert with_last_sights(before, sights, 10.0) == before
     assert with_last_sights(SPLIT, {}, 52.0) == SPLIT, "it was never seen"
     lost = with_last_sights(SPLIT, sights, 52.0)
-    said = f"is not known (it ran web aaaaaaaaaaaa 42 s before): {LOST.what}"
+    said = f"is not known (it ran web aaaaaaaaaaaa at 00:00:10 UTC): {LOST.what}"
     assert said in aim_at_release({"web": wanted(NEW)}).lines(lost)[-1]
+    assert with_last_sights(SPLIT, sights, 59.0) == lost, "a later look says the same"
+    images = PullImage("pull", "", host="ssh://web3", image=NEW, platform="linux/amd64")
+    for step in (images, replace("ssh://web1")):
+        forget_replaced(step, sights)
+    assert with_last_sights(SPLIT, sights, 59.0) == lost
+    forget_replaced(replace("ssh://web3"), sights)
+    assert with_last_sights(SPLIT, sights, 59.0) == SPLIT, "it ran another version since"
 
 
 @pytest.mark.parametrize(("unchanged_s", "state"), [(29.0, State.WAITING), (31.0, State.FAILED)])
@@ -143,3 +156,25 @@ def test_a_service_that_is_down_meanwhile_is_replaced_host_by_host() -> None:
         replace(host, order=order) for host, order in zip("abc", ["start-first"] * 2 + ["stop-first"], strict=True)
     ]
     assert [len(wave) for wave in waves_of(steps, "a", None)] == [1, 1, 1]
+
+
+def test_a_host_that_is_lost_after_a_step_is_not_told_with_what_it_ran_before_the_step(tmp_path: Path) -> None:
+    answers: dict[str, object] = {"GET /containers/json": [], "GET /images/json": []}
+    (tmp_path / "b").mkdir()
+    with answering_host(tmp_path, answers) as (first, _), answering_host(tmp_path / "b", answers) as (second, server):
+        hosts = [client.engine.address.host for client in (first, second)]
+        target = load(tmp_path, f"{{hosts: {hosts}}}")
+        clock = SkippingClock()
+        environment = ProcessEnvironment({}, tmp_path, tmp_path)
+        session = Session(
+            environment, clock, lambda event: None, str, clock.now() + 60, Clients(clock), is_planning=False
+        )
+        target.observe(session)
+        steps = [StopService("stop", "", host=host, names=()) for host in hosts]
+        list(target.apply(steps[0], session))
+        server.is_stopped = True
+        assert target.observe(session).unreached[hosts[1]].ran.startswith("it ran no service at ")
+        server.is_stopped = False
+        list(target.apply(steps[1], session))
+        server.is_stopped = True
+        assert target.observe(session).unreached[hosts[1]].ran == ""

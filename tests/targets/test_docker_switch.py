@@ -36,6 +36,7 @@ from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Clients, Session
 from tests.conftest import started
+from tests.runs import SkippingClock
 from tests.servers.caddy import Caddy
 
 pytestmark = pytest.mark.tools
@@ -326,10 +327,14 @@ def test_a_proxy_of_podman_that_finds_no_container_by_name_is_told(
     caddy.product, caddy.nc_says = product, says
     engine = Engine(EngineAddress(caddy.host), {})
     assert engine.is_reachable()
-    switch = Switch(HostClient(engine, "web1", Deadline(Clock())), setting(tmp_path))
+    switch = Switch(HostClient(engine, "web1", Deadline(SkippingClock())), setting(tmp_path))
     with pytest.raises(DeployFailed) if is_refused else nullcontext() as caught:
         switch.check_name("a1b2:3000")
     assert not caught or "does not find containers by name" in str(caught.value)
+    assert not caught or "the network shop-production anew" in caught.value.hint
+    # A DNS server that does not answer yet is asked three times.
+    caddy.nc_says_first, caddy.nc_says = [says, says], ""
+    switch.check_name("a1b2:3000")
     caddy.lacks_nc = True
     switch.check_name("a1b2:3000")
     engine.close()

@@ -83,7 +83,8 @@ def _up(step: ComposeUp, client: HostClient, setting: Setting) -> Iterator[Event
     yield from keep(content, step, client, setting)
     check_known(step, content, client, setting)
     await_needs(step.awaits, client, setting)
-    words, given = ["--force-recreate"] if step.stale else [], labelled(content, client, setting)
+    words = ["--force-recreate"] if step.stale else []
+    given = labelled(content, client, setting, step.services if step.stale else ())
     if step.is_alone:
         done = run_alone(given, words, step.services, step.quantities, setting)
     else:

@@ -51,6 +51,7 @@ def service_change(
     lines += [
         f"{verb}: {image} names another image on the engine now" for image in dict.fromkeys(one.image for one in moved)
     ]
+    lines += () if is_rolled else _mixed(wanted.keeps(found))
     if old and is_start_first and wanted.alone:
         lines.append(f"stop-first, as {wanted.alone}")
     stopped = [one for one in found if one not in old and not wanted.is_served_by(one)]
@@ -58,6 +59,15 @@ def service_change(
     if found and len(found) != quantity and not is_rolled:
         lines.append(f"containers  {len(found)} -> {quantity}")
     return ServiceChange(name, tuple(lines), quantity, stale, is_rolled)
+
+
+def _mixed(kept: tuple[ContainerFacts, ...]) -> Iterator[str]:
+    """The containers that Compose recreates because it gives all of a service the labels of the first one."""
+    yield from (
+        f"recreate: {one.name} has labels of another run than {kept[0].name}"
+        for one in kept
+        if one.origin != kept[0].origin
+    )
 
 
 def _rolled_amount(wanted: WantedService, found: tuple[ContainerFacts, ...]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from shipit.printable import FreeText, Name
@@ -104,6 +104,11 @@ class WantedService(NamedTuple):
 
     def has_values_of(self, found: ContainerFacts) -> bool:
         return found.image == self.image and all(found.marks.get(name) == mark for name, mark in self.marks.items())
+
+    def keeps(self, found: Iterable[ContainerFacts]) -> tuple[ContainerFacts, ...]:
+        """Those of the containers of this service that are not replaced, by their numbers. The first one has the labels that all get."""
+        kept = (one for one in found if self.is_met_by(one) and not one.is_outdated)
+        return tuple(sorted(kept, key=lambda one: one.number))
 
     def is_served_by(self, found: ContainerFacts) -> bool:
         """True for a container that runs, or that ended as it may."""

@@ -7,7 +7,7 @@ that runs as wanted is given to Compose with the labels that its containers have
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from shipit.targets.compose.content import Content
 from shipit.targets.compose.file import parse_file, written
@@ -16,10 +16,21 @@ from shipit.targets.engine.owner import SPEC
 
 
 def with_origins(
-    content: Content, wanted: Wanted, containers: Iterable[ContainerFacts], origin: Mapping[str, str]
+    content: Content,
+    wanted: Wanted,
+    containers: Sequence[ContainerFacts],
+    origin: Mapping[str, str],
+    renewed: Collection[str] = (),
 ) -> Content:
-    """The content as it is given to Compose. `wanted` is the same for verdicts, and `origin` the labels of this run."""
-    kept = {one.service: one.origin for one in containers if _is_made(one, wanted)}
+    """The content as it is given to Compose. `wanted` is the same for verdicts, and `origin` the labels of this run.
+
+    `renewed` are services all of whose containers are replaced.
+    """
+    kept = {
+        name: made[0].origin
+        for name, service in wanted.services.items()
+        if name not in renewed and (made := service.keeps(one for one in containers if one.service == name))
+    }
     text = dict(parse_file(content.text.encode()).text)
     rows = {name: dict(row) for name, row in text["services"].items()}
     for name, row in rows.items():
@@ -28,8 +39,3 @@ def with_origins(
             row["labels"] = {**(row.get("labels") or {}), **{key: written(value) for key, value in own.items()}}
     body = json.dumps({**text, "services": rows}, sort_keys=True, separators=(",", ":"))
     return content._replace(text=body)
-
-
-def _is_made(one: ContainerFacts, wanted: Wanted) -> bool:
-    """True for a container that Compose is to take for unchanged."""
-    return one.service in wanted.services and wanted.services[one.service].is_met_by(one) and not one.is_outdated

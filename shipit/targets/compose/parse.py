@@ -23,6 +23,8 @@ CONFIG_HASH, ONE_OFF = f"{_LABEL}.config-hash", f"{_LABEL}.oneoff"
 _IMAGE, _FILES = f"{_LABEL}.image", f"{_LABEL}.project.config_files"
 # The longest path of a compose file that a plan shows.
 _LONGEST = 200
+# The compose file of what shipit started: it gives Compose the text on its standard input.
+_GIVEN = "-"
 
 
 def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> ContainerFacts:
@@ -32,13 +34,15 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
     health, number = state["Health"], labels.get(NUMBER, "")
     ports = dict(_ports(answer["NetworkSettings"]["Ports"]))
     is_own = all(labels.get(key) == value for key, value in owner.labels.items())
+    # Who starts another file may have copied the labels of a container into it.
+    own_hash = labels.get(SPEC, "") if is_own and labels.get(_FILES) == _GIVEN else ""
     return ContainerFacts(
         answer["Id"].required(),
         answer["Name"].text().lstrip("/"),
         labels.get(SERVICE, ""),
         int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0,
-        # Compose's own hash is also one of the labels of the origin.
-        mark((labels.get(SPEC, "") if is_own else "") or labels.get(CONFIG_HASH, "")),
+        # Compose's own hash counts the labels of the origin, too.
+        mark(own_hash or labels.get(CONFIG_HASH, "")),
         config["Image"].text(),
         {name: mark(value) for name, value in sorted(variables_of(config).items())},
         is_own,

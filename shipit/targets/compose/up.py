@@ -50,12 +50,12 @@ def keep(content: Content, step: ComposeUp | RollService, client: HostClient, se
         yield Log(setting.target, "compose", "the compose file is too large to be kept: no rollback can return to it")
 
 
-def labelled(content: Content, client: HostClient, setting: Setting) -> Content:
-    """The content as it is given to Compose: with labels of the run that made the containers of each service."""
+def labelled(content: Content, client: HostClient, setting: Setting, renewed: Sequence[str] = ()) -> Content:
+    """The content as it is given to Compose: with labels of the run that made the containers of each service, or of this one."""
     session, tags = setting.session, parse_tags(client.images())
     found = [one._replace(is_outdated=is_outdated(one, tags)) for one in containers_of(client, setting)]
     origin = origin_labels(session.run, content.commit, read_author(session.environment))
-    return with_origins(content, wanted_of(content, session.mark), found, origin)
+    return with_origins(content, wanted_of(content, session.mark), found, origin, renewed)
 
 
 def run_up(content: Content, words: Sequence[str], setting: Setting) -> Finished:

@@ -14,7 +14,7 @@ from shipit.targets.docker.judge import Limits
 from shipit.targets.docker.look import observe
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan_back import Way
-from shipit.targets.docker.reach import Aim, Sight, check_distinct, check_reached, judge_reached, with_last_sights
+from shipit.targets.docker.reach import Aim, check_distinct, check_reached, judge_reached, with_last_sights
 from shipit.targets.docker.wanted import Services
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts, engine_addresses
@@ -35,13 +35,16 @@ class HostPlace:
 
     def observe(self, session: Session) -> DockerObserved:
         found = observe(self.hosts, self.owner, self._secrets, session, has_proxy=bool(self.services.routes()))
-        sights: dict[str, Sight] = session.clients.once(("docker hosts as seen", self.place.identity), dict)
-        found = with_last_sights(found, sights, session.clock.now())
+        found = with_last_sights(found, self._sights(session), session.clock.wall_s())
         if session.is_planning:
             # Nothing is built for a plan that can't be made.
             check_reached(found)
             check_distinct(found)
         return found
+
+    def _sights(self, session: Session) -> dict[str, str]:
+        """What the run saw on each host last."""
+        return session.clients.once(("docker hosts as seen", self.place.identity), dict)
 
     def _judge_reached(self, observed: DockerObserved, seen: Seen, aim: Aim | None = None) -> Verdict | None:
         return judge_reached(observed, seen, self.config.pending, aim)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from shipit.errors import RemoteError, ShipitError
-from shipit.release import Seen, State, Verdict
+from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.docker.observed import DockerObserved, HostFacts, Unreached
 from shipit.targets.docker.plan import Wanted, short_image
+from shipit.targets.docker.steps import RemoveAll, ReplaceService, StopContainers, StopService
 
 # Seconds that a host may give no answer while it is watched: an engine that is restarted takes some.
 _UNREACHED_S = 30.0
@@ -22,22 +24,21 @@ def unreached_of(error: ShipitError) -> Unreached:
     return Unreached(error.where, error.what, error.hint, error.retryable)
 
 
-class Sight(NamedTuple):
-    """What a host ran, and when it was looked at, in seconds of the run's clock."""
+def with_last_sights(observed: DockerObserved, sights: MutableMapping[str, str], now_s: float) -> DockerObserved:
+    """The same with what each host that is not reached ran when it was seen last.
 
-    ran: str
-    at_s: float
-
-
-def with_last_sights(observed: DockerObserved, sights: MutableMapping[str, Sight], now_s: float) -> DockerObserved:
-    """The same with what each host that is not reached ran when it was seen last. What is seen now is added to `sights`."""
-    sights.update({host: Sight(running_text(facts), now_s) for host, facts in observed.hosts.items()})
-    lost = {
-        host: found._replace(ran=f"it ran {sight.ran} {now_s - sight.at_s:.0f} s before") if sight else found
-        for host, found in observed.unreached.items()
-        for sight in [sights.get(host)]
-    }
+    `sights`: host -> that and the time as a text, to which what is seen now is added. `now_s` is in seconds since the epoch.
+    """
+    at = f"{datetime.fromtimestamp(now_s, UTC):%H:%M:%S} UTC"
+    sights.update({host: f"it ran {running_text(facts)} at {at}" for host, facts in observed.hosts.items()})
+    lost = {host: found._replace(ran=sights.get(host, "")) for host, found in observed.unreached.items()}
     return observed._replace(unreached=lost)
+
+
+def forget_replaced(step: Step, sights: MutableMapping[str, str]) -> None:
+    """What a host ran before such a step was done is not what it ran last."""
+    if isinstance(step, ReplaceService | StopService | StopContainers | RemoveAll):
+        sights.pop(step.host, None)
 
 
 def check_reached(observed: DockerObserved) -> None:

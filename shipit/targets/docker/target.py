@@ -37,7 +37,7 @@ from shipit.targets.docker.operations import Operations
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Record, names_in, plan_back
 from shipit.targets.docker.probe import probe
-from shipit.targets.docker.reach import Aim, aim_at_names, aim_at_release, check_reached
+from shipit.targets.docker.reach import Aim, aim_at_names, aim_at_release, check_reached, forget_replaced
 from shipit.targets.docker.send import measure
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.waves import waves_of
@@ -118,6 +118,7 @@ class DockerTarget(Operations):
         )
         with explained(self.name, connect, partial(self._host_lines, session)):
             yield from apply_step(step, connect(), setting)
+        forget_replaced(step, self._sights(session))
 
     def judge(self, release: Release, observed: DockerObserved, seen: Seen) -> Verdict:
         aim = aim_at_release(self.services.wanted(release))

@@ -63,7 +63,8 @@ class Switch:
     def check_name(self, dial: str) -> None:
         """Raises: DeployFailed where Podman's proxy does not find a container that runs."""
         if self._client.engine.is_podman:
-            check_name(self._client, self._proxy(), dial, self._setting.target)
+            setting = self._setting
+            check_name(self._client, self._proxy(), dial, setting.target, setting.owner.prefix)
 
     def lead(self, spec: RouteSpec, dials: Sequence[str]) -> None:
         """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts.
