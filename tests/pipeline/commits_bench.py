@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from shipit.config.load import load_project
@@ -16,6 +17,8 @@ from shipit.errors import Interrupted
 from shipit.events import Event
 from shipit.history.journal import Journal
 from shipit.history.saved_plan import SavedPlan
+from shipit.pipeline.change import Change, change
+from shipit.pipeline.destroy import destroy
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.promise import promise
 from shipit.pipeline.promotion_source import ReadSource, read_source
@@ -27,10 +30,12 @@ from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
 from shipit.rehearsal.memory.steps import SetImages
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse, Step
+from shipit.release import Destruction, ImageUse, Step
 from shipit.targets.kinds import KindModels
 from shipit.targets.locks import LEASE_S
+from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.session import Session
+from shipit.targets.verbs import restarts, scales
 from tests import runs
 
 STAGING, PRODUCTION = "staging", "production"
@@ -88,6 +93,30 @@ class CommitsBench:
     def roll_back(self, environment: str) -> int:
         with self._running(environment) as run:
             return rollback(run)
+
+    def scale(self, environment: str, count: int) -> int:
+        with self._running(environment) as run:
+            [target] = run.targets
+            order = ScaleOrder({"app": count})
+            assert scales(target)
+            return change(
+                run, "scale", [Change(target, partial(target.plan_scale, order), partial(target.judge_scale, order))]
+            )
+
+    def restart(self, environment: str, at: str) -> int:
+        with self._running(environment) as run:
+            [target] = run.targets
+            order = RestartOrder(("app",), at)
+            assert restarts(target)
+            return change(
+                run,
+                "restart",
+                [Change(target, partial(target.plan_restart, order), partial(target.judge_restart, order))],
+            )
+
+    def destroy(self, environment: str) -> int:
+        with self._running(environment) as run:
+            return destroy(run, Destruction(), is_selected=True)
 
     def promote(self) -> int:
         with self._run(STAGING) as source:

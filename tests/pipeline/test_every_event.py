@@ -78,6 +78,44 @@ def test_a_rollback_is_completed_by_the_next_one(commits: CommitsBench, dies: bo
 
 
 @pytest.mark.parametrize("dies", [True, False])
+def test_a_scale_and_a_restart_are_completed_by_the_next_one(commits: CommitsBench, dies: bool) -> None:
+    commits.dies = dies
+    commits.commit()
+    assert commits.deploy(STAGING) == 0
+    place, wanted = commits.places[STAGING], 1
+
+    def prepare() -> None:
+        nonlocal wanted
+        wanted += 1
+
+    for number in ended_early(commits, lambda: commits.scale(STAGING, wanted), prepare):
+        assert dies or is_free(commits, STAGING), number
+        assert commits.scale(STAGING, wanted) == 0 and place.quantities == {"app": wanted}, number
+    assert place.quantities == {"app": wanted} and wanted > 5
+    for number in ended_early(commits, lambda: commits.restart(STAGING, f"{wanted}"), prepare):
+        assert dies or is_free(commits, STAGING), number
+        assert commits.restart(STAGING, f"{wanted} again") == 0, number
+        assert place.restarts == {"app": f"{wanted} again"}, number
+    assert place.restarts == {"app": f"{wanted}"} and place.quantities["app"] < wanted
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_destroy_is_completed_by_the_next_one(commits: CommitsBench, dies: bool) -> None:
+    commits.dies = dies
+    place, count = commits.places[STAGING], 0
+
+    def prepare() -> None:
+        commits.commit()
+        assert commits.deploy(STAGING) == 0
+
+    for number in ended_early(commits, lambda: commits.destroy(STAGING), prepare):
+        count += 1
+        assert dies or is_free(commits, STAGING), number
+        assert commits.destroy(STAGING) == 0 and place.images == {}, number
+    assert count > 5 and place.images == {}
+
+
+@pytest.mark.parametrize("dies", [True, False])
 def test_a_promotion_is_completed_by_the_next_one(commits: CommitsBench, dies: bool) -> None:
     commits.dies = dies
     staging, production, count = commits.places[STAGING], commits.places[PRODUCTION], 0
