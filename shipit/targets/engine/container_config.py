@@ -39,7 +39,7 @@ Size = Annotated[
     PlainSerializer(render_size),
     WithJsonSchema({"type": ["string", "integer"], "pattern": r"^\d{1,9}([kKmMgG]i?)?[bB]?$"}),
 ]
-Cpus = Annotated[float, BeforeValidator(parse_cpus), Field(gt=0, le=512)]
+Cpus = Annotated[float, Field(gt=0, le=512), BeforeValidator(parse_cpus)]
 _RESTART = "should be no, always, unless-stopped, on-failure or on-failure:N"
 Restart = Annotated[str, matching(r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]{0,5})?)$", _RESTART)]
 _HOST = "should be unix://SOCKET, tcp://HOST:PORT, ssh://USER@HOST or context:NAME"
