@@ -79,9 +79,14 @@ def servers(work: Path) -> Iterator[tuple[str, str]]:
         registry.stop()
 
 
+def kubectl_path() -> str:
+    """The kubectl of this machine, or another one after `--kubectl`: a wrapper that chooses a version takes its time."""
+    return sys.argv[sys.argv.index("--kubectl") + 1] if "--kubectl" in sys.argv else find("kubectl")
+
+
 def pairs(work: Path, kubeconfig: str, host: str, heroku: HerokuStandIn) -> list[Pair]:
     """A deployed app, and the commands."""
-    kubectl = f"{find('kubectl')} --kubeconfig {kubeconfig} --cache-dir {work}/.kubectl"
+    kubectl = f"{kubectl_path()} --kubeconfig {kubeconfig} --cache-dir {work}/.kubectl"
     context = subprocess.check_output([*shlex.split(kubectl), "config", "current-context"], text=True).strip()
     for name, text in {"app": TEXT, "push": PUSHED}.items():
         folder = work / name
@@ -133,7 +138,7 @@ def main() -> None:
         kubeconfig, host = exits.enter_context(servers(work))
         heroku = exits.enter_context(HerokuStandIn(token=TOKEN, runner=ScriptedRunner()))
         heroku.create_app("measured")
-        kubectl = [find("kubectl"), "--kubeconfig", kubeconfig]
+        kubectl = [kubectl_path(), "--kubeconfig", kubeconfig]
         subprocess.run([*kubectl, "create", "namespace", NAMESPACE], check=True, capture_output=True)
         exits.callback(
             subprocess.run, [*kubectl, "delete", "namespace", NAMESPACE, "--wait=false"], capture_output=True
