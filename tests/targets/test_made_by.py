@@ -14,27 +14,31 @@ AT = "2026-01-31T12:00:00.123456789Z"
 @pytest.mark.parametrize(
     ("labels", "created", "phrase"),
     [
-        ({}, "", "someone else"),
-        ({}, AT, "someone else at 2026-01-31T12:00:00Z"),
-        (origin_labels("r1", "0123abc", "anna@laptop"), AT, "anna@laptop (run r1, commit 0123abc) at 2026-01-31T12:00:00Z"),
-        (origin_labels("r1", "", "anna@laptop"), "2026-01-31T12:00:00+02:00", "anna@laptop (run r1) at 2026-01-31T12:00:00+02:00"),
-        (origin_labels("r1", "", ""), "", "another deploy (run r1)"),
-        ({BY: "a\x1b[31m\nb\u202e"}, "", "a\\x1b[31m\\nb\\u202e"),
-        ({BY: " " * 300}, "", "someone else"),
-        ({BY: "x" * 10_000}, "", "x" * 200),
-        ({RELEASE: "r 1", COMMIT: "; rm"}, "", "someone else"),
-        ({RELEASE: "r" * 65}, "yesterday", "someone else"),
-        ({}, "0001-01-01T00:00:00Z", "someone else"),
-        ({}, "2026-01-31T12:00:00Z\n", "someone else"),
+        ({}, "", ""),
+        ({}, AT, "made at 2026-01-31T12:00:00Z"),
+        (origin_labels("r1", "0123abc", "anna@laptop"), AT, "made by anna@laptop (run r1, commit 0123abc) at 2026-01-31T12:00:00Z"),
+        (origin_labels("r1", "", "anna@laptop"), "2026-01-31T12:00:00+02:00", "made by anna@laptop (run r1) at 2026-01-31T12:00:00+02:00"),
+        (origin_labels("r1", "", ""), "", "made (run r1)"),
+        ({BY: "a\x1b[31m\nb\u202e"}, "", "made by a\\x1b[31m\\nb\\u202e"),
+        ({BY: " " * 300}, "", ""),
+        ({BY: "x" * 10_000}, "", "made by " + "x" * 200),
+        ({RELEASE: "r 1", COMMIT: "; rm"}, "", ""),
+        ({RELEASE: "r" * 65}, "yesterday", ""),
+        ({}, "0001-01-01T00:00:00Z", ""),
+        ({}, "2026-01-31T12:00:00Z\n", ""),
     ],
 )  # fmt: skip
 def test_labels_and_a_time_say_who_made_a_container(labels: dict[str, str], created: str, phrase: str) -> None:
     assert made_by(labels, created).phrase == phrase
 
 
-def test_a_verdict_and_an_error_name_who_came_between() -> None:
+def test_a_verdict_and_an_error_tell_who_made_what_was_found() -> None:
     made = MadeBy("anna@laptop", "r1", at="2026-01-31T12:00:00Z")
     verdict, error = superseded("web-1 runs", made), superseded_error("web-1 runs", "hosts", made)
-    assert verdict.reason == error.what == "superseded by anna@laptop (run r1) at 2026-01-31T12:00:00Z: web-1 runs"
-    assert verdict.superseded_by == error.superseded_by == "anna@laptop"
+    assert (
+        verdict.reason
+        == error.what
+        == "superseded by someone else: web-1 runs, made by anna@laptop (run r1) at 2026-01-31T12:00:00Z"
+    )
+    assert verdict.superseded_by == error.superseded_by == "someone else"
     assert superseded("x", UNKNOWN).reason == "superseded by someone else: x"

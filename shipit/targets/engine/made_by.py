@@ -26,14 +26,16 @@ class MadeBy(NamedTuple):
     at: Name = ""
 
     @property
-    def who(self) -> str:
-        return self.author or ("another deploy" if self.run else "someone else")
-
-    @property
     def phrase(self) -> str:
-        """`anna@laptop (run 3f9c01ab22ee, commit 0123abc) at 2026-01-31T12:00:00Z`."""
+        """`made by anna@laptop (run 3f9c01ab22ee, commit 0123abc) at 2026-01-31T12:00:00Z`; empty where nothing is known.
+
+        Who made a container is not always who started it: the labels are of the run that made it, or a copy of them.
+        """
         known = [f"{name} {value}" for name, value in (("run", self.run), ("commit", self.commit)) if value]
-        return self.who + (f" ({', '.join(known)})" if known else "") + (f" at {self.at}" if self.at else "")
+        words = [f"by {self.author}"] if self.author else []
+        words += [f"({', '.join(known)})"] if known else []
+        words += [f"at {self.at}"] if self.at else []
+        return f"made {' '.join(words)}" if words else ""
 
 
 UNKNOWN = MadeBy()
