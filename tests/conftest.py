@@ -78,7 +78,7 @@ _MARKERS = {
 
 _SERVER_MARKERS = {"engine", "registry", "cluster", "tools"}
 # Of a table, coverage measures that many cases.
-MEASURED_CASES = 15
+MEASURED_CASES = 60
 _cases: Counter[str] = Counter()
 
 
@@ -146,7 +146,7 @@ def namespaces_are_removed(request: pytest.FixtureRequest) -> Iterator[None]:
 def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Pauses coverage where a test takes up to three times as long with it, and adds little to what others run.
 
-    That is in fuzz targets, tests of large or random inputs, and all but the first cases of a table.
+    That is in fuzz targets, tests of large inputs, and all but the first cases of a table.
     """
     coverage = Coverage.current()
     if coverage is None:
@@ -155,7 +155,7 @@ def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[No
     function = request.node.nodeid.partition("[")[0]
     _cases[function] += 1
     is_fuzzed = request.node.path.parent.name == "fuzz"
-    is_long = any(request.node.get_closest_marker(name) for name in ("large", "hypothesis"))
+    is_long = any(request.node.get_closest_marker(name) for name in ("large",))
     if not (is_fuzzed or is_long or _cases[function] > MEASURED_CASES):
         yield
         return

@@ -160,6 +160,7 @@ OVERLAYS = {
     "targets": ("{heroku: {app: shop-b}}", lambda project: project.targets["heroku"].app),
     "state": ("none", lambda project: project.keeps_state),
     "rollback": ("all", lambda project: project.rolls_back_all),
+    "keep_rolled_back": ("true", lambda project: project.keeps_rolled_back),
     "max_parallel": ("4", lambda project: project.max_parallel),
     "freeze": ("[{start: fri 16:00, end: mon 08:00, zone: UTC}]", lambda project: project.freeze),
     "hooks": ("{before: ./check}", lambda project: project.hooks),
