@@ -182,14 +182,15 @@ class Approved(NamedTuple):
 
 
 class TargetFinished(NamedTuple):
-    """The end of a target: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`, and of `prune`, `pruned`. `left` was rolled back,
-    and stays so with `keep_rolled_back`. `verdict` holds the cause.
+    """The end of a target: `healthy`, `unchanged`, `failed`, `skipped` or, of `destroy`, `removed`, and of `prune`, `pruned`.
+
+    `left` was rolled back, and stays so with `keep_rolled_back`. `verdict` holds the cause.
 
     Of `scale` and `restart` it is about the workloads that the command names, and not about others of the target.
     `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is True where what ran before
     runs again, or still, after a failure with a rollback; `rolled_back_to` is the version of that release, empty where
-    it is not known; a rollback by command that went well has it, too. `version` is the place's own name for the release that was judged, such as `v12` of Heroku; empty where
-    it has none.
+    it is not known; a rollback by command that went well has it, too. `version` is the place's own name for the release that
+    was judged, such as `v12` of Heroku; empty where it has none.
     """
 
     target: Name

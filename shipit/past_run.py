@@ -50,8 +50,9 @@ class PastRun(NamedTuple):
 
     `run` is empty for a release whose run is not known: one of another tool, or of another machine where the place keeps no ids.
     `state` is `lost` where the journal has no end of the run, as when it was killed. `changes` are those of its plan.
-    `begun` are the steps of a target that began and had no end, and `done` those that ended, of a run without an end. `by` is who made it. A run of another machine is known from
-    the places only, and its state is `unknown` where they keep no verdict. `promoted_from` is the source of a promotion.
+    `begun` are the steps of a target that began and had no end, and `done` those that ended, of a run without an end.
+    `by` is who made it. A run of another machine is known from the places only, and its state is `unknown` where they keep
+    no verdict. `promoted_from` is the source of a promotion.
     """
 
     run: Name

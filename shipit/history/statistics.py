@@ -1,4 +1,4 @@
-"""How many runs of each command there were, how they ended, and how long they took. Pure."""
+"""Statistics of runs by command: their number, their ends and their times. Pure."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def with_brought_back(run: Run, preparation: Preparation) -> Preparation:
     }
     keeps = run.project.keeps_rolled_back and run.source is None
     left = {
-        own.target: f"{describe_past(found[own.target])} was rolled back, and nothing changed since"
+        own.target: f"{describe_past(found[own.target])} was rolled back, and deploy.yml asks for the same images and settings"
         for own in preparation.plan.targets
         if keeps and own.target in found and own.wanted and own.wanted == found[own.target].wanted
     }

@@ -12,6 +12,8 @@ from shipit.pipeline.left_rollback import LeftRollback
 # The shortest beginning of a run's id that names it.
 _SHORTEST = 4
 _SHOWN = 5
+# The states of a release to return to, the best first: one that the place keeps, and one that it has lost.
+_KEPT = _LOST = ("healthy", "unknown")
 
 
 class Choice(NamedTuple):
@@ -63,11 +65,7 @@ def last_healthy(history: Sequence[PastRelease], but: PastRelease, *, takes_gone
     With `takes_gone`, a healthy one that the place has lost is given where no other is left.
     """
     at = next((at for at, past in enumerate(history) if past.version == but.version), -1)
-    earlier = history[at + 1 :]
-    kept, lost = [past for past in earlier if not past.gone], [past for past in earlier if past.gone and takes_gone]
-    choices = ((kept, "healthy"), (kept, "unknown"), (lost, "healthy"))
-    found = (next((past for past in some if past.state == state), None) for some, state in choices)
-    return next(filter(None, found), None)
+    return _newest(history[at + 1 :], _KEPT, _LOST[:1] if takes_gone else ())
 
 
 def rolled_back(history: Sequence[PastRelease]) -> tuple[PastRelease, ...]:
@@ -124,14 +122,19 @@ def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:
 
 
 def _before(target: str, history: Sequence[PastRelease], takes_gone: bool) -> PastRelease:
-    earlier = history[_root(history) + 1 :]
-    kept, lost = [past for past in earlier if not past.gone], [past for past in earlier if past.gone and takes_gone]
-    for choices in (kept, lost):
-        for state in ("healthy", "unknown"):
-            if found := next((past for past in choices if past.state == state), None):
-                return found
+    if found := _newest(history[_root(history) + 1 :], _KEPT, _LOST if takes_gone else ()):
+        return found
     what = f"there is nothing to roll back to: {target} has no earlier healthy release"
     raise UsageError(what, hint=_known(history) if history else "shipit history lists the releases")
+
+
+def _newest(history: Sequence[PastRelease], kept: Sequence[str], lost: Sequence[str]) -> PastRelease | None:
+    """The newest release in the first of these states that one has: those that the place keeps, then those that it has lost."""
+    for is_gone, states in ((False, kept), (True, lost)):
+        for state in states:
+            if found := next((past for past in history if bool(past.gone) == is_gone and past.state == state), None):
+                return found
+    return None
 
 
 def _root(history: Sequence[PastRelease]) -> int:

@@ -11,13 +11,13 @@ from shipit.events import Difference, ReleaseDiff, ReleasesCompared
 from shipit.parallel import together
 from shipit.pipeline.choose_release import describe_past, find_release
 from shipit.pipeline.releases import read_releases
+from shipit.pipeline.telling import tell_warnings
 from shipit.record import to_json
 from shipit.targets.history import Returns, returns
 
 if TYPE_CHECKING:
     from shipit.past_release import PastRelease
     from shipit.pipeline.run import Run
-from shipit.pipeline.telling import tell_warnings
 
 # Paths that name the release itself.
 _OWN = frozenset([("version",), ("id",), ("name",), ("past",), ("record", "past")])

@@ -43,7 +43,7 @@ def hook_lines(hooks: HooksConfig, command: str) -> Iterator[str]:
 
 
 def has_hooks(run: Run) -> bool:
-    """Whether the run or one of its targets has a hook for its command."""
+    """True where the run or one of its targets has a hook for its command."""
     every = (run.project.hooks, *(target.config.hooks for target in run.targets))
     return any(True for hooks in every for _ in chosen_hooks(hooks, run.command))
 

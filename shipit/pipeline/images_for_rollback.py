@@ -15,7 +15,7 @@ from shipit.targets.verbs import has_workloads
 
 
 def images_for_rollback(run: Run, targets: Mapping[str, Target]) -> frozenset[str]:
-    """What the past releases of targets that run something need: `repository@digest`, digests, or the first digits of one.
+    """The images of past releases, as `repository@digest`, digests or first digits of one, of the targets that run something.
 
     `targets`: name for people -> target. A registry keeps its own releases by its own rules, and is not asked.
     Raises: ShipitError where past releases can't be read.

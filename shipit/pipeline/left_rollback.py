@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun, PastTarget
+from shipit.pipeline.endings import RELEASING
 from shipit.release import Place
 
-_RELEASING = ("deploy", "promote", "rollback", "destroy")
+_CHANGING = (*RELEASING, "destroy")
 # The clocks of a place and of the machine of a run may differ by so much.
 _CLOCKS_S = 30.0
 
@@ -31,7 +32,7 @@ def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place
     """
     for run in runs:
         own = next((target for target in run.targets if target.place == place.identity), None)
-        if own is None or own.state == "skipped" or run.command not in _RELEASING:
+        if own is None or own.state == "skipped" or run.command not in _CHANGING:
             continue
         is_left = run.command == "rollback" and own.returns_to and own.state not in ("healthy", "unchanged")
         return _left(run, own, history) if is_left else None
@@ -41,7 +42,7 @@ def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place
 def _left(run: PastRun, own: PastTarget, history: Sequence[PastRelease]) -> LeftRollback | None:
     if any(past.run == run.run for past in history):
         return None
-    since = [past for past in history if past.released_at[:19] > run.started_at[:19]]
+    since = [past for past in history if _time(past.released_at) > _time(run.started_at)]
     if any(past.run for past in since):
         return None
     later = [past for past in since if _is_of_others(past, run, own)]

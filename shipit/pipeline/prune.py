@@ -33,7 +33,8 @@ def prune(
 ) -> int:
     """Show what would be deleted, ask, look again, and delete what is still not needed; how many were deleted.
 
-    The run's targets that use one of the images are locked from the question on. `targets` are all of deploy.yml, of every environment: name for people -> target. `show` is called before the question.
+    The run's targets that use one of the images are locked from the question on. `targets` are all of deploy.yml, of every
+    environment: name for people -> target. `show` is called before the question.
     Raises: UsageError for a no; ShipitError where a place or a repository can't be read, before anything is deleted.
     """
     for name in names:

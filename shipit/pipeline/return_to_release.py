@@ -48,7 +48,7 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
         chosen = [target for target in chosen if target.name not in without]
     choices = _choices(chosen, history, left, wanted)
     recalled = together(
-        {target.name: partial(_recall, run, target, choices[target.name]) for target in chosen}, run.clock
+        {target.name: partial(recall_past, run, target, choices[target.name].past) for target in chosen}, run.clock
     )
     changes = [
         _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen)) for target in chosen
@@ -98,10 +98,6 @@ def _choices(targets: list[Returns], history: Mapping[str, Releases], left: _Lef
     if errors:
         raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
     return found
-
-
-def _recall(run: Run, target: Returns, choice: Choice) -> Any:
-    return recall_past(run, target, choice.past)
 
 
 def _change(target: Returns, choice: Choice, recalled: Any, after: tuple[str, ...]) -> Change:

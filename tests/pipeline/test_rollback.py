@@ -361,7 +361,7 @@ def test_a_rolled_back_target_stays_so_until_something_changes_where_the_file_sa
     [made] = [event for event in bench.events if isinstance(event, PlanMade)]
     [own, _] = made.plan.targets
     assert made.changes == 0 and own.notes == (
-        f"is left alone: {version} (2023-11-14 22:30 UTC, healthy) was rolled back, and nothing changed since; "
+        f"is left alone: {version} (2023-11-14 22:30 UTC, healthy) was rolled back, and deploy.yml asks for the same images and settings; "
         f"shipit rollback one --to {version} brings it back",
     )
     [end] = [event for event in bench.events if isinstance(event, RunFinished)]
