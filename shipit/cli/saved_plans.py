@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from shipit.cli.options import ProjectOptions, TargetOptions
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound=TargetOptions)
 
 
-def read_saved(file: str | None, options: ProjectOptions) -> SavedPlan | None:
+class Saved(NamedTuple):
+    """A saved plan, and the key of several machines, with which its keyed hashes were made; None where there is none."""
+
+    plan: SavedPlan
+    shared_key: str | None
+
+
+def read_saved(file: str | None, options: ProjectOptions) -> Saved | None:
     """The saved plan in the file of --plan; None without one. `options` select the project. Raises: ShipitError, Unreadable."""
     if file is None:
         return None
@@ -23,21 +30,26 @@ def read_saved(file: str | None, options: ProjectOptions) -> SavedPlan | None:
     from shipit.cli.runs import load
     from shipit.history.saved_plan import read_plan
     from shipit.pipeline.promise import plan_key
+    from shipit.pipeline.shared_key import shared_key
     from shipit.targets.kinds import load_steps
 
     load_steps()
-    return read_plan(Path(file), plan_key(*load(options)))
+    project, environment = load(options)
+    shared = shared_key(project, environment)
+    return Saved(read_plan(Path(file), plan_key(shared, environment)), shared)
 
 
-def share_key_of(run: Run) -> None:
-    """Make the keyed hashes of a run with the key of several machines, as those of a saved plan are."""
-    from shipit.pipeline.shared_key import share_key
+def plan_for(run: Run, saved: Saved | None) -> SavedPlan | None:
+    """The saved plan for a run, whose keyed hashes are made with the same key from now on; None without one."""
+    if saved is None:
+        return None
+    if saved.shared_key is not None:
+        run.share_marks(saved.shared_key)
+    return saved.plan
 
-    share_key(run)
 
-
-def for_targets_of(options: Options, saved: SavedPlan | None) -> Options:
+def for_targets_of(options: Options, saved: Saved | None) -> Options:
     """The options, for the targets of a saved plan where they name none."""
     if saved is None or options.selected:
         return options
-    return replace(options, targets=[target.name for target in saved.targets])
+    return replace(options, targets=[target.name for target in saved.plan.targets])

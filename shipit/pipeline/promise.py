@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.config.project import Project
 from shipit.envelope import rfc3339
 from shipit.errors import ShipitError, UsageError
 from shipit.history.kept_key import kept_key
@@ -11,16 +10,15 @@ from shipit.history.saved_plan import SavedPlan, SavedTarget
 from shipit.pipeline.moved import compared_step, find_moved
 from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.run import Run
-from shipit.pipeline.shared_key import shared_key
 from shipit.release import TargetPlan, published
 from shipit.targets.base import Target
 
 _MOST_LINES = 50
 
 
-def plan_key(project: Project, environment: ProcessEnvironment) -> bytes:
-    """The key that signs saved plans: that of several machines, or one that this machine keeps. Raises: UsageError, StateError."""
-    if shared := shared_key(project, environment):
+def plan_key(shared: str | None, environment: ProcessEnvironment) -> bytes:
+    """The key that signs saved plans: the one that several machines share, or one that this machine keeps. Raises: UsageError."""
+    if shared is not None:
         return shared.encode("utf-8", "surrogatepass")
     file = environment.cache_dir / "keys" / "plans"
     if (key := kept_key(file)) is None:

@@ -17,24 +17,32 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
 
 
-def shared_key(project: Project, environment: ProcessEnvironment) -> str | None:
-    """The key of several machines: SHIPIT_PLAN_KEY, or the one in the state of deploy.yml; None where neither is set.
+def shared_key(project: Project, environment: ProcessEnvironment, *, makes: bool = False) -> str | None:
+    """The key of several machines: SHIPIT_PLAN_KEY, or the one in the state of deploy.yml; None where there is none.
 
-    `state: registry` keeps none: whoever may pull the image could read it. Raises: UsageError, StateError.
+    With `makes`, a state without a key gets one. `state: registry` keeps none: whoever may pull the image could read it.
+    Raises: UsageError, StateError.
     """
     if key := environment.plan_key:
         return key
     if not project.state or project.state == IN_REGISTRY or environment.is_untrusted:
         return None
-    key = state_key(open_store(project, environment))
-    environment.redactor.add([key])
+    store = open_store(project, environment)
+    key = state_key(store) if makes else read_state_key(store)
+    if key is not None:
+        environment.redactor.add([key])
     return key
 
 
-def share_key(run: Run) -> None:
-    """Make the keyed hashes of a run with the key of several machines, so that they compare. Called before the plan is made."""
-    if key := shared_key(run.project, run.environment):
+def make_key(run: Run) -> str | None:
+    """The key of several machines for a plan that is saved, with which the keyed hashes of the run are made from now on.
+
+    They compare on all of these machines then. Called before the plan is made. Raises: UsageError, StateError.
+    """
+    key = shared_key(run.project, run.environment, makes=True)
+    if key is not None:
         run.share_marks(key)
+    return key
 
 
 def share_found_key(run: Run) -> None:

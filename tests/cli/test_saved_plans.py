@@ -120,6 +120,7 @@ def test_machines_that_share_a_state_verify_each_others_plans(
     shipit.write(plan__json=kept, deploy__yml=f"state: {other}\n{text}")
     forged = shipit.run("deploy", "--plan", "plan.json")
     assert forged.returncode == 2 and "the signature of the plan is not valid" in forged.stderr
+    assert not (other / "keys/plans").exists(), "only a plan that is saved makes the key"
     shipit.write(deploy__yml=f"state: {state}\n{text}")
     shipit.env["TOKEN"] = "another-value"
     moved = shipit.run("deploy", "--plan", "plan.json")

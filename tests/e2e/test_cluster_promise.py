@@ -12,6 +12,7 @@ from shipit.errors import ShipitError
 from shipit.history.saved_plan import SavedPlan, read_plan, write_plan
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.promise import plan_key, promise
+from shipit.pipeline.shared_key import shared_key
 from tests.e2e.test_cluster_changes import Object, Shop, config_map, deployment
 from tests.servers.cluster import Cluster, namespace_of
 from tests.waits import wait_until
@@ -24,7 +25,7 @@ class Promised(Shop):
     def saved(self, *objects: Object) -> SavedPlan:
         """A plan that was saved, and read from its file."""
         run, _ = self.run(*objects)
-        file, key = self.folder / "plan.json", plan_key(run.project, run.environment)
+        file, key = self.folder / "plan.json", plan_key(shared_key(run.project, run.environment), run.environment)
         write_plan(file, promise(run, plan(run, is_deploy=True), 3600), key)
         return read_plan(file, key)
 

@@ -17,6 +17,7 @@ from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.moved import compared_step, find_moved
 from shipit.pipeline.promise import plan_key, promise
 from shipit.pipeline.run import Run
+from shipit.pipeline.shared_key import shared_key
 from shipit.record import to_json
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
@@ -59,8 +60,8 @@ class Bench:
     def saved(self, lasts_s: float = 3600) -> SavedPlan:
         run = self.run()
         saved, file = promise(run, plan(run, is_deploy=True), lasts_s), self.folder / "plan.json"
-        write_plan(file, saved, plan_key(run.project, run.environment))
-        found = read_plan(file, plan_key(run.project, run.environment))
+        write_plan(file, saved, plan_key(shared_key(run.project, run.environment), run.environment))
+        found = read_plan(file, plan_key(shared_key(run.project, run.environment), run.environment))
         assert found == saved
         return found
 
@@ -224,7 +225,13 @@ def test_two_machines_share_a_key(bench: Bench, tmp_path: Path) -> None:
     saved = bench.saved()
     there = {**bench.variables, "SHIPIT_CACHE_DIR": str(tmp_path / "other machine")}
     run = bench.run(**there)
-    assert deploy(run, read_plan(bench.folder / "plan.json", plan_key(run.project, run.environment))) == 0
+    assert (
+        deploy(
+            run,
+            read_plan(bench.folder / "plan.json", plan_key(shared_key(run.project, run.environment), run.environment)),
+        )
+        == 0
+    )
     assert saved.plan.changes == 3
 
 
@@ -232,7 +239,7 @@ def test_without_a_shared_key_another_machine_refuses_the_plan(bench: Bench, tmp
     bench.saved()
     run = bench.run(SHIPIT_CACHE_DIR=str(tmp_path / "other machine"))
     with pytest.raises(UsageError, match="the signature of the plan is not valid"):
-        read_plan(bench.folder / "plan.json", plan_key(run.project, run.environment))
+        read_plan(bench.folder / "plan.json", plan_key(shared_key(run.project, run.environment), run.environment))
 
 
 def test_a_short_key_is_refused_and_a_key_is_never_printed(bench: Bench) -> None:
@@ -250,7 +257,7 @@ def test_the_key_of_this_machine_is_kept_for_its_owner(bench: Bench) -> None:
     (bench.folder / ".cache/keys/plans").mkdir()
     with pytest.raises(UsageError, match="the key that signs saved plans can't be kept"):
         run = bench.run()
-        plan_key(run.project, run.environment)
+        plan_key(shared_key(run.project, run.environment), run.environment)
 
 
 def test_the_file_is_json_for_other_programs(bench: Bench) -> None:

@@ -25,7 +25,7 @@ from shipit.pipeline.locks import Locked, RunLocks, read_locks
 from shipit.pipeline.releases import read_own_runs
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
-from shipit.pipeline.shared_key import share_key
+from shipit.pipeline.shared_key import make_key
 from shipit.pipeline.state_lock import StateLock
 from shipit.pipeline.unlock import break_lock
 from shipit.rehearsal.memory.config import MemoryConfig
@@ -326,7 +326,7 @@ def test_values_have_the_same_marks_with_and_without_a_saved_plan(
     assert deploy(first) == 0 and not Path(machines[0].state, KEY_NAME).exists(), "only a saved plan makes the key"
     second = machines[0].run()
     saved = machines[1].run()
-    share_key(saved)
+    make_key(saved)
     reads = list[str]()
     store = second.state
     assert isinstance(store, StateFiles) and marked(second) != marked(saved)

@@ -43,7 +43,7 @@ def run(
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.cli.retried import for_retry
-        from shipit.cli.saved_plans import for_targets_of, read_saved, share_key_of
+        from shipit.cli.saved_plans import for_targets_of, plan_for, read_saved
         from shipit.events import Warned
         from shipit.pipeline.flow import deploy
 
@@ -57,7 +57,5 @@ def run(
         ) as run:  # fmt: skip
             if warning:
                 run.emit(Warned("", warning))
-            if saved:
-                share_key_of(run)
-            code = deploy(run, saved, wait_s, override, supersedes=supersede)
+            code = deploy(run, plan_for(run, saved), wait_s, override, supersedes=supersede)
         raise typer.Exit(code)

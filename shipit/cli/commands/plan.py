@@ -47,18 +47,17 @@ def run(
     ] = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
-        from shipit.cli.saved_plans import share_key_of
         from shipit.pipeline.flow import plan
+        from shipit.pipeline.shared_key import make_key
         from shipit.report.plan_markdown import render_plan_markdown
         from shipit.report.plan_text import render_plan
 
         lasts_s = _lifetime(save, expires)
         with promoting(options, images, source, takes_unhealthy=unhealthy) as run:
-            if save is not None:
-                share_key_of(run)
+            key = make_key(run) if save is not None else None
             preparation = plan(run, is_deploy=save is not None)
             if save is not None:
-                _save(run, preparation, save, lasts_s, source or "")
+                _save(run, preparation, save, key, lasts_s, source or "")
         if options.output != "json":
             made = run.redactor.value(preparation.plan)
             at = datetime.fromtimestamp(run.clock.wall_s(), UTC).isoformat()
@@ -77,7 +76,9 @@ def _lifetime(save: str | None, expires: str | None) -> float:
     return limit_of("--expires", expires or "24h")
 
 
-def _save(run: Run, preparation: Preparation, file: str, lasts_s: float, promotes_from: str) -> None:
+def _save(
+    run: Run, preparation: Preparation, file: str, shared_key: str | None, lasts_s: float, promotes_from: str
+) -> None:
     from pathlib import Path
 
     from shipit.events import PlanSaved
@@ -85,5 +86,5 @@ def _save(run: Run, preparation: Preparation, file: str, lasts_s: float, promote
     from shipit.pipeline.promise import plan_key, promise
 
     saved = promise(run, preparation, lasts_s)
-    write_plan(Path(file), saved, plan_key(run.project, run.environment))
+    write_plan(Path(file), saved, plan_key(shared_key, run.environment))
     run.emit(PlanSaved(file, saved.expires_at, promotes_from))

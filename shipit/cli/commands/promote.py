@@ -40,7 +40,7 @@ def run(
     unhealthy: UnhealthyOption = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
-        from shipit.cli.saved_plans import for_targets_of, read_saved, share_key_of
+        from shipit.cli.saved_plans import for_targets_of, plan_for, read_saved
         from shipit.pipeline.flow import deploy
 
         override, wait_s = release.override, release.wait_s
@@ -55,7 +55,5 @@ def run(
             ) as run,
         ):  # fmt: skip
             check_complete(run, read)
-            if saved:
-                share_key_of(run)
-            code = deploy(run, saved, wait_s, override)
+            code = deploy(run, plan_for(run, saved), wait_s, override)
         raise typer.Exit(code)
