@@ -1,6 +1,6 @@
 """exec, logs, status, validate and push as whole processes, each in pairs with the program beside it, A B A B, so that both see the same load.
 
-    python -m benchmarks.verbs [PAIRS] [VERB...] [--on KUBECONFIG REGISTRY]
+    python -m benchmarks.verbs [PAIRS] [VERB...] [--on KUBECONFIG REGISTRY] [--kubectl PATH]
 
 | verb | shipit | beside |
 | --- | --- | --- |
@@ -13,7 +13,7 @@
 
 It starts a cluster and a registry (root on Linux, and the binaries of `python -m tests.servers.install`); `--on` uses those that run, in
 a namespace of its own that it creates and deletes. Without a VERB it measures all of them. Prints medians in seconds of wall and CPU time, and the median of the ratios
-of the pairs; writes verbs.json with the load of the machine.
+of the pairs; writes verbs.json with the load of the machine when all are measured. `--kubectl` names another kubectl than that of this machine.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ def main() -> None:
     print(f"{'median of ' + str(count) + ' pairs':<20}" + "".join(f"{column:>14}" for column in columns))
     for verb, row in verbs.items():
         print(f"{verb:<20}" + "".join(f"{row.get(column, ''):>14}" for column in columns))
-    save("verbs", load, {"pairs": count, "verbs": verbs})
+    if found is every:
+        save("verbs", load, {"pairs": count, "verbs": verbs})
 
 
 if __name__ == "__main__":

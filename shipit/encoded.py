@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from shipit.escaped import as_json, escaped_forms, raw_bytes
-from shipit.wrapped import BREAK, WITHIN, may_be_wrapped
+from shipit.wrapped import BREAK, may_be_wrapped, unwrapped
 
 # Longer values: above the first size no escaped forms are searched for, above the second only the value and its lines.
 _ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
@@ -20,9 +20,6 @@ _TWICE_UP_TO = 4 * 1024
 _LEAST_OF_OTHER_CASE = _LEAST_IN_BASE32 = 8
 _BREAK = re.compile(BREAK)
 _TRUE_BREAK = re.compile(r"[\r\n]+")
-# Line breaks without spaces beside them, and such with spaces.
-_PLAIN_BREAK = re.compile(r"\r\n|\n|\r|\\\\{0,7}r\\{1,8}n|\\\\{0,7}n")
-_SPACED_BREAK = re.compile(r"[ \t](?:\r|\n|\\{1,8}[rn])|(?:\r|\n|\\n)[ \t]")
 _AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s]+)@")
 _SHORTEST_URL_PASSWORD = 8
@@ -55,7 +52,7 @@ def forms_of(value: str) -> set[str]:
     forms |= {form for form in encoded if "\\n" in form}
     wrapped = {form for form in forms if may_be_wrapped(form)}
     whole = {form for form in wrapped if not _TRUE_BREAK.search(form)}
-    return (forms - wrapped) | whole | {_unwrapped(form) for form in wrapped} | encoded
+    return (forms - wrapped) | whole | {unwrapped(form) for form in wrapped} | encoded
 
 
 def bytes_of(value: str) -> set[bytes]:
@@ -87,15 +84,6 @@ def _inner(value: str) -> Iterator[str]:
             return
     if (found := _URL_PASSWORD.match(value)) and len(found[1]) >= _SHORTEST_URL_PASSWORD:
         yield found[1]
-
-
-def _unwrapped(text: str) -> str:
-    """What is left of a text without the matches of WITHIN, which is slow on keys of many lines."""
-    bare = _PLAIN_BREAK.sub("", text)
-    has_others = (
-        "\x1b" in text or "=\n" in text or "=\r" in text or _SPACED_BREAK.search(text) or not bare.isprintable()
-    )
-    return WITHIN.sub("", text) if has_others else bare
 
 
 def _encoded(data: bytes) -> set[str]:

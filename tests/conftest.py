@@ -155,8 +155,8 @@ def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[No
     function = request.node.nodeid.partition("[")[0]
     _cases[function] += 1
     is_fuzzed = request.node.path.parent.name == "fuzz"
-    is_long = any(request.node.get_closest_marker(name) for name in ("large",))
-    if not (is_fuzzed or is_long or _cases[function] > MEASURED_CASES):
+    is_large = request.node.get_closest_marker("large") is not None
+    if not (is_fuzzed or is_large or _cases[function] > MEASURED_CASES):
         yield
         return
     coverage.stop()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shipit.cli.printing import read_environment
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
-from shipit.shortcut.entries import Entry, read_entry
+from shipit.shortcut.entries import Entry, read_entry, write_entry
 
 if TYPE_CHECKING:
     from shipit.cli.options import ProjectOptions
@@ -39,7 +39,6 @@ def keep_entry(
     options: dict[str, object],
 ) -> None:
     """Keep what the same command line needs the next time; nothing where more is needed than an entry can hold."""
-    from shipit.shortcut.entries import write_entry
     from shipit.shortcut.project_inputs import entry_of
 
     if pinned is None or environment.in_ci:
@@ -60,7 +59,10 @@ def has_only(options: ProjectOptions, *free: str) -> bool:
 
 
 def exit_code_of_error(error: Exception, output: str = "auto", *, is_own: bool = False) -> int:
-    """Print an error as every command does; the exit code. With `is_own` it is told apart from that of a command in a workload."""
+    """Print an error as every command does; the exit code.
+
+    With `is_own` it is 125 in place of 1, which may be that of a command in a workload.
+    """
     from contextlib import nullcontext
 
     import typer

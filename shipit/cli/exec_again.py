@@ -79,7 +79,7 @@ def keep_for_again(
 
     before, command = _parted(sys.argv[1:])
     # Words on the other side of `--` that belong to the command, or to shipit, are not in the name of the entry.
-    is_named = before[:1] == (NAME,) and command == tuple(options.command or ())
+    is_named = not environment.in_ci and before[:1] == (NAME,) and command == tuple(options.command or ())
     free = ("workload", "command", "environment", "tty", "interactive")
     if is_named and pins(target) and has_only(options, *free):
         keep_entry(before, project, environment, target.kind.name, target.pinned(workload), {"tty": options.tty})

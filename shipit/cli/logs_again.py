@@ -35,7 +35,7 @@ class _Unusual(Exception):
 
 
 class _Shown(NamedTuple):
-    """What the options of a command line say of its output."""
+    """The options of a command line that its output depends on."""
 
     wanted: LogQuery
     output: str
@@ -114,7 +114,7 @@ def _tell(run: LogRun, entry: Entry, environment: ProcessEnvironment, shown: _Sh
 
 
 def _begun(run: LogRun, entry: Entry, environment: ProcessEnvironment, wanted: LogQuery) -> Sources:
-    # The usual way makes a key of its state with it, so that it is masked.
+    # The usual way reads this key, and reading it masks it.
     _ = environment.plan_key
     return find_kind(entry.kind).load_reopen_logs()(entry.pinned, environment, run.clock, run.emit, wanted)
 
@@ -127,7 +127,7 @@ def keep_for_again(options: WorkloadOptions, run: Run, chosen: Mapping[str, Sequ
 
     words = tuple(sys.argv[1:])
     free = ("workloads", "environment", "output", "no_color", "since", "tail", "previous")
-    if words[:1] != (NAME,) or not has_only(options, *free) or options.output not in _OUTPUTS:
+    if run.environment.in_ci or words[:1] != (NAME,) or not has_only(options, *free) or options.output not in _OUTPUTS:
         return
     # Secrets of the targets beside it are masked, too, and so is a login of theirs.
     names = {name for target in run.targets for name in run.project.secrets_for(target.name)}

@@ -57,8 +57,10 @@ def targets_run(
     source: Source | None = None,
     jobs: int | None = None,
 ) -> Iterator[Run]:
-    """A run over the selected targets. `changed` may replace the project first, and `jobs` its `max_parallel`. `is_live`, `keeps_journal` and `source` are
-    as in `running`, and `for_deploy` as in `load`.
+    """A run over the selected targets.
+
+    `changed` may replace the project first, and `jobs` replaces its `max_parallel`. `is_live`, `keeps_journal` and `source`
+    are as in `running`, and `for_deploy` as in `load`.
     """
     from shipit.pipeline.graph import select_targets
 

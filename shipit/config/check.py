@@ -12,7 +12,8 @@ from shipit.config.image import ImageConfig
 from shipit.config.model import ProjectFile, TargetConfig
 from shipit.config.position import Keys
 from shipit.config.source import Source
-from shipit.errors import ConfigError
+from shipit.errors import ConfigError, ShipitError
+from shipit.reference import parse_reference
 
 UPGRADE = "install it with: pipx upgrade shipit"
 
@@ -210,12 +211,14 @@ def _image_problem(
 
 
 def _unbuilt(image: str) -> str:
-    """What to write for an image of a registry, such as that of a database; empty for text that can't be one."""
-    match = re.fullmatch(r"(?:[\w.:-]+/)*([a-z0-9][\w.-]*)([:@][\w.:-]+)?", image)
-    if match is None:
+    """The text to write for an image of a registry, such as that of a database; empty for text that can't be one."""
+    try:
+        reference = parse_reference(image)
+    except ShipitError:
         return ""
-    use = image if match[2] else f"{image}:TAG"
-    return f"; one that is not built stands there, too: images: {{{match[1]}: {{use: {use}}}}}"
+    name = reference.repository.rpartition("/")[2]
+    use = image if reference.tag or reference.digest else f"{image}:TAG"
+    return f"; one that is not built stands there, too: images: {{{name}: {{use: {use}}}}}"
 
 
 def _naming(keys: Keys, image: str, source: Source) -> str:

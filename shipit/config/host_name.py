@@ -1,6 +1,6 @@
 """Host names that requests come in by. Pure.
 
-Source: Kubernetes API reference, networking.k8s.io/v1 IngressRule `host`; RFC 1123, section 2.1; RFC 5891.
+Source: Kubernetes API reference, networking.k8s.io/v1 IngressRule `host`; RFC 1123, section 2.1; RFC 3490 (Python's codec idna).
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ def meant_host(text: str) -> str:
     inner = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text.strip())
     name = re.split(r"[/?#]", inner, maxsplit=1)[0].rpartition("@")[2].partition(":")[0].rstrip(".").lower()
     try:
-        name = name.encode("idna").decode() if not name.isascii() else name
+        written = name if name.isascii() else name.encode("idna").decode()
+        # RFC 3490 writes some letters as others, such as ss for a sharp s: that is another domain.
+        is_same = name.isascii() or written.encode().decode("idna") == name
     except UnicodeError:
         return ""
-    return name if _is_host(name) else ""
+    return written if is_same and _is_host(written) else ""
 
 
 HostName = Annotated[

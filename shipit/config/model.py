@@ -150,7 +150,7 @@ class TargetConfig(Model):
 
     @model_validator(mode="after")
     def _hooks_are_of_a_target(self) -> Self:
-        for when in ("before", "after", "on_failure"):
+        for when in type(self.hooks).model_fields:
             for hook in getattr(self.hooks, when):
                 if "push" in hook.on:
                     what = "a target has no hook for push: images are pushed for all of them"
@@ -281,7 +281,7 @@ class ProjectFile(DotenvFiles):
     )
     keep_rolled_back: bool = Field(
         False,
-        description="Whether a deploy leaves a target alone that was rolled back, until its images or settings change.",
+        description="A deploy leaves a target alone that was rolled back, until its images or settings change.",
         examples=[True],
     )
     include: tuple[str, ...] = Field(

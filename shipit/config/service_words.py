@@ -22,6 +22,7 @@ _DOTENV = "write dotenv: FILE at the top of the file, and name its variables und
 _ENVIRONMENTS = "write environments: {NAME: {...}}, chosen with -e NAME"
 _RELEASE = "it stands at the top of the file: release: COMMAND"
 _FILE = 'write volumes: ["./FILE:/PATH:ro"], for an engine on this machine'
+_SECRETS = "they stand at the top of the file: secrets: {NAME: {env: NAME}}; those under secret_files: are files"
 _SWARM_HOST = 'shipit runs no proxy in a swarm: write publish: ["80:PORT"]'
 
 
@@ -50,8 +51,7 @@ _BOTH = {
     "images": "a service runs one: image: NAME",
     "network": "write networks: [NAME]",
     "links": "services find each other by name; aliases: [NAME] gives one more",
-    "secrets": "they stand at the top of the file: secrets: {NAME: {env: NAME}}; those under secret_files: are files",
-    "secret": "they stand at the top of the file: secrets: {NAME: {env: NAME}}; those under secret_files: are files",
+    **_each(_SECRETS, "secrets", "secret"),
     "depends_on": "services start together; needs: of a target names the targets that come first",
     "extends": "YAML has anchors: &NAME, and <<: *NAME",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -57,3 +57,9 @@ def listed(names: Iterable[str], word: str = "and") -> str:
     """`a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def not_taken(name: str, part: Iterable[str], taken: Collection[str]) -> Iterator[str]:
+    """The keys of a map that are not taken, as one line; nothing without any."""
+    if left := [f"{name}.{key}" for key in part if key not in taken]:
+        yield listed(left)

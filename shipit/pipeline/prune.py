@@ -30,8 +30,8 @@ def prune(
     targets: Mapping[str, Target],
     keep: int,
     show: Callable[[Sequence[Pruning]], None],
-) -> int:
-    """Show what would be deleted, ask, look again, and delete what is still not needed; how many were deleted.
+) -> None:
+    """Show what would be deleted, ask, look again, and delete what is still not needed.
 
     The run's targets that use one of the images are locked from the question on. `targets` are all of deploy.yml, of every
     environment: name for people -> target. `show` is called before the question.
@@ -48,7 +48,8 @@ def prune(
     show(run.redactor.value(first))
     count = _images_of(first)
     if not count:
-        return _end(run, 0)
+        _end(run, 0)
+        return
     what = f"{counted(count, 'image')} of {', '.join(own.repository for own in first if own.removed)} would be deleted for good"
     if not run.confirm(Plan(run.project.app, run.project.environment), [what]):
         raise not_confirmed(what)
@@ -61,12 +62,11 @@ def prune(
         for image in own.removed
         if (own.repository, image.manifest_digest) in known
     ]
-    return _end(run, _delete_all(run, still))
+    _end(run, _delete_all(run, still))
 
 
-def _end(run: Run, count: int) -> int:
+def _end(run: Run, count: int) -> None:
     run.finish(0, f"{counted(count, 'image')} deleted" if count else "nothing to delete")
-    return count
 
 
 def _delete_all(run: Run, still: Sequence[tuple[Pruning, StoredImage]]) -> int:

@@ -40,11 +40,14 @@ def _statistics_row(own: CommandStatistics) -> tuple[str, ...]:
     return (own.command, str(own.runs), failed, *times)
 
 
+def _by(run: PastRun) -> str:
+    return f" by {run.by}" if run.by else ""
+
+
 def render_run(run: PastRun) -> Iterator[str]:
     """The head of one run, and its end."""
     yield printable_line(_head(run))
-    by = f" by {run.by}" if run.by else ""
-    yield printable_line(f"started {run.started_at}{by}, {_end(run)}")
+    yield printable_line(f"started {run.started_at}{_by(run)}, {_end(run)}")
     for text in run.done:
         yield printable_line(f"done: {text}")
     for text in run.begun:
@@ -55,8 +58,7 @@ def render_run(run: PastRun) -> Iterator[str]:
 def render_release(run: PastRun) -> Iterator[str]:
     """A run that only the targets know: who made it, and what they tell of it."""
     yield printable_line(_head(run))
-    by = f" by {run.by}" if run.by else ""
-    yield printable_line(f"started {run.started_at}{by}, {_RESULTS.get(run.state, run.state)}")
+    yield printable_line(f"started {run.started_at}{_by(run)}, {_RESULTS.get(run.state, run.state)}")
     for target in run.targets:
         took = "" if target.elapsed_s is None else f", took {seconds(target.elapsed_s)}"
         yield printable_line(f"{_target(target)}{took}")

@@ -224,9 +224,11 @@ def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     left = [key for key in service if key not in taken and not key.startswith("x-")]
     if left:
         yield f"services.{name}: {listed(left)}"
-    port, *others = _ports(service) or [""]
-    if others:
-        yield f"services.{name}: {ONE_PORT} {port} is taken, not {listed(others)}"
+    ports = _ports(service)
+    served = [port for port in ports[:1] if as_port(port)]
+    if others := ports[len(served) :]:
+        which = f"{served[0]} is taken" if served else "numbers of TCP are taken"
+        yield f"services.{name}: {ONE_PORT} {which}, not {listed(others)}"
     own = as_map(service.get("build"))
     left = [key for key in own if key not in ("context", "dockerfile", "target", "args")]
     if left:

@@ -89,11 +89,11 @@ def read_dockerfiles(root: Path, known: frozenset[str]) -> FileFacts:
     """
     at_root = [path.name for path in sorted(root.iterdir()) if _is_dockerfile(path) and path.name not in known]
     kept, left = _chosen(at_root, has_others=bool(known))
-    images = [(slug(name) if name else "web", Build(".", file)) for file, name in kept.items()]
     todo = [f"{listed(left)}: not taken for {'an image' if len(left) == 1 else 'images'} of the app"] if left else []
     below = [path for path in _in_folders(root) if path not in known]
     if known:
-        images, below = [], [*kept, *below]
+        kept, below = {}, [*kept, *below]
+    images = [(slug(name) if name else "web", Build(".", file)) for file, name in kept.items()]
     if images or known:
         if below:
             more = [f"{len(below) - _MOST_NAMED} more"] if len(below) > _MOST_NAMED else []

@@ -12,7 +12,7 @@ from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_toml
-from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
+from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, not_taken, slug
 from shipit.drafts.variables import sorted_variables
 
 _TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy", "vm"})
@@ -101,6 +101,5 @@ def _todo(data: Mapping[str, Any]) -> Iterator[str]:
     for name, taken in _TAKEN_OF.items():
         parts = data.get(name)
         keys = dict.fromkeys(key for part in (parts if isinstance(parts, list) else [parts]) for key in as_map(part))
-        if left := [f"{name}.{key}" for key in keys if key not in taken]:
-            yield listed(left)
+        yield from not_taken(name, keys, taken)
     yield "secrets that fly keeps are not in the file: name them under secrets"

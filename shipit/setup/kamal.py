@@ -12,7 +12,7 @@ from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_yaml_as_text
-from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, slug
+from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, not_taken, slug
 from shipit.drafts.variables import sorted_variables
 
 _TAKEN = frozenset({"service", "image", "servers", "registry", "env", "builder", "proxy", "accessories", "ssh"})
@@ -69,7 +69,7 @@ def _build(builder: Mapping[str, Any]) -> Build:
 
 def _architectures(builder: Mapping[str, Any]) -> list[str]:
     arch = builder.get("arch")
-    return [as_text(item) for item in (arch if isinstance(arch, list) else [arch]) if item]
+    return [text for item in (arch if isinstance(arch, list) else [arch]) if (text := as_text(item))]
 
 
 def _platforms(builder: Mapping[str, Any]) -> tuple[str, ...]:
@@ -137,11 +137,8 @@ def _parts_not_taken(data: Mapping[str, Any]) -> Iterator[str]:
         # Without `clear` and `secret`, the keys of `env` are the variables.
         if name == "env" and not part.keys() & taken:
             continue
-        if left := [f"{name}.{key}" for key in part if key not in taken]:
-            yield listed(left)
+        yield from not_taken(name, part, taken)
     check = as_map(as_map(data.get("proxy")).get("healthcheck"))
-    if left := [f"proxy.healthcheck.{key}" for key in check if key != "path"]:
-        yield listed(left)
+    yield from not_taken("proxy.healthcheck", check, ("path",))
     for role, about in as_map(data.get("servers")).items():
-        if left := [f"servers.{role}.{key}" for key in as_map(about) if key not in ("hosts", "cmd")]:
-            yield listed(left)
+        yield from not_taken(f"servers.{role}", as_map(about), ("hosts", "cmd"))

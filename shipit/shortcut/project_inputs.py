@@ -23,7 +23,7 @@ def entry_of(
     environment: ProcessEnvironment,
     kind: str,
     pinned: dict[str, object],
-    options: dict[str, object] | None = None,
+    options: dict[str, object],
 ) -> Entry | None:
     """The entry of a command line; None where its project depends on more than an entry can name.
 
@@ -48,11 +48,11 @@ def entry_of(
         return None
     inputs = Inputs(tuple(texts), tuple(sorted(names)))
     digest = digest_of(words, inputs, environment, texts)
-    return Entry(inputs, digest, kind, pinned, held_names(project.source.tree), options or {})
+    return Entry(inputs, digest, kind, pinned, held_names(project.source.tree), options)
 
 
 def masks_all(project: Project, secrets: Iterable[str]) -> bool:
-    """Whether the variables that an entry names hold all values of these secrets that are masked in a log.
+    """True when the variables that an entry names hold every value of these secrets that a log masks.
 
     What a program gives is not read for a log, so that there is nothing to mask; a file would have to be read.
     """

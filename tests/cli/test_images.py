@@ -200,7 +200,7 @@ def test_images_are_not_deleted_while_another_run_has_a_lock(app: Shipit, regist
     assert tags(registry) == {*names, "latest"}
 
 
-def test_what_a_rollback_needs_stays(app: Shipit, registry: EmbeddedRegistry) -> None:
+def test_prune_keeps_the_images_that_a_rollback_needs(app: Shipit, registry: EmbeddedRegistry) -> None:
     names = commits(app, 1)
     for number, command in ((1, "deploy"), (2, "push"), (3, "push")):
         app.write(app__py=SERVING_APP + f"# {number}\n")

@@ -237,7 +237,7 @@ def _refuse(server: LogServer) -> None:
         (_refuse, 1, b"not you\n"),
     ],
 )
-def test_what_is_no_line_is_told_once_by_the_usual_way(
+def test_a_warning_or_error_before_the_first_line_is_told_once_by_the_usual_way(
     shop: Shipit, server: LogServer, change: Callable[[LogServer], None], code: int, told: bytes
 ) -> None:
     assert run(shop, *ALONE).code == 0

@@ -96,6 +96,8 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
         ("{web: {build: {context: ., ssh: [default]}}}", ["services.web: build.ssh"]),
         ("{web: {build: ., ports: ['53:53/udp', '80:3000', {target: 9000, protocol: udp}, '127.0.0.1:81:3001'], expose: [3000, 7]}}",
          ["services.web: only port 3000 is taken, not 3001, 7, 53/udp and 9000/udp"]),
+        ("{web: {build: ., ports: ['53:53/udp', '54:54/udp']}}",
+         ["services.web: only port numbers of TCP are taken, not 53/udp and 54/udp"]),
         ("{web: {build: ., x-own: 1, restart: always, depends_on: [db]}}", []),
         ("{web: {build: ., env_file: none.env}}",
          ["env_file none.env is not here: name its variables under env or secrets"]),
@@ -103,7 +105,7 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
          ["M differ between a and b: env is the same for all of them"]),
     ],
     ids=["an image of others", "no Dockerfile", "outside of the project", "a profile", "keys that nothing stands for",
-         "keys of a build", "further ports", "keys without a meaning here", "a file of variables", "variables that differ"],
+         "keys of a build", "further ports", "ports of UDP alone", "keys without a meaning here", "a file of variables", "variables that differ"],
 )  # fmt: skip
 def test_what_compose_says_and_shipit_does_not_take_is_told(
     facts: Callable[..., FileFacts], services: str, todo: list[str]
@@ -290,8 +292,9 @@ def test_deploy_yml_of_kamal(facts: Callable[..., FileFacts]) -> None:
         ("servers: [a]\nenv: {clear: {A: b}, tags: {c: {}}}\ndeploy_timeout: 10", ["deploy_timeout", "env.tags"]),
         ("servers: [a]\nbuilder: {arch: [amd64, riscv]}",
          ["builder.arch: riscv: name it under platforms of the image's build"]),
+        ("servers: [a]\nbuilder: {arch: [{a: b}]}", []),
     ],
-    ids=["keys of a role", "keys of the proxy", "no certificate", "a password", "keys of ssh", "keys of env", "an architecture"],
+    ids=["keys of a role", "keys of the proxy", "no certificate", "a password", "keys of ssh", "keys of env", "an architecture", "no architecture"],
 )  # fmt: skip
 def test_what_kamal_says_and_shipit_does_not_take_is_told(
     facts: Callable[..., FileFacts], more: str, todo: list[str]

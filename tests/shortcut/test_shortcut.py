@@ -42,7 +42,7 @@ def kept(folder: Path, text: str = TEXT, environment: ProcessEnvironment | None 
     folder.mkdir(exist_ok=True)
     (folder / "more.yml").write_text("x-more: 1\n")
     project = runs.project(folder, text, environment)
-    entry = entry_of(WORDS, project, environment, "kubernetes", {"namespace": "shop-us"})
+    entry = entry_of(WORDS, project, environment, "kubernetes", {"namespace": "shop-us"}, {})
     if entry is not None:
         write_entry(WORDS, entry, environment)
     return entry
@@ -127,7 +127,7 @@ def test_nothing_is_kept_of_a_file_that_depends_on_more(tmp_path: Path, text: st
     project = runs.project(tmp_path, text.replace("include: more.yml\n", ""), surroundings(tmp_path))
     if "replicas" in text and not project.warnings:
         pytest.fail("the case needs a warning")
-    assert entry_of(WORDS, project, surroundings(tmp_path), "kubernetes", {}) is None
+    assert entry_of(WORDS, project, surroundings(tmp_path), "kubernetes", {}, {}) is None
 
 
 def test_nothing_is_kept_for_a_file_of_another_folder(tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ def test_a_health_check_is_that_of_the_engine_and_its_start_period_is_no_lack_of
         ),
         ("ghcr.io/team/db:16", "images: {db: {use: ghcr.io/team/db:16}}"),
         ("two words", "images here: shop"),
+        ("ghcr.io/é/db:16", "images here: shop"),
+        ("postgres@sha256:zz", "images here: shop"),
+        (f"postgres:16@sha256:{'1' * 64}", f"images: {{postgres: {{use: postgres:16@sha256:{'1' * 64}}}}}"),
     ],
 )
 def test_an_image_that_is_not_built_stands_under_images(tmp_path: Path, image: str, hint: str) -> None:

@@ -91,7 +91,7 @@ def test_valid_host_names(name: str) -> None:
     [
         ("https://A.example.com:80/x", "a.example.com"), ("http://shop.example.com", "shop.example.com"), ("shop.example.com/", "shop.example.com"),
         ("shop.example.com:443", "shop.example.com"), ("Shop.Example.com", "shop.example.com"), ("shop.example.com.", "shop.example.com"),
-        ("user:secret@shop.example.com", "shop.example.com"), ("münchen.de", "xn--mnchen-3ya.de"), (" shop.example.com", "shop.example.com"),
+        ("user:secret@shop.example.com", "shop.example.com"), ("münchen.de", "xn--mnchen-3ya.de"), ("straße.de", ""), (" shop.example.com", "shop.example.com"),
         ("shop.example.com?x", "shop.example.com"), ("a_b.c", ""), ("a..b", ""), ("-a.com", ""), ("a-.com", ""), (".a.com", ""), ("", ""),
         ("*", ""), ("a.*.com", ""), ("**.a.com", ""), ("10.0.0.1", ""), ("1.2.3", ""), ("::1", ""), ("[::1]:80", ""), ("a" * 64 + ".com", ""),
         ("a." * 126 + "com", ""), ("a b.com", ""), ("a.com,b.com", ""), ("a.com\n", "a.com"), ("\ud800.com", ""),

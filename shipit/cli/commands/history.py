@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shipit.past_run import PastRun
 
 HELP = """Lists the runs of this project, the newest first, and marks what runs now: those that this machine keeps in .shipit/ (deploy,
-promote, push, scale, restart, stop, start, rollback and destroy, where they changed something), and the releases that the targets themselves list, of any
+promote, push, scale, restart, stop, start, rollback, prune and destroy, where they changed something), and the releases that the targets themselves list, of any
 machine. With -e, or with targets, only what concerns these. --local asks no target, and ends with how often each command
 failed and how long it took."""
 EXAMPLES = ("shipit history", "shipit history k8s -e staging --limit 5", "shipit history --local --output json")
@@ -55,7 +55,7 @@ def _local(options: TargetOptions, project: Project, limit: int) -> None:
     runs, is_more = every[:limit], is_more or len(every) > limit
     statistics = command_statistics(every)
     if options.output == "json":
-        result_event(RunsListed(runs, not is_more, statistics))
+        result_event(RunsListed(runs, is_whole=not is_more, statistics=statistics))
     else:
         _print(REDACTOR.value(runs), limit, is_more)
         result_lines(render_statistics(REDACTOR.value(statistics)))
