@@ -1,4 +1,4 @@
-"""What an engine answers: read within bounds of size and time, and the errors of a connection as BuildErrors."""
+"""The answers of an engine, read within bounds of size and time, and the errors of a connection as BuildErrors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def chunks_until(
 
 
 def message_of(answer: Any) -> str:
-    return error_message(b"".join(bounded_chunks(answer, LARGEST_ANSWER)), answer.status_code)
+    return error_message(b"".join(bounded_chunks(answer, _PIECE)), answer.status_code)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from shipit.clock import Clock, Deadline
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import DeployFailed
-from shipit.events import Emit
+from shipit.events import Emit, Warned
 from shipit.http.retry import ATTEMPTS
 from shipit.release import Release
 from shipit.threads import Once
@@ -98,6 +98,10 @@ class Session:
     commit: str = ""
     fence: Callable[[], None] = field(default=_open, repr=False)
     check_superseded: Callable[[], None] = field(default=_open, repr=False)
+
+    def warner(self, target: str) -> Callable[[str], None]:
+        """A function that emits a text as a warning about a target."""
+        return lambda text: self.emit(Warned(target, text))
 
     @property
     def registries(self) -> Registries | None:

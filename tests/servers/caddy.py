@@ -40,9 +40,9 @@ class Caddy:
         self._files = tempfile.TemporaryDirectory(prefix="c", dir="/tmp")
         assert len(self._files.name) == len(FOLDER)
         self._folder = tempfile.TemporaryDirectory(prefix="caddy-", dir="/tmp")
-        # What the engine calls itself, and what nc prints of another address than that of the admin API.
+        # The name of the engine, and the output of nc for any other address than the admin API's.
         self.product, self.nc_says = "Engine", ""
-        # What nc says the next times, before that.
+        # The outputs of nc before that.
         self.nc_says_first: list[str] = []
         for name, variable in (("caddy", "CADDY_VERSION"), ("nc", "NC_SAYS")):
             program = Path(self._folder.name) / name

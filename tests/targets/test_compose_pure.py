@@ -375,7 +375,7 @@ def test_the_current_file_is_the_one_that_runs() -> None:
         ([container(restarts=2, exit_code=3)], State.FAILED, "shop-web-1 exited with 3, and was restarted 2 times"),
         ([container(state="paused")], State.FAILED, "shop-web-1 is paused"),
         ([container(hash="h0")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, with other settings"),
-        ([container(image="x", made=MadeBy("anna", at="2026-01-31T12:00:00Z"))], State.FAILED, "superseded by someone else: shop-web-1 runs as web, image x -> 111111111111, made by anna at 2026-01-31T12:00:00Z"),
+        ([container(image="x", made=MadeBy("anna", at="2026-01-31T12:00:00Z"))], State.FAILED, "superseded by someone else: shop-web-1 runs as web, image x -> 111111111111, from 2026-01-31T12:00:00Z, with the labels of anna"),
         ([container(image="x")], State.FAILED, "superseded by someone else: shop-web-1 runs as web, image x -> 111111111111"),
         ([container(marks={"MODE": "m9"})], State.FAILED, "superseded by someone else: shop-web-1 runs as web, MODE changed"),
     ],

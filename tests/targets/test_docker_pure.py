@@ -241,7 +241,7 @@ def test_containers_of_others_in_the_way_are_named() -> None:
         (
             [container(spec(OLD), made=MadeBy("anna@laptop", "r1", at="2026-01-31T12:00:00Z"))],
             State.FAILED,
-            ", made by anna@laptop (run r1) at 2026-01-31T12:00:00Z",
+            ", from 2026-01-31T12:00:00Z, with the labels of anna@laptop (run r1)",
         ),
         ([container(spec(), marks={"TOKEN": "x"})], State.FAILED, "another value of TOKEN"),
         ([container(spec()), container(spec(OLD))], State.FAILED, "with the image aaaaaaaaaaaa"),

@@ -158,7 +158,7 @@ def test_a_service_that_is_down_meanwhile_is_replaced_host_by_host() -> None:
     assert [len(wave) for wave in waves_of(steps, "a", None)] == [1, 1, 1]
 
 
-def test_a_host_that_is_lost_after_a_step_is_not_told_with_what_it_ran_before_the_step(tmp_path: Path) -> None:
+def test_a_host_lost_after_a_step_is_named_without_what_it_ran_before(tmp_path: Path) -> None:
     answers: dict[str, object] = {"GET /containers/json": [], "GET /images/json": []}
     (tmp_path / "b").mkdir()
     with answering_host(tmp_path, answers) as (first, _), answering_host(tmp_path / "b", answers) as (second, server):

@@ -329,12 +329,12 @@ def test_a_proxy_of_podman_that_finds_no_container_by_name_is_told(
     assert engine.is_reachable()
     switch = Switch(HostClient(engine, "web1", Deadline(SkippingClock())), setting(tmp_path))
     with pytest.raises(DeployFailed) if is_refused else nullcontext() as caught:
-        switch.check_name("a1b2:3000")
+        switch.check_names(["a1b2:3000"])
     assert not caught or "does not find containers by name" in str(caught.value)
     assert not caught or "the network shop-production anew" in caught.value.hint
     # A DNS server that does not answer yet is asked three times.
     caddy.nc_says_first, caddy.nc_says = [says, says], ""
-    switch.check_name("a1b2:3000")
+    switch.check_names(["a1b2:3000"])
     caddy.lacks_nc = True
-    switch.check_name("a1b2:3000")
+    switch.check_names(["a1b2:3000"])
     engine.close()

@@ -1,4 +1,4 @@
-"""Who made what replaced this run's containers, as their labels say: any user of an engine can write labels."""
+"""The origin of containers, as their labels tell it: any user of an engine can write labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ AT = "2026-01-31T12:00:00.123456789Z"
     ("labels", "created", "phrase"),
     [
         ({}, "", ""),
-        ({}, AT, "made at 2026-01-31T12:00:00Z"),
-        (origin_labels("r1", "0123abc", "anna@laptop"), AT, "made by anna@laptop (run r1, commit 0123abc) at 2026-01-31T12:00:00Z"),
-        (origin_labels("r1", "", "anna@laptop"), "2026-01-31T12:00:00+02:00", "made by anna@laptop (run r1) at 2026-01-31T12:00:00+02:00"),
-        (origin_labels("r1", "", ""), "", "made (run r1)"),
-        ({BY: "a\x1b[31m\nb\u202e"}, "", "made by a\\x1b[31m\\nb\\u202e"),
+        ({}, AT, "from 2026-01-31T12:00:00Z"),
+        (origin_labels("r1", "0123abc", "anna@laptop"), AT, "from 2026-01-31T12:00:00Z, with the labels of anna@laptop (run r1, commit 0123abc)"),
+        (origin_labels("r1", "", "anna@laptop"), "2026-01-31T12:00:00+02:00", "from 2026-01-31T12:00:00+02:00, with the labels of anna@laptop (run r1)"),
+        (origin_labels("r1", "", ""), "", "with the labels of (run r1)"),
+        ({BY: "a\x1b[31m\nb\u202e"}, "", "with the labels of a\\x1b[31m\\nb\\u202e"),
         ({BY: " " * 300}, "", ""),
-        ({BY: "x" * 10_000}, "", "made by " + "x" * 200),
+        ({BY: "x" * 10_000}, "", "with the labels of " + "x" * 200),
         ({RELEASE: "r 1", COMMIT: "; rm"}, "", ""),
         ({RELEASE: "r" * 65}, "yesterday", ""),
         ({}, "0001-01-01T00:00:00Z", ""),
@@ -38,7 +38,7 @@ def test_a_verdict_and_an_error_tell_who_made_what_was_found() -> None:
     assert (
         verdict.reason
         == error.what
-        == "superseded by someone else: web-1 runs, made by anna@laptop (run r1) at 2026-01-31T12:00:00Z"
+        == "superseded by someone else: web-1 runs, from 2026-01-31T12:00:00Z, with the labels of anna@laptop (run r1)"
     )
     assert verdict.superseded_by == error.superseded_by == "someone else"
     assert superseded("x", UNKNOWN).reason == "superseded by someone else: x"

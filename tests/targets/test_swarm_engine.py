@@ -216,7 +216,7 @@ def test_what_no_kept_release_uses_is_removed_and_the_rest_can_be_returned_to(
     gone = RestoreService("web", "back", service="web", kept=kept[0], known=found.fingerprint)
     with pytest.raises(DeployFailed, match="does not keep the spec"):
         list(apply_step(gone, setting(client, owner, own)))
-    with pytest.raises(DeployFailed, match=r"superseded by someone else: the service .+, made "):
+    with pytest.raises(DeployFailed, match=r"superseded by someone else: the service .+, from .+Z"):
         list(apply_step(update(own, "another"), setting(client, owner, own)))
     remove(client, owner, own)
 

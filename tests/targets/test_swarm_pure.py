@@ -226,7 +226,7 @@ def test_a_service_of_others_with_the_same_name_is_named() -> None:
         (
             service(spec(OLD), task(image=OLD), made=MadeBy("anna", "r1", at="2026-01-31T12:00:00Z")),
             State.FAILED,
-            "superseded by someone else: the service shop-production-web runs the image aaaaaaaaaaaa and not bbbbbbbbbbbb, made by anna (run r1) at 2026-01-31T12:00:00Z",
+            "superseded by someone else: the service shop-production-web runs the image aaaaaaaaaaaa and not bbbbbbbbbbbb, from 2026-01-31T12:00:00Z, with the labels of anna (run r1)",
         ),
         (
             service(spec(), task(), marks={"TOKEN": "x"}),

@@ -64,7 +64,7 @@ def test_tasks_that_stay_are_an_error_that_names_them() -> None:
     assert (raised.value.where, raised.value.what) == ("swarm", what)
 
 
-def test_tasks_may_take_the_time_in_which_they_may_end() -> None:
+def test_tasks_are_waited_for_a_minute_beyond_their_grace_period() -> None:
     remove(Engine(FakeClock(), ["task"], 1100.0), grace_s=60.0)
     remove(Engine(FakeClock(), [], 1e9))
 
@@ -77,7 +77,7 @@ def test_containers_that_stay_are_an_error_that_names_them() -> None:
     assert (raised.value.where, raised.value.what) == ("unix:///engine", what)
 
 
-def test_containers_may_take_the_time_in_which_they_may_end() -> None:
+def test_containers_are_waited_for_a_minute_beyond_their_grace_period() -> None:
     engine = Engine(FakeClock(), ["container"], 1100.0, stop_s=60)
     await_removed(cast("Any", engine), session(engine.clock))
     assert 1100 <= engine.clock.now() < 1102

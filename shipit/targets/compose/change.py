@@ -62,7 +62,7 @@ def service_change(
 
 
 def _mixed(kept: tuple[ContainerFacts, ...]) -> Iterator[str]:
-    """The containers that Compose recreates because it gives all of a service the labels of the first one."""
+    """Containers with labels of another run than the first one's: Compose gives all of a service the same labels, and recreates these."""
     yield from (
         f"recreate: {one.name} has labels of another run than {kept[0].name}"
         for one in kept

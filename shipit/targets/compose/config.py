@@ -152,7 +152,7 @@ class ComposeConfig(TargetConfig):
         ]
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
-        """None: `problems_in` checks those of `images:`."""
+        """Yields nothing: `problems_in` checks `images:`, and `images_in_manifests` tells which images are used."""
         return iter(())
 
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:

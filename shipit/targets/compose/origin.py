@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 
+from shipit.json_text import parse_json
 from shipit.targets.compose.content import Content
-from shipit.targets.compose.file import parse_file, written
+from shipit.targets.compose.file import written
 from shipit.targets.compose.observed import ContainerFacts, Wanted
 from shipit.targets.engine.owner import SPEC
 
@@ -31,7 +32,7 @@ def with_origins(
         for name, service in wanted.services.items()
         if name not in renewed and (made := service.keeps(one for one in containers if one.service == name))
     }
-    text = dict(parse_file(content.text.encode()).text)
+    text = parse_json(content.text)
     rows = {name: dict(row) for name, row in text["services"].items()}
     for name, row in rows.items():
         if name in content.hashes:

@@ -8,12 +8,19 @@ from shipit.errors import DeployFailed, ShipitError
 from shipit.events import Event, Log
 from shipit.targets.compose.content import Content, wanted_of
 from shipit.targets.compose.observed import ContainerFacts
-from shipit.targets.compose.parse import is_outdated, parse_tags
 from shipit.targets.compose.program import last_lines
 from shipit.targets.compose.ready import await_needs, await_ready
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import RollService
-from shipit.targets.compose.up import check_known, containers_of, content_of, keep, labelled, run_alone
+from shipit.targets.compose.up import (
+    check_known,
+    containers_of,
+    content_of,
+    keep,
+    labelled,
+    marked_containers,
+    run_alone,
+)
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.exec import run_to_end
 from shipit.targets.engine.running import RunningContainer
@@ -65,8 +72,8 @@ class Roll:
     def _divided(self, content: Content, client: HostClient) -> tuple[list[ContainerFacts], list[ContainerFacts]]:
         """The containers that are replaced, and those that are as wanted, also by an earlier attempt."""
         wanted = wanted_of(content, self.setting.session.mark).services[self.step.service]
-        tags, found = parse_tags(client.images()), self._containers(client)
-        new = [one for one in found if wanted.is_met_by(one) and not is_outdated(one, tags)]
+        found = sorted(marked_containers(client, self.setting, self.step.service), key=lambda one: one.number)
+        new = list(wanted.keeps(found))
         return [one for one in found if one not in new], new
 
     def _start(self, content: Content) -> Iterator[Event]:

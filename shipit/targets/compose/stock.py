@@ -12,7 +12,7 @@ from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.one_off import has_expired
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune import Networks, find_stock, is_own
-from shipit.targets.engine.records import has_unknown_record, kept_records, read_records
+from shipit.targets.engine.records import kept_records, read_records
 from shipit.targets.engine.stock import Stock, only_images
 
 
@@ -28,8 +28,9 @@ def read_stock(
     """The stock of the only engine. `observed` is the project without what the run wants. Raises: RemoteError."""
     rows = client.containers()
     gone = [row for row in rows if is_own(row, owner) and has_expired(client, row, now_s)]
-    records = read_records(client, owner, Record)
-    if has_unknown_record(client, owner, len(records)):
+    unread: list[str] = []
+    records = read_records(client, owner, Record, unread.append)
+    if unread:
         note = f"the compose files of releases stay on {client.host}: a record can't be read by this version of shipit"
         stock = find_stock(client, owner, repositories, rows, gone, Networks(project_filters(project)))
         return {client.host: stock._replace(notes=(note, *stock.notes))}

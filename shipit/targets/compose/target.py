@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import RemoteError, ShipitError
-from shipit.events import Event, Warned
+from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.release import (
     Facts,
@@ -132,9 +132,7 @@ class ComposeTarget(Operations):
         return judge_project(before.current, observed, seen, self._limits)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        records = read_records(
-            self._client(session), self.owner, Record, lambda text: session.emit(Warned(self.name, text))
-        )
+        records = read_records(self._client(session), self.owner, Record, session.warner(self.name))
         observed = self._observe_kept(session) if records else ComposeObserved()
         return tuple(past_releases(records, observed, tells_current=tells_current))[:most]
 

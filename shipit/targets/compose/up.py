@@ -50,10 +50,18 @@ def keep(content: Content, step: ComposeUp | RollService, client: HostClient, se
         yield Log(setting.target, "compose", "the compose file is too large to be kept: no rollback can return to it")
 
 
+def marked_containers(client: HostClient, setting: Setting, service: str = "") -> list[ContainerFacts]:
+    """As `containers_of`, with `is_outdated` read."""
+    tags = parse_tags(client.images())
+    return [one._replace(is_outdated=is_outdated(one, tags)) for one in containers_of(client, setting, service)]
+
+
 def labelled(content: Content, client: HostClient, setting: Setting, renewed: Sequence[str] = ()) -> Content:
-    """The content as it is given to Compose: with labels of the run that made the containers of each service, or of this one."""
-    session, tags = setting.session, parse_tags(client.images())
-    found = [one._replace(is_outdated=is_outdated(one, tags)) for one in containers_of(client, setting)]
+    """The content as it is given to Compose.
+
+    Services that run as wanted keep the labels of their containers; others, and those `renewed`, get those of this run.
+    """
+    session, found = setting.session, marked_containers(client, setting)
     origin = origin_labels(session.run, content.commit, read_author(session.environment))
     return with_origins(content, wanted_of(content, session.mark), found, origin, renewed)
 

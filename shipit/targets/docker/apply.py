@@ -83,8 +83,7 @@ def _set_route(step: SetRoute, client: HostClient, setting: Setting) -> None:
         what = f"a container of {step.route.service} is not on {step.host} any more"
         raise DeployFailed(what, where=setting.target, hint="deploy again")
     switch = Switch(client, setting)
-    if dials:
-        switch.check_name(dials[0])
+    switch.check_names(dials)
     switch.lead(step.route, dials)
 
 

@@ -12,6 +12,7 @@ from shipit.targets.docker.plan_back import Ways
 from shipit.targets.docker.proxy.judge import judge_route
 from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.wanted import WantedService
+from shipit.targets.engine.made_by import made_of_all
 from shipit.targets.engine.superseded import superseded
 
 
@@ -50,7 +51,9 @@ def judge_names(
                 )
         own[host] = tuple(one for one in facts.containers if one.is_running and one.service)
         if others := [one for one in own[host] if one.name not in names]:
-            return superseded(f"{', '.join(one.name for one in others)} runs on {host}", others[0].made)
+            return superseded(
+                f"{', '.join(one.name for one in others)} runs on {host}", made_of_all(one.made for one in others)
+            )
     return judge_containers(own, observed, seen, limits, ways)
 
 

@@ -1,4 +1,4 @@
-"""Hosts that do not answer, and what the others run. Pure."""
+"""Hosts that do not answer, and what the others run. Pure, but for `sights`, which are written to."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def with_last_sights(observed: DockerObserved, sights: MutableMapping[str, str],
 
 
 def forget_replaced(step: Step, sights: MutableMapping[str, str]) -> None:
-    """What a host ran before such a step was done is not what it ran last."""
+    """Drop the sight of a host whose containers the step replaced, stopped or removed."""
     if isinstance(step, ReplaceService | StopService | StopContainers | RemoveAll):
         sights.pop(step.host, None)
 

@@ -212,8 +212,7 @@ class Replacement:
         if route is None:
             return
         self._serving = [dial(self._existing(name).id, route.port) for name in self.step.serving]
-        if self._serving:
-            self._switch.check_name(self._serving[0])
+        self._switch.check_names(self._serving)
         self._has_switched = True
         if self._serving:
             self._switch.lead(route, self._serving)

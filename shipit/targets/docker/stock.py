@@ -14,7 +14,7 @@ from shipit.targets.engine.label_store import Labelled
 from shipit.targets.engine.one_off import has_expired
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.engine.prune import Networks, engine_locks, find_stock, is_own
-from shipit.targets.engine.records import has_unknown_record, kept_records, read_records
+from shipit.targets.engine.records import kept_records, read_records
 from shipit.targets.engine.stock import Stock, only_images
 from shipit.targets.session import Session
 
@@ -24,18 +24,18 @@ def read_stock(
 ) -> dict[str, Stock]:
     """Host -> its stock. Raises: RemoteError where one can't be read."""
     first = hosts.client(hosts.names[0], session)
-    records = read_records(first, owner, Record)
+    unread: list[str] = []
+    records = read_records(first, owner, Record, unread.append)
     kept: dict[str, set[str]] = {}
     for record in kept_records(records, keep):
         for host, names in names_in(record).items():
             kept.setdefault(host, set()).update(names)
-    is_known = not has_unknown_record(first, owner, len(records))
     now_s = session.clock.wall_s()
     locks = _locks(hosts, session)
 
     def read(host: str) -> Stock:
         client, names = hosts.client(host, session), kept.get(host, ())
-        return _read(client, owner, repositories, names, now_s, locks, is_known=is_known)
+        return _read(client, owner, repositories, names, now_s, locks, is_known=not unread)
 
     return together({host: partial(read, host) for host in hosts.names}, session.clock)
 

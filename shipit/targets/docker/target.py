@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigErrors, ShipitError
-from shipit.events import Event, Warned
+from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.release import (
     Facts,
@@ -149,9 +149,7 @@ class DockerTarget(Operations):
         return lost or judge_names(names, observed, seen, self._limits, self._way)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        records = read_records(
-            self._first(session), self.owner, Record, lambda text: session.emit(Warned(self.name, text))
-        )
+        records = read_records(self._first(session), self.owner, Record, session.warner(self.name))
         observed = self.observe(session) if records else DockerObserved()
         return past_of(records[:most], observed, tells_current=tells_current)
 

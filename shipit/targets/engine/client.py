@@ -180,7 +180,6 @@ class HostClient:
         try:
             self.engine.pull(parse_reference(image), platform, login, self.deadline)
         except BuildError as error:
-            self.deadline.check(f"{self.host} to pull {image}")
             raise RemoteError(error.what, where=self.host, hint=error.hint, retryable=error.retryable) from None
 
     def remove_image(self, image: str) -> str:

@@ -48,7 +48,12 @@ def healthcheck_of(config: HealthcheckConfig | None) -> Healthcheck | None:
     if config is None:
         return None
     test = ("NONE",) if config.disable else ("CMD", *config.test) if config.test else ()
-    times = (_ns(config.interval), _ns(config.timeout), config.retries or 0, _ns(config.start_period))
+    times = (
+        nanoseconds(config.interval),
+        nanoseconds(config.timeout),
+        config.retries or 0,
+        nanoseconds(config.start_period),
+    )
     return Healthcheck(test, *times)
 
 
@@ -64,5 +69,5 @@ def render_healthcheck(check: Healthcheck) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _ns(seconds: float | None) -> int:
+def nanoseconds(seconds: float | None) -> int:
     return round((seconds or 0) * 1e9)

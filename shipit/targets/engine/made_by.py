@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from shipit.printable import FreeText, Name, printable_line
@@ -27,18 +27,25 @@ class MadeBy(NamedTuple):
 
     @property
     def phrase(self) -> str:
-        """`made by anna@laptop (run 3f9c01ab22ee, commit 0123abc) at 2026-01-31T12:00:00Z`; empty where nothing is known.
+        """`from 2026-01-31T12:00:00Z, with the labels of anna@laptop (run 3f9c01ab22ee, commit 0123abc)`; empty where nothing is known.
 
-        Who made a container is not always who started it: the labels are of the run that made it, or a copy of them.
+        The time is the engine's. `scale` and a rollback copy labels, which may be those of an earlier run then.
         """
         known = [f"{name} {value}" for name, value in (("run", self.run), ("commit", self.commit)) if value]
-        words = [f"by {self.author}"] if self.author else []
+        words = [self.author] if self.author else []
         words += [f"({', '.join(known)})"] if known else []
-        words += [f"at {self.at}"] if self.at else []
-        return f"made {' '.join(words)}" if words else ""
+        told = [f"from {self.at}"] if self.at else []
+        told += [f"with the labels of {' '.join(words)}"] if words else []
+        return ", ".join(told)
 
 
 UNKNOWN = MadeBy()
+
+
+def made_of_all(found: Iterable[MadeBy]) -> MadeBy:
+    """That of all; UNKNOWN where they differ."""
+    first, *others = dict.fromkeys(found)
+    return UNKNOWN if others else first
 
 
 def made_by(labels: Mapping[str, str], created: str) -> MadeBy:

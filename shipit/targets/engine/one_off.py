@@ -59,7 +59,7 @@ def check_no_size(target: str, size: str) -> None:
 def has_expired(client: HostClient, row: Field, now_s: float) -> bool:
     """True for the container of a one-off command that ended and is a day old: until then its log is of use.
 
-    Also for one whose shipit was killed: it has to remove the container, and has not ten minutes after the end.
+    Also ten minutes after its end for one that a shipit waited for: that shipit removes the container, and was killed before it did.
     """
     labels = row["Labels"].texts()
     if RUN not in labels or not has_ended(row):

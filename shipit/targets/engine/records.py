@@ -96,11 +96,6 @@ def remove_records(store: LabelStore, owner: Owner) -> None:
             store.drop(one.name)
 
 
-def has_unknown_record(store: LabelStore, owner: Owner, known: int) -> bool:
-    """True where more records are there than the `known` ones, which were read: another version of shipit wrote them."""
-    return sum(RECORD in one.labels for one in store.list_labelled(owner.filters)) > known
-
-
 def data_volumes(client: HostClient, owner: Owner) -> tuple[str, ...]:
     """The volumes of services that shipit made."""
     found = client.volumes(owner.filters)

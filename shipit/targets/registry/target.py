@@ -11,7 +11,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.errors import ConfigErrors, DeployFailed, RemoteError
-from shipit.events import Event, Warned
+from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.reference import DOCKER_HUB, is_tag, parse_reference
 from shipit.registry.registries import Registries
@@ -185,7 +185,7 @@ class RegistryTarget:
         from shipit.targets.registry.recorded import read_digests
         from shipit.targets.registry.records import history_of
 
-        records = self._records(session).read(most, lambda text: session.emit(Warned(self.name, text)))
+        records = self._records(session).read(most, session.warner(self.name))
         tags = None
         if tells_current and records:
             names = dict.fromkeys(name for record in records for name in self._recalled(record.past).tags)

@@ -13,7 +13,7 @@ from shipit.targets.engine.owner import TARGET, origin_labels
 from shipit.targets.swarm.compare import fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.contents import content_of
 from shipit.targets.swarm.kept import keep_live, keep_new, read_spec
-from shipit.targets.swarm.look import find_row
+from shipit.targets.swarm.look import find_row, first_ids
 from shipit.targets.swarm.observed import ServiceFacts
 from shipit.targets.swarm.owned import is_name_of, is_of_docker
 from shipit.targets.swarm.parse import stopped_count
@@ -29,7 +29,6 @@ from shipit.targets.swarm.wanted import WantedService
 _ATTEMPTS = 10
 _RETRY_S, _REMOVAL_S = 0.2, 60.0
 # The most tasks that a message names.
-_MOST_TASKS = 5
 
 
 def update_service(step: UpdateService, setting: Setting) -> Iterator[Event]:
@@ -199,21 +198,16 @@ def _fingerprint(spec: Mapping[str, Any], networks: Mapping[str, str], setting: 
 def _remove_and_wait(service_id: str, setting: Setting, grace_s: float) -> None:
     """Swarm does not change the mode of a service: it is removed, and created when its tasks are gone.
 
-    Raises: DeployFailed where they stay for longer than `grace_s`, in which they may end.
+    Raises: DeployFailed where they are still there a minute after `grace_s`, the time in which they may end.
     """
     setting.client.remove_service(service_id)
     deadline = setting.session.deadline.within(_REMOVAL_S + grace_s)
     while tasks := setting.client.tasks([service_id]):
         if not deadline.remaining_s():
-            what = f"the service was removed, and its tasks are not gone: {_listed(tasks)}"
+            what = f"the service was removed, and its tasks are not gone: {first_ids(tasks, 'ID')}"
             hint = "deploy again; docker node ls shows a node that does not answer"
             raise DeployFailed(what, where=setting.target, hint=hint)
         setting.session.clock.sleep(_RETRY_S)
-
-
-def _listed(tasks: Sequence[Field]) -> str:
-    more = f" and {len(tasks) - _MOST_TASKS} more" if len(tasks) > _MOST_TASKS else ""
-    return ", ".join(row["ID"].required()[:12] for row in tasks[:_MOST_TASKS]) + more
 
 
 def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
+from shipit.targets.engine.made_by import made_of_all
 from shipit.targets.engine.superseded import superseded
 from shipit.targets.swarm.observed import ServiceFacts, SwarmObserved, TaskFacts
 from shipit.targets.swarm.plan import PAUSED, Wanted, short_image
@@ -73,7 +74,9 @@ def _judge_each(
             return superseded(f"the service {found.name} runs another release", found.made)
         own.append(found)
     if others := [found for name, found in observed.services.items() if name not in wanted]:
-        return superseded(f"{', '.join(found.name for found in others)} runs as well", others[0].made)
+        return superseded(
+            f"{', '.join(found.name for found in others)} runs as well", made_of_all(one.made for one in others)
+        )
     return judge_services(own, seen, limits, nodes=observed.troubles)
 
 

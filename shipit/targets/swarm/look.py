@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.http.fields import Field
@@ -15,6 +15,9 @@ from shipit.targets.swarm.owned import is_of_docker, is_own, stacks_of_docker, s
 from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
 from shipit.targets.swarm.secrets import matching_mark
 from shipit.targets.swarm.spec import SECRET, service_name
+
+# How many ids a message names.
+_MOST_IDS = 5
 
 
 class Reader(NamedTuple):
@@ -84,6 +87,12 @@ class Reader(NamedTuple):
             for one in self.client.secrets(self.owner.filters)
             if SECRET in one.labels and one.name in used
         }
+
+
+def first_ids(rows: Sequence[Field], key: str) -> str:
+    """The beginnings of the ids of the first rows, and how many more there are. `key` is that of the id in a row."""
+    more = f" and {len(rows) - _MOST_IDS} more" if len(rows) > _MOST_IDS else ""
+    return ", ".join(row[key].required()[:12] for row in rows[:_MOST_IDS]) + more
 
 
 def find_row(client: SwarmClient, owner: Owner, service: str) -> Field | None:

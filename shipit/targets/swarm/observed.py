@@ -64,8 +64,8 @@ class ServiceFacts(NamedTuple):
     live without the number of tasks. `drift` are the fields that differ from the kept spec. `tasks_wanted` is negative
     where the engine does not say it. `update` is the state of its last update, empty without one.
     `stopped` is the number of tasks of a service that shipit stopped, 0 for any other. `is_own` is False for one that
-    `docker stack deploy` made, and that this target is to take over. `made` is the run that changed it last: its labels say
-    nothing of a change by `docker service update`.
+    `docker stack deploy` made, and that this target is to take over. `made` is what its labels say, and when it changed last: a
+    rollback brings back old labels, and a change by `docker service update` has none.
     """
 
     id: str

@@ -9,11 +9,12 @@ from shipit.http.fields import Field
 from shipit.printable import counted
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune import Networks, find_stock
-from shipit.targets.engine.records import has_unknown_record, read_records
+from shipit.targets.engine.records import read_records
 from shipit.targets.engine.stock import Stock, only_images
 from shipit.targets.session import Session
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.kept import find_expired
+from shipit.targets.swarm.look import first_ids
 from shipit.targets.swarm.observed import SwarmObserved
 from shipit.targets.swarm.owned import is_own
 from shipit.targets.swarm.plan_back import Record
@@ -22,15 +23,15 @@ from shipit.targets.swarm.spec import KEEPS, network_name
 # The label of a task's container, and how long removing one may take.
 _SERVICE_ID = "com.docker.swarm.service.id"
 _REMOVAL_S, _RETRY_S = 60.0, 0.3
-_MOST_NAMES = 5
 
 
 def read_stock(
     client: SwarmClient, owner: Owner, repositories: Collection[str], keep: int, observed: SwarmObserved
 ) -> dict[str, Stock]:
     """The stock of the manager: Swarm itself removes the containers of tasks. Raises: RemoteError."""
-    notes, names = list[str](), tuple[str, ...]()
-    if has_unknown_record(client, owner, len(read_records(client, owner, Record))):
+    notes, names, unread = list[str](), tuple[str, ...](), list[str]()
+    read_records(client, owner, Record, unread.append)
+    if unread:
         notes = ["the specs of releases stay: a record can't be read by this version of shipit"]
     else:
         expired = find_expired(client, owner, keep, observed)
@@ -65,9 +66,7 @@ def await_removed(client: SwarmClient, session: Session) -> None:
     while left := _left_of_services(client):
         deadline = deadline or session.deadline.within(_REMOVAL_S + _grace_s(left, client))
         if not deadline.remaining_s():
-            more = f" and {len(left) - _MOST_NAMES} more" if len(left) > _MOST_NAMES else ""
-            named = ", ".join(row["Id"].required()[:12] for row in left[:_MOST_NAMES])
-            what = f"containers of services that are gone are still there: {named}{more}"
+            what = f"containers of services that are gone are still there: {first_ids(left, 'Id')}"
             raise RemoteError(what, where=client.host, hint="docker rm -f removes one; then run the command again")
         session.clock.sleep(_RETRY_S)
 
@@ -97,7 +96,7 @@ def images_after(client: SwarmClient, owner: Owner, repositories: Collection[str
     """The images on the manager that nothing needs when the services of the target are gone. Raises: RemoteError."""
     services = {row["ID"].required() for row in client.services() if is_own(row, owner)}
     rows = _rows(client)
-    gone = [row for row in rows if row["Labels"].texts().get(_SERVICE_ID, "") in services]
+    gone = [row for row in rows if _service_of(row) in services]
     kept = [one.name for one in client.configs(owner.filters) if KEEPS in one.labels]
     found = find_stock(client, owner, repositories, rows, gone, Networks(owner.app_filters, "swarm"), kept, services)
     return {client.host: only_images(found)}

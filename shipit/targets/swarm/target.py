@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import ConfigError, ConfigErrors, DeployFailed, ShipitError
-from shipit.events import Event, Warned
+from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.release import (
     Facts,
@@ -136,9 +136,7 @@ class SwarmTarget(Operations):
         return judge_before(before, observed, seen, self._limits)
 
     def past_releases(self, most: int, session: Session, *, tells_current: bool = True) -> Sequence[PastRelease]:
-        records = read_records(
-            self._client(session), self.owner, Record, lambda text: session.emit(Warned(self.name, text))
-        )
+        records = read_records(self._client(session), self.owner, Record, session.warner(self.name))
         observed = self.observe(session) if records else SwarmObserved()
         return past_of(records[:most], observed, tells_current=tells_current)
 

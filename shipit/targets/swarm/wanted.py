@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shipit.config.project import Project
 from shipit.release import ImageUse, Release
 from shipit.targets.engine.container_spec import ContainerSpec, container_spec
-from shipit.targets.engine.healthcheck import healthcheck_of
+from shipit.targets.engine.healthcheck import healthcheck_of, nanoseconds
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 from shipit.targets.swarm.config import SwarmConfig, SwarmServiceConfig, UpdateConfig
@@ -139,18 +139,14 @@ class Services:
         return image_use(self.project, name)
 
 
-def _ns(seconds: float | None) -> int:
-    return round((seconds or 0) * 1e9)
-
-
 def _update(service: SwarmServiceConfig) -> Update:
     config: UpdateConfig = service.update
     return Update(
         service.order,
         config.parallelism,
-        _ns(config.delay),
+        nanoseconds(config.delay),
         # Swarm takes 0 for its default of five seconds.
-        max(1, _ns(config.monitor)),
+        max(1, nanoseconds(config.monitor)),
         config.failure_action,
         config.max_failure_ratio,
     )

@@ -7,7 +7,7 @@ from shipit.targets.docker.proxy.files import run_script
 from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.engine.client import HostClient
 
-# The words are the name and the port of a container. It ends the connection, as nothing is asked.
+# The words are the name and the port of a container. Without input, nc ends the connection.
 _CONNECT = """timeout 3 nc "$1" "$2" </dev/null 2>&1
 echo done"""
 # What nc of BusyBox says of a name that has no address, and also when the DNS server does not answer.

@@ -60,11 +60,11 @@ class Switch:
         check_files(self._client, proxy.id)
         self._check_hosts(spec, proxy, ProxyAdmin(self._client, proxy.id).config().value)
 
-    def check_name(self, dial: str) -> None:
-        """Raises: DeployFailed where Podman's proxy does not find a container that runs."""
-        if self._client.engine.is_podman:
+    def check_names(self, dials: Sequence[str]) -> None:
+        """Raises: DeployFailed where Podman's proxy does not find the first of the containers, which runs."""
+        if dials and self._client.engine.is_podman:
             setting = self._setting
-            check_name(self._client, self._proxy(), dial, setting.target, setting.owner.prefix)
+            check_name(self._client, self._proxy(), dials[0], setting.target, setting.owner.prefix)
 
     def lead(self, spec: RouteSpec, dials: Sequence[str]) -> None:
         """Lead the hosts of a service to other addresses. Raises: DeployFailed where another route has one of the hosts.
