@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from shipit.clock import Clock
-from shipit.config.project import Project
 from shipit.envelope import Envelope, Sealer
 from shipit.events import Emit, Event, Log, LogLine, Warned, target_of
 from shipit.redact import Redactor
 from shipit.redact_log import LogRedactor
+
+if TYPE_CHECKING:
+    # `exec` and `logs` given again begin without models.
+    from shipit.config.project import Project
 
 # The lines of a workload are what was asked for: they are not cut as short as those that are shown beside a deploy.
 LONGEST_LINE = 64 * 1024
