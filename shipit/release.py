@@ -134,6 +134,8 @@ class Step:
     # Fields that say what is released, where they do not depend on what was there before; None where they do. Empty where
     # the settings and images of the target say all of it.
     releases: ClassVar[frozenset[str] | None] = None
+    # False for a step whose fields do not tell what it writes, such as credentials: two of them can't be compared.
+    tells_all: ClassVar[bool] = True
 
     id: Name
     summary: FreeText

@@ -13,6 +13,11 @@ from shipit.errors import ConfigErrors, UsageError
 PRODUCTION = "production"
 
 
+def environment_option(environment: str) -> str:
+    """` -e staging`, for a command that is shown; empty for the environment that a command uses without it."""
+    return f" -e {environment}" if environment not in ("", PRODUCTION) else ""
+
+
 def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mapping_, EnvironmentConfig]:
     """The tree with the selected environment merged in, and the settings of that environment.
 

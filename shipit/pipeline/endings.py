@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from shipit.config.overlay import PRODUCTION
+from shipit.config.overlay import environment_option
 from shipit.events import Serving, TargetEnd, TargetFinished
 from shipit.targets.base import Target
 from shipit.targets.history import returns
@@ -47,11 +47,6 @@ def next_command(
     if command == "promote":
         return f"shipit promote {' '.join(left)} --from {source} --to {environment}"
     return f"shipit {command} {' '.join(left)}{selected}"
-
-
-def environment_option(environment: str) -> str:
-    """` -e staging`, for a command that is shown; empty for the environment that a command uses without it."""
-    return f" -e {environment}" if environment != PRODUCTION else ""
 
 
 def _end(command: str, event: TargetFinished) -> TargetEnd:

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from shipit.clock import Clock, Deadline
+from shipit.config.overlay import environment_option
 from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Waiting, Warned
 from shipit.history.lock_file import free_file, read_file_lock, take_file
 from shipit.json_text import parse_json
-from shipit.pipeline.endings import environment_option
 from shipit.pipeline.marks import file_name
 from shipit.pipeline.run import Run
 from shipit.record import InvalidRecord, from_json, to_json

@@ -229,8 +229,11 @@ def _plan(
 
 
 def _wanted(run: Run, target: Target, release: Release, steps: Sequence[Step]) -> str:
-    """A keyed hash of what a deploy would release at a target: its settings, its images and its steps; empty without steps."""
-    if not steps:
+    """A keyed hash of what a deploy would release at a target: its settings, its images and its steps.
+
+    Empty without steps, and where one of them does not tell what it writes.
+    """
+    if not steps or not all(step.tells_all for step in steps):
         return ""
     images = [str(image.config_digest) for image in release.images]
     done = [_released(step) for step in steps]

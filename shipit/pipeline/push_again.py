@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shipit.config.overlay import environment_option
 from shipit.digest import Digest, parse_digest
 from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun
-from shipit.pipeline.endings import environment_option
 from shipit.pipeline.releases import read_own_runs
 from shipit.reference import parse_reference
 from shipit.release import PublishedImage, Repository

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipit.config.overlay import environment_option
 from shipit.errors import ShipitError
-from shipit.pipeline.endings import environment_option
 from shipit.pipeline.locks import SWAPS, described, lock_keepers, lock_session
 from shipit.targets.base import Target
 from shipit.targets.locks import Holder, NoLock

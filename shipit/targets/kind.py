@@ -122,8 +122,9 @@ class Kind(NamedTuple):
     `config`: the pydantic model of its part of deploy.yml, a subclass of TargetConfig. `target`: a function of the target's
     name, its config, the project and the process environment that makes a Target. `steps`: the modules of its Step
     classes. `login`: what `shipit login KIND` calls with the process environment, a clock and an emit; it says whose login
-    is in use, or raises ShipitError. `reopen`: what begins a command with what the capability `pins` gave, `reopen_logs`: what reads logs
-    with what `pins_logs` gave. `draft`: its KindDraft for `shipit init`. `guide`: its topic of `shipit help`.
+    is in use, or raises ShipitError. `reopen`: what begins a command with what the capability `pins` gave.
+    `reopen_logs`: what reads logs with what the capability `pins_logs` gave. `draft`: its KindDraft for `shipit init`.
+    `guide`: its topic of `shipit help`.
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
     the names of workloads, for shell completion. `instead`: a command of shipit that it lacks -> what to use instead.
     """

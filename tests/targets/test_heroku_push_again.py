@@ -215,7 +215,7 @@ def test_a_failed_deploy_returns_to_a_deleted_release(bench: Bench) -> None:
     assert bench.place.app.images() == first
 
 
-def test_what_ran_before_is_brought_back_where_no_registry_has_the_images_of_the_last_healthy_release(
+def test_a_failed_deploy_returns_to_what_ran_before_where_no_registry_has_the_healthy_images(
     bench: Bench,
 ) -> None:
     assert bench.run("good", deploy).code == 0
@@ -280,7 +280,7 @@ def test_a_rollback_that_was_killed_is_completed_without_a_name(bench: Bench, st
         bench.run("two", back(""), more="env: {MODE: two}")
 
 
-def test_what_others_release_after_a_rollback_that_was_killed_is_not_rolled_back_without_a_name(bench: Bench) -> None:
+def test_rollback_without_a_version_is_refused_when_others_released_after_a_killed_rollback(bench: Bench) -> None:
     for note in ("one", "two", "three"):
         assert bench.run(note, deploy).code == 0
     bench.destroy(2)
@@ -400,7 +400,7 @@ def test_a_process_type_stays_that_an_earlier_release_named() -> None:
     )
 
 
-def test_what_stays_is_judged_as_before() -> None:
+def test_a_process_type_that_stays_is_judged_by_its_image_of_before() -> None:
     then, now = recalled("web", named=None), observed(web=THEN, worker=NOW)
     changed = judge_return(then, observed(web=THEN, worker="c" * 12), Seen(0, 0, 0, before=now), pending_s=30)
     assert changed.reason.startswith("worker runs cccccccccccc, not bbbbbbbbbbbb"), changed
@@ -440,7 +440,7 @@ FIRST = (deployed(1, "Initial release"), deployed(2, f"Deployed web ({THEN})"))
         ((*FIRST, deployed(3, f"Deployed web ({NOW}), wor...")), None),
     ],
 )  # fmt: skip
-def test_the_process_types_of_all_releases_are_known_or_not(
+def test_named_processes_are_known_only_where_every_release_names_its_images(
     releases: tuple[ReleaseFacts, ...], named: set[str] | None
 ) -> None:
     assert named_processes(releases) == named

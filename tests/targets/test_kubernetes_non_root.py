@@ -24,7 +24,7 @@ def workload(
     [
         (workload("of-root"), ["main may not be root, and its image runs as root"]),
         (workload("zero"), ["main may not be root, and its image runs as root"]),
-        (workload("named"), ["main may not be root, and by the name node the kubelet can't tell that its image is not"]),
+        (workload("named"), ["main may not be root, and its image runs as node: the kubelet can't tell by a name that this is not root"]),
         (workload("of-root", {}, securityContext={"runAsNonRoot": True}), ["main may not be root, and its image runs as root"]),
         (workload("numbered", first={"name": "first", "image": "of-root"}), ["first may not be root, and its image runs as root"]),
         (workload("numbered"), []),

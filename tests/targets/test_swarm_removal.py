@@ -10,11 +10,13 @@ import pytest
 from shipit.clock import Deadline
 from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
+from shipit.targets.engine.owner import Owner
 from shipit.targets.swarm.change import _remove_and_wait
 from shipit.targets.swarm.stock import await_removed
 from tests.runs import FakeClock
 
 OF_SERVICE = "com.docker.swarm.service.id"
+OWNER = Owner("shop", "production", "swarm")
 
 
 class Engine:
@@ -39,8 +41,10 @@ class Engine:
         return [Field({"ID": "here"}, "services")]
 
     def containers(self) -> list[Field]:
-        labels = {"other": "", "one": "here", **dict.fromkeys(self._left(), "gone")}
-        return [Field({"Id": one, "Labels": {OF_SERVICE: of} if of else {}}, "list") for one, of in labels.items()]
+        labels: dict[str, dict[str, str]] = {"other": {}, "one": {OF_SERVICE: "here", **OWNER.labels}}
+        labels["of another target"] = {OF_SERVICE: "gone", **OWNER._replace(target="other").labels}
+        labels |= {key: {OF_SERVICE: "gone", **OWNER.labels} for key in self._left()}
+        return [Field({"Id": one, "Labels": own}, "list") for one, own in labels.items()]
 
     def container(self, name: str) -> Field:
         return Field({"Config": {"StopTimeout": self.stop_s}}, "container")
@@ -72,12 +76,12 @@ def test_tasks_are_waited_for_a_minute_beyond_their_grace_period() -> None:
 def test_containers_that_stay_are_an_error_that_names_them() -> None:
     engine = Engine(FakeClock(), ["container-0123456789"], 1e9)
     with pytest.raises(RemoteError) as raised:
-        await_removed(cast("Any", engine), session(engine.clock))
+        await_removed(cast("Any", engine), OWNER, session(engine.clock))
     what = "containers of services that are gone are still there: container-01"
     assert (raised.value.where, raised.value.what) == ("unix:///engine", what)
 
 
 def test_containers_are_waited_for_a_minute_beyond_their_grace_period() -> None:
     engine = Engine(FakeClock(), ["container"], 1100.0, stop_s=60)
-    await_removed(cast("Any", engine), session(engine.clock))
+    await_removed(cast("Any", engine), OWNER, session(engine.clock))
     assert 1100 <= engine.clock.now() < 1102

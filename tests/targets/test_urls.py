@@ -11,7 +11,7 @@ from shipit.digest import Digest
 from shipit.http.fields import Field
 from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.parse import parse_live
-from shipit.targets.kubernetes.urls import ingress_urls
+from shipit.targets.kubernetes.urls import urls_of
 from shipit.targets.registry.observed import RegistryObserved
 from tests import runs
 
@@ -37,7 +37,7 @@ def ingress(spec: Any) -> dict[str, Any]:
     ],
 )
 def test_urls_of_an_ingress(spec: Any, urls: tuple[str, ...]) -> None:
-    assert ingress_urls([ingress(spec)]) == urls
+    assert urls_of([ingress(spec)]) == urls
 
 
 def of_gateways(kind: str, spec: Any, name: str = "public") -> dict[str, Any]:
@@ -61,8 +61,19 @@ LISTENERS = {"listeners": [{"name": "plain", "protocol": "HTTP"}, {"name": "secu
 )  # fmt: skip
 def test_urls_of_a_route_of_a_gateway(parent: Any, gateways: tuple[dict[str, Any], ...], scheme: str) -> None:
     route = of_gateways("HTTPRoute", {"parentRefs": [parent], "hostnames": ["a.example.com", "*.b.example.com", 7]})
-    assert ingress_urls([route, *gateways]) == (f"{scheme}://a.example.com/",)
-    assert ingress_urls([of_gateways("HTTPRoute", {"hostnames": "x"}), of_gateways("TLSRoute", route["spec"])]) == ()
+    assert urls_of([route, *gateways]) == (f"{scheme}://a.example.com/",)
+    assert urls_of([of_gateways("HTTPRoute", {"hostnames": "x"}), of_gateways("TLSRoute", route["spec"])]) == ()
+
+
+def test_a_gateway_is_found_in_its_namespace() -> None:
+    plain, secure = (
+        of_gateways("Gateway", {"listeners": [{"name": "a", "protocol": one}]}) for one in ("HTTP", "HTTPS")
+    )
+    plain["metadata"]["namespace"], secure["metadata"]["namespace"] = "a", "b"
+    for namespace, parent, scheme in (("a", {}, "http"), ("b", {}, "https"), ("a", {"namespace": "b"}, "https")):
+        route = of_gateways("HTTPRoute", {"parentRefs": [{"name": "public", **parent}], "hostnames": ["x.example.com"]})
+        route["metadata"]["namespace"] = namespace
+        assert urls_of([plain, secure, route]) == (f"{scheme}://x.example.com/",)
 
 
 def test_the_route_of_gateway_in_deploy_yml_has_a_url(tmp_path: Path) -> None:
@@ -74,7 +85,7 @@ def test_the_route_of_gateway_in_deploy_yml_has_a_url(tmp_path: Path) -> None:
 
 
 def test_what_is_no_ingress_has_none() -> None:
-    assert ingress_urls([{"kind": "Service", "spec": {"rules": [{"host": "a"}]}}, {}]) == ()
+    assert urls_of([{"kind": "Service", "spec": {"rules": [{"host": "a"}]}}, {}]) == ()
 
 
 KUBECONFIG = """\

@@ -11,7 +11,7 @@ from shipit.past_release import PastRelease
 from shipit.release import Repository, Seen, Step, Verdict
 from shipit.targets.heroku.app_place import AppPlace
 from shipit.targets.heroku.connection import client_of
-from shipit.targets.heroku.observed import RELEASE, HerokuObserved, ProcessFacts, parse_owned
+from shipit.targets.heroku.observed import RELEASE, HerokuObserved, parse_owned
 from shipit.targets.heroku.reading import read_app
 from shipit.targets.session import Session
 
@@ -61,7 +61,8 @@ class Operations(AppPlace):
 
         recalled = self.recall(release, session)
         now = read_app(client_of(session, self.app))
-        lost = {name: short for name, short in recalled.images.items() if not _runs(now.formation, name, short)}
+        running = {name: facts.short for name, facts in now.formation.items()}
+        lost = {name: short for name, short in recalled.images.items() if running.get(name) != short}
         sources = find_sources(self.processes, lost, release, repositories, now, session)
         images = {**recalled.images, **{name: source.config_digest.short for name, source in sources.items()}}
         return recalled._replace(images=images, gone=release.gone, sources=sources)
@@ -124,7 +125,3 @@ class Operations(AppPlace):
         from shipit.targets.heroku.log_read import ProcessLog
 
         return ProcessLog(self.name, workload, client_of(session, self.app)).lines(wanted)
-
-
-def _runs(formation: Mapping[str, ProcessFacts], name: str, short: str) -> bool:
-    return name in formation and formation[name].short == short

@@ -116,13 +116,13 @@ def judge_return(recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen,
     marks = {name: recalled.config_marks[name] for name in _owned(recalled, observed) if name in recalled.config_marks}
     exact = {name: source.config_digest for name, source in recalled.sources.items()}
     images = {name: exact.get(name, ShortDigest(short)) for name, short in recalled.images.items()}
-    images |= _left(recalled, observed, seen) if recalled.gone else {}
+    images |= _staying(recalled, observed, seen) if recalled.gone else {}
     wanted = Wanted(images=images, quantities={}, sizes={}, env={}, env_marks=marks, secret_marks={})
     return judge_heroku(wanted, observed, seen, pending_s=pending_s)
 
 
-def _left(recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Mapping[str, ShortDigest]:
-    """What the process types run that stay: as before the first change."""
+def _staying(recalled: HerokuRecalled, observed: HerokuObserved, seen: Seen) -> Mapping[str, ShortDigest]:
+    """Process type -> image before the first change, of those that the return leaves as they are."""
     before = seen.before or seen.baseline
     known = before if isinstance(before, HerokuObserved) else observed
     shorts = {name: known.formation[name].short for name in uncertain(recalled, known)}

@@ -21,15 +21,28 @@ def plan_heroku(wanted: Wanted, observed: HerokuObserved) -> tuple[Step, ...]:
     Where a new command comes last, the old one is taken out first: it would run on the new config vars, and two commands
     would run.
     """
-    config, release = plan_config(wanted, observed), plan_release(wanted, observed)
-    removals = plan_removals(wanted, observed)
+    config, removals, release = (
+        plan_config(wanted, observed),
+        plan_removals(wanted, observed),
+        plan_release(wanted, observed),
+    )
+    releasing = order_releases(config, removals, release, wanted.shorts, observed)
+    return (*releasing, *plan_scale(wanted.quantities, wanted.sizes, observed))
+
+
+def order_releases(
+    config: DeployStep | None,
+    removals: Sequence[RemoveProcess],
+    release: ReleaseImages | None,
+    shorts: Mapping[str, str],
+    observed: HerokuObserved,
+) -> Iterator[DeployStep]:
+    """The steps that each make a release, in their order: a release command that goes or changes is taken out first."""
     command = next((step for step in removals if step.process == RELEASE), None)
     others = [step for step in (config, *removals) if step and step is not command]
     if release and others and RELEASE in observed.formation and RELEASE in release.updates:
-        command = removal(RELEASE, wanted.shorts, observed, "take out the old release command")
-    releasing: list[DeployStep] = [step for step in (command, *others, release) if step]
-    quantities, sizes = wanted.quantities, wanted.sizes
-    return (*in_order(releasing, observed), *plan_scale(quantities, sizes, observed))
+        command = removal(RELEASE, shorts, observed, "take out the present release command")
+    return _in_order([step for step in (command, *others, release) if step], observed)
 
 
 def plan_config(wanted: Wanted, observed: HerokuObserved) -> SetConfig | None:
@@ -97,14 +110,20 @@ def removal(name: str, shorts: Mapping[str, str], observed: HerokuObserved, summ
 
 
 def plan_release(wanted: Wanted, observed: HerokuObserved) -> ReleaseImages | None:
-    """One release for all stale process types.
+    """One release for all stale process types."""
+    running = observed.formation
+    stale = {name: image for name, image in sorted(wanted.images.items()) if not _runs(running.get(name), image)}
+    return release_step(stale, wanted.shorts, observed) if stale else None
+
+
+def release_step(
+    stale: Mapping[str, Digest | ShortDigest], shorts: Mapping[str, str], observed: HerokuObserved
+) -> ReleaseImages:
+    """One release of these images. `shorts`: process type -> first twelve digits of all that is released.
 
     Source: Heroku Platform API, PATCH /apps/{app}/formation, `updates[].docker_image`, the config digest.
     """
     running = observed.formation
-    stale = {name: image for name, image in sorted(wanted.images.items()) if not _runs(running.get(name), image)}
-    if not stale:
-        return None
     return ReleaseImages(
         "release",
         f"release {', '.join(stale)}",
@@ -113,7 +132,7 @@ def plan_release(wanted: Wanted, observed: HerokuObserved) -> ReleaseImages | No
         undo=_rollback(observed),
         app=observed.id,
         baseline=observed.version,
-        images=wanted.shorts,
+        images=shorts,
         updates={name: image for name, image in stale.items() if isinstance(image, Digest)},
     )
 
@@ -123,7 +142,7 @@ def _rollback(observed: HerokuObserved) -> str:
     return f"roll back to v{version}" if version else ""
 
 
-def in_order(steps: Sequence[DeployStep], observed: HerokuObserved) -> Iterator[DeployStep]:
+def _in_order(steps: Sequence[DeployStep], observed: HerokuObserved) -> Iterator[DeployStep]:
     """Steps that each make a release: which of how many, the command that runs in it, and what undoes it when that fails."""
     facts = observed.formation.get(RELEASE)
     command = (facts.short or "its present image") if facts else ""

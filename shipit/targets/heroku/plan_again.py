@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from shipit.reference import parse_reference
 from shipit.release import Step
-from shipit.targets.heroku.observed import RELEASE, HerokuObserved
-from shipit.targets.heroku.plan import in_order, removal
+from shipit.targets.heroku.observed import HerokuObserved
+from shipit.targets.heroku.plan import order_releases, release_step, removal
 from shipit.targets.heroku.recalled import HerokuRecalled, Source, absent
-from shipit.targets.heroku.steps import DeployStep, PushAgain, ReleaseImages, RestoreConfig
+from shipit.targets.heroku.steps import PushAgain, RestoreConfig
 
 
 def plan_again(
@@ -23,17 +23,11 @@ def plan_again(
     images = recalled.images
     running = {name: facts.short for name, facts in observed.formation.items()}
     stale = {name: source for name, source in sorted(recalled.sources.items()) if running.get(name) != images[name]}
-    gone = absent(recalled, observed)
-    removals = [removal(name, images, observed, f"remove {name}") for name in gone if name != RELEASE]
-    others: list[DeployStep] = [step for step in (config, *removals) if step]
-    first: list[DeployStep] = []
-    if RELEASE in gone:
-        first = [removal(RELEASE, images, observed, f"remove {RELEASE}")]
-    elif others and RELEASE in stale and RELEASE in observed.formation:
-        first = [removal(RELEASE, images, observed, "take out the present release command")]
-    last = [_release(stale, running, images, observed)] if stale else []
+    removals = [removal(name, images, observed, f"remove {name}") for name in absent(recalled, observed)]
+    updates = {name: source.config_digest for name, source in stale.items()}
+    release = release_step(updates, images, observed) if updates else None
     pushes = [_push(name, source, recalled, observed) for name, source in stale.items()]
-    return (*pushes, *in_order([*first, *others, *last], observed))
+    return (*pushes, *order_releases(config, removals, release, images, observed))
 
 
 def _push(name: str, source: Source, recalled: HerokuRecalled, observed: HerokuObserved) -> PushAgain:
@@ -60,20 +54,3 @@ def _told(name: str, source: Source, recalled: HerokuRecalled) -> Iterator[str]:
     yield f"proved by {'its digest' if source.is_exact else 'the first 12 digits of its digest: no known run has all of it'}"
     if source.config_digest != source.proved:
         yield f"as {source.config_digest.short}, with a label more: its last release failed, and Heroku ignores the same image"
-
-
-def _release(
-    stale: Mapping[str, Source], running: Mapping[str, str], images: Mapping[str, str], observed: HerokuObserved
-) -> ReleaseImages:
-    version = observed.before.version
-    return ReleaseImages(
-        "release",
-        f"release {', '.join(stale)}",
-        tuple(f"{name}  {running.get(name) or 'none'} -> {images[name]}" for name in stale),
-        effect="replace",
-        undo=f"roll back to v{version}" if version else "deploy again",
-        app=observed.id,
-        baseline=observed.version,
-        images=images,
-        updates={name: source.config_digest for name, source in stale.items()},
-    )

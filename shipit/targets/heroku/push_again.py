@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from shipit.delivery.publish_image import publish_image
 from shipit.digest import Digest
 from shipit.errors import BuildError, DeployFailed, RemoteError
-from shipit.events import Event, StepId
+from shipit.events import StepId
 from shipit.image.image import BuiltImage
 from shipit.past_release import PastRelease
 from shipit.printable import counted
@@ -37,14 +37,13 @@ def find_sources(
     Raises: RemoteError for a process type whose image no repository has.
     """
     uses = processes.uses()
-    known: set[str] = {image.config_digest for image in past.images}
     found: dict[str, Source] = {}
     for process, short in sorted(lost.items()):
         use = uses.get(process)
         if use is None:
             raise RemoteError(f"deploy.yml does not say which image {process} runs", hint=f"add {process} to it")
         asked = [own for own in repositories if own.image == use.image]
-        exact = {digest for digest in known if digest.rpartition(":")[2].startswith(short)}
+        exact = {own.config_digest for own in past.images if own.config_digest.short == short}
         proved = _source(use.image, short, exact, use.command, asked, session)
         if proved is None:
             raise _none(process, short, use.image, use.command is not None, asked)
@@ -65,7 +64,7 @@ def _reissued(process: str, proved: Source, image: BuiltImage, now: AppAnswers) 
 def _source(
     image: str,
     short: str,
-    exact: set[str],
+    exact: set[Digest],
     command: tuple[str, ...] | None,
     repositories: Sequence[Repository],
     session: Session,
@@ -105,7 +104,7 @@ def _read(ref: ImageRef, session: Session) -> BuiltImage | None:
 
 
 def _is_there(image: BuiltImage, session: Session) -> bool:
-    """Whether the registry has the image now: manifests are read from the content store of this machine where it has them."""
+    """True where the registry has the image now: manifests are read from the content store of this machine where it has them."""
     assert session.registries is not None
     ref = image.origin
     if ref is None or ref.digest is None:
@@ -117,10 +116,9 @@ def _none(process: str, short: str, image: str, has_command: bool, asked: Sequen
     """The refusal, with what was looked at."""
     if not asked:
         return RemoteError(f"the image {image} of {process} has no other registry: give it a repository: in deploy.yml")
-    with_command = ", each with the command of now," if has_command else ""
-    return RemoteError(
-        f"{process} ran {short}, and that{with_command} is not among {', '.join(map(_looked_at, asked))}"
-    )
+    with_command = ", with the command that deploy.yml has now" if has_command else ""
+    looked = ", ".join(map(_looked_at, asked))
+    return RemoteError(f"{process} ran {short}, and that is not among {looked}{with_command}")
 
 
 def _looked_at(repository: Repository) -> str:
@@ -129,7 +127,7 @@ def _looked_at(repository: Repository) -> str:
     return f"{counted(len(images), 'image')} of {repository.repository}{left_out}"
 
 
-def push_again(changes: Changes, processes: Processes, step: PushAgain) -> Iterator[Event]:
+def push_again(changes: Changes, processes: Processes, step: PushAgain) -> None:
     """Copy an image by its digest, layer by layer; nothing is sent that Heroku's registry has.
 
     Raises: DeployFailed where the image is not there any more, or the step names a repository that deploy.yml does not have.
@@ -154,4 +152,3 @@ def push_again(changes: Changes, processes: Processes, step: PushAgain) -> Itera
     if delivery.registries.client(repository).manifest_digest(repository.repository, tag) != digest:
         step_id = StepId("push", f"{repository.name}@{digest}", changes.name)
         publish_image(delivery.uploads, built, repository, "docker", step_id, content_tag=tag)
-    yield from ()

@@ -151,15 +151,16 @@ class HerokuTarget(Operations):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         from shipit.targets.heroku.apply import apply_step
         from shipit.targets.heroku.changes import Changes
-        from shipit.targets.heroku.push_again import push_again
         from shipit.targets.heroku.steps import PushAgain
 
-        client = replace(client_of(session, self.app), attempts=1)
-        if isinstance(step, PushAgain):
-            yield from push_again(Changes(self.name, client, session, RELEASE_S), self.processes, step)
-            return
         timeout_s = self.project.release.timeout if self.project.release else RELEASE_S
-        yield from apply_step(Changes(self.name, client, session, timeout_s), step)
+        changes = Changes(self.name, replace(client_of(session, self.app), attempts=1), session, timeout_s)
+        if isinstance(step, PushAgain):
+            from shipit.targets.heroku.push_again import push_again
+
+            push_again(changes, self.processes, step)
+            return
+        yield from apply_step(changes, step)
 
     def plan_rollback(
         self, release: Release, before: HerokuObserved, now: HerokuObserved, applied: Mapping[str, Facts]

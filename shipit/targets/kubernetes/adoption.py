@@ -84,7 +84,7 @@ def end_adoption(client: KubernetesClient, live: Live, namespace: str) -> Live:
     if not rows:
         return live
     for row in rows:
-        client.release_fields({**live.manifest, "apiVersion": row["apiVersion"]}, namespace, row["manager"])
+        client.release_fields({**live.manifest, "apiVersion": str(row.get("apiVersion"))}, namespace, row["manager"])
     after = client.read(live.manifest, namespace)
     if after is None or after.meta.uid != live.meta.uid:
         what = "it was deleted while fields of kubectl apply were removed"
@@ -131,7 +131,7 @@ def _adopted_rows(live: Live, unserved: Collection[str]) -> list[Mapping[str, An
 
 
 def _entries(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The entries of `kubectl apply`."""
+    """The entries of `kubectl apply`. The same on parsed ones: `live.taken_over`."""
     names = {row.get("manager") for row in rows if _has_last_applied(row)}
     return [row for row in rows if row.get("manager") in names and _is_update(row)]
 

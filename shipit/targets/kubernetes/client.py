@@ -170,8 +170,8 @@ class KubernetesClient:
         path = self.path(manifest, namespace)
         self.write("PATCH", path, json.dumps(body), {"fieldManager": MANAGED_BY}, "application/json-patch+json")
 
-    def release_fields(self, manifest: Manifest, namespace: str, manager: str) -> Live:
-        """Remove the fields that a field manager applied and no other one owns; the object as it is then.
+    def release_fields(self, manifest: Manifest, namespace: str, manager: str) -> None:
+        """Remove the fields that a field manager applied and no other one owns.
 
         `manifest` is the live object. Raises: RemoteError, with 409 when it is gone: without its uid it would be created.
         """
@@ -179,7 +179,7 @@ class KubernetesClient:
         body = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": own}
         query = {**_AS_SHIPIT, "fieldManager": manager}
         answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(body), query, _APPLY)
-        return _named(answer, manifest, namespace)
+        _check_named(answer, manifest, namespace)
 
     def create(self, manifest: Manifest, namespace: str) -> bool:
         """Create an object; False where there is one of its name already, which may be our own from a moment ago."""

@@ -260,12 +260,11 @@ class KubernetesConfig(TargetConfig):
 
     def port_keys(self) -> Iterator[PortKeys]:
         for name, workload in self.workloads.items():
+            above = ("workloads", name)
             if workload.port is not None:
-                above = ("workloads", name)
                 yield PortKeys((*above, "port"), workload.port, (*above, "env"), workload.env)
             elif [port.protocol for port in workload.ports] == ["tcp"]:
-                above, is_own = ("workloads", name), len(self.workloads) > 1
-                at = (*above, "ports", 0, "port")
+                at, is_own = (*above, "ports", 0, "port"), len(self.workloads) > 1
                 yield PortKeys(at, workload.ports[0].port, (*above, "env"), workload.env, is_set=False, is_own=is_own)
 
     def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:

@@ -15,10 +15,8 @@ from shipit.targets.kubernetes.superseded import Change, describe_change
 
 
 def has_others(live: Live) -> bool:
-    """Whether another tool applies fields of an object."""
-    return any(
-        manager.operation == "Apply" and not (manager.is_ours or manager.is_adopting) for manager in live.meta.managers
-    )
+    """True where another tool applies fields of an object."""
+    return any(manager.is_another_tool for manager in live.meta.managers)
 
 
 def find_conflicts(wanted: Mapping[str, Manifest], objects: Mapping[str, Live | None]) -> Iterator[str]:
@@ -29,13 +27,7 @@ def find_conflicts(wanted: Mapping[str, Manifest], objects: Mapping[str, Live | 
             continue
         for difference in object_differences(manifest, live):
             manager = author_of(live, difference)
-            if (
-                difference.is_removed
-                or manager is None
-                or manager.is_ours
-                or manager.is_adopting
-                or manager.operation != "Apply"
-            ):
+            if difference.is_removed or manager is None or not manager.is_another_tool:
                 continue
             change = Change(manager, difference)
             yield f"{key}: {describe_change(change, live)}; {change.by} set it{change.at}"

@@ -36,6 +36,11 @@ class Manager(NamedTuple):
         return self.name.startswith(ADOPTING) and self.operation == "Apply"
 
     @property
+    def is_another_tool(self) -> bool:
+        """True for a tool beside shipit that applies fields on the server's side."""
+        return self.operation == "Apply" and not (self.is_ours or self.is_adopting)
+
+    @property
     def has_last_applied(self) -> bool:
         """True for `kubectl apply` without --server-side, which owns the last applied configuration."""
         if self.operation != "Update" or self.subresource:
@@ -46,7 +51,11 @@ class Manager(NamedTuple):
 
 
 def taken_over(managers: Sequence[Manager]) -> list[Manager]:
-    """The entries of `kubectl apply`, which shipit takes over. It has one for each apiVersion; the last applied configuration is in one of them."""
+    """The entries of `kubectl apply`, which shipit takes over.
+
+    There is one for each apiVersion, and the last applied configuration is in only one of them. The same on raw rows:
+    `adoption._entries`.
+    """
     names = {manager.name for manager in managers if manager.has_last_applied}
     return [
         manager

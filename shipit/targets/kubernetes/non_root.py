@@ -30,7 +30,7 @@ class Refused(NamedTuple):
         name = self.user.partition(":")[0]
         if is_root(self.user):
             return f"{self.container} may not be root, and its image runs as root"
-        return f"{self.container} may not be root, and by the name {name} the kubelet can't tell that its image is not"
+        return f"{self.container} may not be root, and its image runs as {name}: the kubelet can't tell by a name that this is not root"
 
 
 def check_users(desired: Desired, manifests: Iterable[Manifest], release: Release) -> None:

@@ -11,9 +11,9 @@ _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", 
 
 
 def outage(released: Iterable[str], observed: KubernetesObserved, before: object, command: str) -> str:
-    """The released workloads that were there before and have no ready pod; empty for none. `released` are keys of objects.
+    """A message that names the released workloads that were there before and have no ready pod now; empty for none.
 
-    `before` is what was observed when the plan was made. `command` returns to an earlier release: it is named where one of
+    `released` are keys of objects. `before` is what was observed when the plan was made. `command` returns to an earlier release: it is named where one of
     the workloads was shipit's before this run.
     """
     earlier = before.objects if isinstance(before, KubernetesObserved) else {}

@@ -96,6 +96,7 @@ class ApplyPullSecret(Step):
     """Writes the registry credentials in use to the Secret of a name."""
 
     type: ClassVar[str] = "kubernetes.pull_secret"
+    tells_all: ClassVar[bool] = False
 
     name: Name
 
@@ -120,7 +121,6 @@ class DeleteObject(Step):
     """Deletes the object of a uid. `manifest` has apiVersion, kind and name only."""
 
     type: ClassVar[str] = "kubernetes.delete"
-    releases: ClassVar[frozenset[str] | None] = frozenset({"manifest"})
 
     manifest: Mapping[str, FreeJson]
     uid: str

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from shipit.config.overlay import PRODUCTION
+from shipit.config.overlay import environment_option
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import OwnedByOthers
@@ -244,9 +244,7 @@ class KubernetesTarget(Releases):
         if verdict.state is State.HEALTHY or verdict.superseded_by:
             return verdict
         # Also where it is waiting, which is a failure at the deadline.
-        environment = self.project.environment
-        selected = f" -e {environment}" if environment not in ("", PRODUCTION) else ""
-        command = f"shipit rollback {self.name}{selected}"
+        command = f"shipit rollback {self.name}{environment_option(self.project.environment)}"
         return verdict._replace(down=outage(released.objects, observed, seen.before, command))
 
     def _released(
@@ -268,9 +266,9 @@ class KubernetesTarget(Releases):
         return replace(observed, serving=dict(asked))
 
     def urls(self, observed: KubernetesObserved) -> Sequence[str]:
-        from shipit.targets.kubernetes.urls import ingress_urls
+        from shipit.targets.kubernetes.urls import urls_of
 
-        return ingress_urls(live.manifest for live in observed.objects.values() if live is not None)
+        return urls_of(live.manifest for live in observed.objects.values() if live is not None)
 
     def describe(self, observed: KubernetesObserved) -> Status:
         from shipit.targets.kubernetes.describe import describe_objects

@@ -11,20 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from shipit.targets.kubernetes.render import Manifest
 
 
-def ingress_urls(manifests: Iterable[Manifest]) -> tuple[str, ...]:
+def urls_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:
     """A URL for each host of the Ingresses and HTTPRoutes among the manifests.
 
     It is https where an Ingress has a certificate for the host, and where a route names a listener for HTTPS: by the
     Gateway where it is among the manifests, else by the listener's name.
     """
     known = [manifest for manifest in manifests if isinstance(manifest.get("spec"), dict)]
-    gateways = {_name(one.get("metadata")): one["spec"] for one in known if _is_of_gateways(one, "Gateway")}
-    found = (
-        _route_urls(one["spec"], gateways) if _is_of_gateways(one, "HTTPRoute") else _ingress_urls(one["spec"])
-        for one in known
-        if one.get("kind") == "Ingress" or _is_of_gateways(one, "HTTPRoute")
-    )
-    return tuple(dict.fromkeys(url for urls in found for url in urls))
+    gateways = {_key(one.get("metadata")): one["spec"] for one in known if _is_of_gateways(one, "Gateway")}
+    found: list[str] = []
+    for one in known:
+        if _is_of_gateways(one, "HTTPRoute"):
+            found += _route_urls(one, gateways)
+        elif one.get("kind") == "Ingress":
+            found += _ingress_urls(one["spec"])
+    return tuple(dict.fromkeys(found))
 
 
 def _is_of_gateways(manifest: Manifest, kind: str) -> bool:
@@ -32,19 +33,23 @@ def _is_of_gateways(manifest: Manifest, kind: str) -> bool:
     return (group, manifest.get("kind")) == ("gateway.networking.k8s.io", kind)
 
 
-def _name(part: object) -> str:
-    return str(part.get("name", "")) if isinstance(part, dict) else ""
+def _key(part: object, usual: str = "") -> tuple[str, str]:
+    """Namespace and name; `usual` is the namespace where it has none."""
+    own = part if isinstance(part, dict) else {}
+    return str(own.get("namespace") or usual), str(own.get("name", ""))
 
 
-def _route_urls(spec: Manifest, gateways: Mapping[str, Manifest]) -> Iterator[str]:
+def _route_urls(route: Manifest, gateways: Mapping[tuple[str, str], Manifest]) -> Iterator[str]:
+    spec, (namespace, _) = route["spec"], _key(route.get("metadata"))
     parents = _rows(spec.get("parentRefs"))
-    scheme = "https" if any(_is_secured(parent, gateways.get(_name(parent))) for parent in parents) else "http"
+    is_secured = any(_is_secured(parent, gateways.get(_key(parent, namespace))) for parent in parents)
+    scheme = "https" if is_secured else "http"
     hosts = spec.get("hostnames")
     yield from (f"{scheme}://{host}/" for host in (hosts if isinstance(hosts, list) else ()) if _is_one_host(host))
 
 
 def _is_secured(parent: Manifest, gateway: Manifest | None) -> bool:
-    """Whether a route is reached through a listener for HTTPS."""
+    """True where a route is reached through a listener for HTTPS."""
     wanted = parent.get("sectionName")
     if gateway is None:
         return isinstance(wanted, str) and wanted.startswith("https")

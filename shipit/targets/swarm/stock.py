@@ -9,6 +9,7 @@ from shipit.http.fields import Field
 from shipit.printable import counted
 from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune import Networks, find_stock
+from shipit.targets.engine.prune import is_own as is_container_of
 from shipit.targets.engine.records import read_records
 from shipit.targets.engine.stock import Stock, only_images
 from shipit.targets.session import Session
@@ -60,10 +61,13 @@ def _service_of(row: Field) -> str:
     return row["Labels"].texts().get(_SERVICE_ID, "")
 
 
-def await_removed(client: SwarmClient, session: Session) -> None:
-    """Wait until the engine has removed the containers of services that are gone: it does so after their answer. Raises: RemoteError."""
+def await_removed(client: SwarmClient, owner: Owner, session: Session) -> None:
+    """Wait until the engine has removed the containers of services of a target that are gone: it does so after their answer.
+
+    Raises: RemoteError where they are still there a minute after the time in which they may end.
+    """
     deadline = None
-    while left := _left_of_services(client):
+    while left := _left_of_services(client, owner):
         deadline = deadline or session.deadline.within(_REMOVAL_S + _grace_s(left, client))
         if not deadline.remaining_s():
             what = f"containers of services that are gone are still there: {first_ids(left, 'Id')}"
@@ -71,9 +75,9 @@ def await_removed(client: SwarmClient, session: Session) -> None:
         session.clock.sleep(_RETRY_S)
 
 
-def _left_of_services(client: SwarmClient) -> list[Field]:
+def _left_of_services(client: SwarmClient, owner: Owner) -> list[Field]:
     services = _services(client)
-    return [row for row in client.containers() if _service_of(row) not in services]
+    return [row for row in client.containers() if _service_of(row) not in services and is_container_of(row, owner)]
 
 
 def _grace_s(rows: list[Field], client: SwarmClient) -> int:

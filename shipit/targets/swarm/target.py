@@ -116,7 +116,7 @@ class SwarmTarget(Operations):
     def apply(self, step: Step, session: Session) -> Iterator[Event]:
         if isinstance(step, PruneEngine):
             client = self._client(session)
-            await_removed(client, session)
+            await_removed(client, self.owner, session)
             drop = partial(drop_kept, client=client, owner=self.owner)
             yield from remove_stock(step, client, self.stock(session)[client.host], drop, self.name)
             return
