@@ -94,7 +94,7 @@ def test_namespaces_volumes_and_definitions_stay_until_they_are_named(
         inventory = ObservedSet(exists=True, members=(member,))
         assert target.plan_destroy(inventory, Destruction()) == ()
         assert list(target.leftovers(inventory, Destruction())) == [
-            Leftover(f"{key} stays: --include {key} removes it", key)
+            Leftover(f"{key} stays: --include {key} removes it", key, is_volume=kind.startswith("PersistentVolume"))
         ]
         wanted = Destruction((key,))
         removal, parent = target.plan_destroy(inventory, wanted)
