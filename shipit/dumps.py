@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 Span = tuple[int, int]
@@ -15,15 +16,17 @@ Span = tuple[int, int]
 _WINDOW, _FEWEST = 8, 4
 _LONGEST = 16 * 1024
 # Groups of two or four hexadecimal digits, or of three octal ones, with one or two spaces between.
-_ROW = re.compile(
+_ROW = (
     r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})?(?: {1,2}[0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})?)+"
     r"|[0-3][0-7]{2}(?: {1,2}[0-3][0-7]{2}){3,})(?![0-9A-Za-z])"
 )
 # A part that every row contains and that is faster to find.
-_SIGN = re.compile(
-    r" (?:[0-9a-fA-F]{2} {1,2}[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-3][0-7]{2} {1,2}[0-3][0-7]{2})(?![0-9A-Za-z])"
-)
+_SIGN = r" (?:[0-9a-fA-F]{2} {1,2}[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-3][0-7]{2} {1,2}[0-3][0-7]{2})(?![0-9A-Za-z])"
 _GROUP = re.compile(r"[0-9a-fA-F]+")
+
+
+# Compiled when a text is searched for the first time: every command imports this module.
+_compiled = cache(re.compile)
 
 
 class Fragments(NamedTuple):
@@ -50,9 +53,9 @@ def fragments_of(values: Iterable[bytes]) -> Fragments:
 
 def spans_in_dumps(text: str, fragments: Fragments) -> list[Span]:
     """The positions of parts of values in the dumps within a text."""
-    if not fragments.windows or _SIGN.search(text) is None:
+    if not fragments.windows or _compiled(_SIGN).search(text) is None:
         return []
-    return [span for row in _ROW.finditer(text) for span in _in_row(row, fragments)]
+    return [span for row in _compiled(_ROW).finditer(text) for span in _in_row(row, fragments)]
 
 
 def _in_row(row: re.Match[str], fragments: Fragments) -> Iterator[Span]:

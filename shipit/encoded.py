@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from shipit.escaped import as_json, escaped_forms, raw_bytes
-from shipit.wrapped import BREAK, may_be_wrapped, unwrapped
+from shipit.wrapped import BREAK, WITHIN, may_be_wrapped
 
 # Longer values: above the first size no escaped forms are searched for, above the second only the value and its lines.
 _ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
@@ -20,6 +20,9 @@ _TWICE_UP_TO = 4 * 1024
 _LEAST_OF_OTHER_CASE = _LEAST_IN_BASE32 = 8
 _BREAK = re.compile(BREAK)
 _TRUE_BREAK = re.compile(r"[\r\n]+")
+# BREAK without spaces beside it, and what has spaces beside it.
+_PLAIN_BREAK = re.compile(r"\r\n|\n|\r|\\\\{0,7}r\\{1,8}n|\\\\{0,7}n")
+_SPACED_BREAK = re.compile(r"[ \t](?:\r|\n|\\{1,8}[rn])|(?:\r|\n|\\n)[ \t]")
 _AUTHORIZATION = re.compile(r"(?:Bearer|Basic|Token)\s+(\S+)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s]+)@")
 _SHORTEST_URL_PASSWORD = 8
@@ -84,6 +87,15 @@ def _inner(value: str) -> Iterator[str]:
             return
     if (found := _URL_PASSWORD.match(value)) and len(found[1]) >= _SHORTEST_URL_PASSWORD:
         yield found[1]
+
+
+def unwrapped(text: str) -> str:
+    """A text without the matches of WITHIN, whose search is slow on keys of many lines."""
+    bare = _PLAIN_BREAK.sub("", text)
+    has_others = (
+        "\x1b" in text or "=\n" in text or "=\r" in text or _SPACED_BREAK.search(text) or not bare.isprintable()
+    )
+    return WITHIN.sub("", text) if has_others else bare
 
 
 def _encoded(data: bytes) -> set[str]:

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipit import events, release
+from shipit.encoded import unwrapped
 from shipit.errors import BuildError, ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.escaped import escape_twice, escaped_forms
 from shipit.events import Log, StepDone, StepId, TargetFinished
@@ -43,7 +44,7 @@ from shipit.release import (
     Upload,
     Verdict,
 )
-from shipit.wrapped import WITHIN, unwrapped
+from shipit.wrapped import WITHIN
 
 PEM = """-----BEGIN PRIVATE KEY-----
 MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj
