@@ -65,13 +65,11 @@ def exit_code_of_error(error: Exception, output: str = "auto", *, is_own: bool =
     """
     from contextlib import nullcontext
 
-    import typer
-
     from shipit.cli.attached import own_exit_code
     from shipit.cli.exits import exit_on_error
 
     try:
         with exit_on_error(False, output), own_exit_code() if is_own else nullcontext():
             raise error
-    except typer.Exit as end:
-        return end.exit_code
+    except SystemExit as end:
+        return int(end.code or 0)

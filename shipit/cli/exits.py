@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-import typer
-
 from shipit.cli import signals
 from shipit.cli.printing import REDACTOR, fitted, note, note_error
 from shipit.clock import Clock
@@ -28,12 +26,16 @@ def cancelling(clock: Clock) -> Iterator[None]:
 
 def prompt(question: str, *, default: str | None = None, hide_input: bool = False) -> str:
     """The line typed at the terminal. Raises: Interrupted."""
+    import typer
+
     with _asking():
         return str(typer.prompt(printable_line(question), default=default, hide_input=hide_input, err=True))
 
 
 def confirm(question: str, *, default: bool = False) -> bool:
     """True when yes is typed at the terminal. Raises: Interrupted."""
+    import typer
+
     with _asking():
         return typer.confirm("\n".join(fitted(printable_line(question))), default=default, err=True)
 
@@ -46,6 +48,8 @@ def can_ask() -> bool:
 @contextmanager
 def _asking() -> Iterator[None]:
     """During a question a signal raises at once, so that the terminal's echo is restored. Raises: Interrupted."""
+    import typer
+
     try:
         with signals.on_signal(signals.raise_interrupt):
             yield
@@ -59,7 +63,7 @@ def _asking() -> Iterator[None]:
 def exit_on_error(verbose: bool, output: str = "auto") -> Iterator[None]:
     """Print an error of the block to stderr and exit with its code; never print a traceback unless `verbose`.
 
-    With output `json` the error is also an event on stdout, with `github` an annotation. Raises: typer.Exit.
+    With output `json` the error is also an event on stdout, with `github` an annotation. Raises: SystemExit.
     """
     try:
         with signals.on_signal(signals.leave), _errors_printed(verbose, output):
@@ -77,11 +81,9 @@ def _errors_printed(verbose: bool, output: str) -> Iterator[None]:
         raise
     except ShipitError as error:
         fail(error, output)
-    except (typer.Exit, typer.Abort):
-        raise
     except BrokenPipeError:
         # The reader of stdout has closed it.
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
     except OSError as error:
         if verbose:
             _print_traceback()
@@ -95,7 +97,7 @@ def _errors_printed(verbose: bool, output: str) -> Iterator[None]:
 
 
 def fail(error: ShipitError, output: str) -> NoReturn:
-    """Print an error to stderr, with output `json` or `github` to stdout as well. Raises: typer.Exit with its code."""
+    """Print an error to stderr, with output `json` or `github` to stdout as well. Raises: SystemExit with its code."""
     REDACTOR.error(error)
     if output == "json" and not error.is_told:
         from shipit.cli.printing import result_event
@@ -110,7 +112,7 @@ def fail(error: ShipitError, output: str) -> NoReturn:
 
         write_lines(as_is(sys.stdout), annotation_lines(error, "error"))
     note_error(error)
-    raise typer.Exit(error.exit_code)
+    raise SystemExit(error.exit_code)
 
 
 def _print_traceback() -> None:

@@ -109,12 +109,12 @@ class CommandGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """The command of a module in `commands`."""
-    from shipit.cli.options import with_option_groups
+    from shipit.cli.option_groups import for_typer
 
     module = import_module(f"shipit.cli.commands.{name}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     text = f"{SUMMARIES[name]}.\n\n{module.HELP}"
-    single.command(name, cls=OneCommand, help=text)(with_option_groups(module.run))
+    single.command(name, cls=OneCommand, help=text)(for_typer(module.run))
     command: Any = get_command(single)
     command.examples = module.EXAMPLES
     return command
@@ -138,10 +138,7 @@ def _usage_error(problem: Any) -> ShipitError:
 def _fail(error: ShipitError, words: Sequence[str]) -> NoReturn:
     from shipit.cli.exits import fail
 
-    try:
-        fail(error, wanted_output(words))
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+    fail(error, wanted_output(words))
 
 
 def wanted_output(words: Sequence[str]) -> str:

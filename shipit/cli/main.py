@@ -8,6 +8,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Callable
 
 
 def _end(number: int, frame: object) -> None:
@@ -39,11 +40,15 @@ def main() -> None:
     gc.set_threshold(500_000, 20, 20)
     if (code := _run_again(sys.argv[1:])) is not None:
         _leave(code)
-    from shipit.cli.app import app
     from shipit.config.process_environment import forbid_plugins
 
     forbid_plugins()
     try:
+        if (call := _without_options(sys.argv[1:])) is not None:
+            _run(call)
+            _leave(0)
+        from shipit.cli.app import app
+
         app(prog_name="shipit")
     except SystemExit as end:
         _leave(end.code)
@@ -60,6 +65,31 @@ def _run_again(words: list[str]) -> int | None:
 
         return logs_again(words)
     return None
+
+
+def _without_options(words: list[str]) -> Callable[[], None] | None:
+    """The call of a command line that has no option; None where typer has to read it."""
+    from shipit.cli.commands import SUMMARIES
+
+    is_plain = bool(words) and words[0] in SUMMARIES and not any(word.startswith("-") for word in words)
+    if not is_plain or "_SHIPIT_COMPLETE" in os.environ:
+        return None
+    from importlib import import_module
+
+    from shipit.cli.option_groups import call_without_options
+
+    return call_without_options(import_module(f"shipit.cli.commands.{words[0]}").run, words[1:])
+
+
+def _run(call: Callable[[], None]) -> None:
+    from shipit.errors import ShipitError
+
+    try:
+        call()
+    except ShipitError as error:
+        from shipit.cli.exits import fail
+
+        fail(error, "auto")
 
 
 def _leave(code: object) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
-
-import typer
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated
 
 from shipit.cli.completion import complete_environments, complete_targets, complete_workloads
+from shipit.cli.declared import argument, option
 from shipit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ PLAN_OUTPUTS = (*OUTPUTS, "markdown")
 def _one_of(outputs: Sequence[str]) -> Callable[[str], str]:
     def known(value: str) -> str:
         if value not in outputs:
-            raise typer.BadParameter(f"{value!r} should be one of {', '.join(outputs)}.")
+            raise ValueError(f"{value!r} should be one of {', '.join(outputs)}.")
         return value
 
     return known
@@ -35,7 +33,7 @@ def is_archive_name(value: str) -> bool:
 
 def _known_build_output(value: str) -> str:
     if value not in OUTPUTS and not is_archive_name(value):
-        raise typer.BadParameter(f"{value!r} should be one of {', '.join(OUTPUTS)}, or a file whose name ends in .tar.")
+        raise ValueError(f"{value!r} should be one of {', '.join(OUTPUTS)}, or a file whose name ends in .tar.")
     return value
 
 
@@ -48,52 +46,50 @@ def _completes(outputs: Sequence[str]) -> Callable[[str], list[str]]:
 
 FileOption = Annotated[
     str | None,
-    typer.Option(
-        "--file", "-f", metavar="FILE", help="deploy.yml; - is standard input. Default: the nearest one upwards."
-    ),
+    option("--file", "-f", metavar="FILE", help="deploy.yml; - is standard input. Default: the nearest one upwards."),
 ]
 EnvironmentOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--environment",
         "-e",
         metavar="NAME",
         help="The environment to use. Default: production.",
-        autocompletion=complete_environments,
+        completes=complete_environments,
     ),
 ]
 TargetsArgument = Annotated[
     list[str] | None,
-    typer.Argument(
+    argument(
         metavar="TARGET",
         help="Targets of deploy.yml. Default: all of them.",
         show_default=False,
-        autocompletion=complete_targets,
+        completes=complete_targets,
     ),
 ]
 WorkloadsArgument = Annotated[
     list[str] | None,
-    typer.Argument(
+    argument(
         metavar="TARGET[/WORKLOAD]",
         help="Targets of deploy.yml, or one workload of a target. Default: all of them.",
         show_default=False,
-        autocompletion=complete_workloads,
+        completes=complete_workloads,
     ),
 ]
 WorkloadArgument = Annotated[
     str,
-    typer.Argument(
+    argument(
         metavar="TARGET[/WORKLOAD]",
         help="A target of deploy.yml, and one of its workloads unless it has only one.",
-        autocompletion=complete_workloads,
+        completes=complete_workloads,
     ),
 ]
 CommandArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="-- COMMAND", help="The command and its arguments.", show_default=False)
+    list[str] | None, argument(metavar="-- COMMAND", help="The command and its arguments.", show_default=False)
 ]
 PortsArgument = Annotated[
     list[str] | None,
-    typer.Argument(
+    argument(
         metavar="LOCAL[:REMOTE]",
         help="A port of this machine, and one of the workload; the same number without REMOTE.",
         show_default=False,
@@ -101,7 +97,7 @@ PortsArgument = Annotated[
 ]
 TtyOption = Annotated[
     bool | None,
-    typer.Option(
+    option(
         "--tty/--no-tty",
         "-t/-T",
         help="Give the command a terminal or not. Default: when stdin and stdout are one.",
@@ -109,67 +105,65 @@ TtyOption = Annotated[
     ),
 ]
 InputOption = Annotated[
-    bool, typer.Option("--interactive", "-i", help="Pass input on, which is done anyway: for the habit of -it.")
+    bool, option("--interactive", "-i", help="Pass input on, which is done anyway: for the habit of -it.")
 ]
 DetachOption = Annotated[
-    bool, typer.Option("--detach", "-d", help="Start the command, print what it runs in, and do not wait for it.")
+    bool, option("--detach", "-d", help="Start the command, print what it runs in, and do not wait for it.")
 ]
 SizeOption = Annotated[
-    str, typer.Option("--size", "-s", metavar="SIZE", help="The size of the dyno, on Heroku.", show_default=False)
+    str, option("--size", "-s", metavar="SIZE", help="The size of the dyno, on Heroku.", show_default=False)
 ]
 TargetOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--target", "-t", metavar="TARGET", help="A target; can be repeated.", autocompletion=complete_targets
-    ),
+    option("--target", "-t", metavar="TARGET", help="A target; can be repeated.", completes=complete_targets),
 ]
 OutputOption = Annotated[
     str,
-    typer.Option(
+    option(
         "--output",
         metavar="FORMAT",
         help="auto, plain, json or github. Default: auto, a live view at a terminal and plain lines elsewhere.",
         show_default=False,
-        callback=_one_of(OUTPUTS),
-        autocompletion=_completes(OUTPUTS),
+        check=_one_of(OUTPUTS),
+        completes=_completes(OUTPUTS),
     ),
 ]
 PlanOutputOption = Annotated[
     str,
-    typer.Option(
+    option(
         "--output",
         metavar="FORMAT",
         help="auto, plain, json, github, or markdown for a pull request. Default: auto.",
         show_default=False,
-        callback=_one_of(PLAN_OUTPUTS),
-        autocompletion=_completes(PLAN_OUTPUTS),
+        check=_one_of(PLAN_OUTPUTS),
+        completes=_completes(PLAN_OUTPUTS),
     ),
 ]
 BuildOutputOption = Annotated[
     str,
-    typer.Option(
+    option(
         "--output",
         metavar="FORMAT|FILE.tar",
         help="auto, plain, json or github; or a file, as --save. Default: auto.",
         show_default=False,
-        callback=_known_build_output,
-        autocompletion=_completes(OUTPUTS),
+        check=_known_build_output,
+        completes=_completes(OUTPUTS),
     ),
 ]
 SaveOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--save",
         metavar="FILE.tar",
         help="Write the images to a tar, which is an OCI layout and a docker archive; - is standard output.",
     ),
 ]
 LoadOption = Annotated[
-    bool, typer.Option("--load", help="Load the images into the local Docker engine, so that docker run finds them.")
+    bool, option("--load", help="Load the images into the local Docker engine, so that docker run finds them.")
 ]
 EngineOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--engine",
         metavar="ENGINE",
         help="With --load: the engine to load into, by address (unix://, tcp://, ssh://) or docker context. Default: the one that docker uses.",
@@ -178,7 +172,7 @@ EngineOption = Annotated[
 ]
 GivenImageOption = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--image",
         metavar="NAME=REPO@DIGEST",
         help="Use this image of a registry in place of a build; can be repeated. It gets no tags.",
@@ -187,62 +181,58 @@ GivenImageOption = Annotated[
 ]
 NoBuildOption = Annotated[
     bool,
-    typer.Option("--no-build", help="Build nothing: use what the first tag of each image names in its repository."),
+    option("--no-build", help="Build nothing: use what the first tag of each image names in its repository."),
 ]
 WaitOption = Annotated[
     str | None,
-    typer.Option("--wait", metavar="DURATION", help="Wait so long for another run that holds a lock."),
+    option("--wait", metavar="DURATION", help="Wait so long for another run that holds a lock."),
 ]
 JobsOption = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--jobs",
         metavar="N",
         min=1,
         help="Change at most N targets at once, the first alone: in place of max_parallel.",
     ),
 ]
-FROM = typer.Option(
+FROM = option(
     "--from",
     metavar="ENV[/TARGET]",
     help="Promote what this environment runs, or one target of it.",
     show_default=False,
-    autocompletion=complete_environments,
+    completes=complete_environments,
 )
 UnhealthyOption = Annotated[
-    bool, typer.Option("--unhealthy", help="Promote what runs even if it is not healthy, or was not.")
+    bool, option("--unhealthy", help="Promote what runs even if it is not healthy, or was not.")
 ]
 EventsOption = Annotated[
     str | None,
-    typer.Option("--events", metavar="FILE", help="Also write every event to this file, as lines of JSON."),
+    option("--events", metavar="FILE", help="Also write every event to this file, as lines of JSON."),
 ]
 TimeoutOption = Annotated[
-    str | None, typer.Option("--timeout", metavar="DURATION", help="Time limit of each target, for example 5m.")
+    str | None, option("--timeout", metavar="DURATION", help="Time limit of each target, for example 5m.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
-ColorOption = Annotated[bool, typer.Option("--no-color", help="Do not use colours.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an internal error.")]
+YesOption = Annotated[bool, option("--yes", "-y", help="Answer yes to every question.")]
+ColorOption = Annotated[bool, option("--no-color", help="Do not use colours.")]
+VerboseOption = Annotated[bool, option("--verbose", "-v", help="Show the traceback of an internal error.")]
 UntrustedOption = Annotated[
     bool,
-    typer.Option(
+    option(
         "--untrusted",
         help="For a deploy.yml that nobody has reviewed: start no program that it names, read no file outside the project.",
     ),
 ]
 AsOption = Annotated[
     str | None,
-    typer.Option(
-        "--as", metavar="USER", help="Act as this user on Kubernetes, as kubectl --as does.", show_default=False
-    ),
+    option("--as", metavar="USER", help="Act as this user on Kubernetes, as kubectl --as does.", show_default=False),
 ]
 AsGroupOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--as-group", metavar="GROUP", help="A group of the user of --as; can be repeated.", show_default=False
-    ),
+    option("--as-group", metavar="GROUP", help="A group of the user of --as; can be repeated.", show_default=False),
 ]
 HostArgument = Annotated[
-    str, typer.Argument(metavar="HOST", help="A registry's host, or heroku. Default: docker.io.", show_default=False)
+    str, argument(metavar="HOST", help="A registry's host, or heroku. Default: docker.io.", show_default=False)
 ]
 
 
@@ -376,43 +366,3 @@ def limit_of(option: str, text: str) -> float:
 def wait_of(wait: str | None) -> float:
     """Seconds of --wait; 0 without it. Raises: UsageError."""
     return limit_of("--wait", wait) if wait is not None else 0.0
-
-
-def with_option_groups(function: Callable[..., None]) -> Callable[..., None]:
-    """The function as typer reads it: each parameter whose type is a group above becomes that group's options."""
-    hints = get_type_hints(function, include_extras=True)
-    groups: dict[str, Any] = {}
-    parameters: list[inspect.Parameter] = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if is_dataclass(hints[name]):
-            groups[name] = hints[name]
-        else:
-            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
-    for group in groups.values():
-        parameters += _fields_as_parameters(group)
-
-    def call(**values: Any) -> None:
-        made = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
-        }
-        function(**made, **values)
-
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return call
-
-
-def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
-    """The most specific first: those of the class itself before those of its bases."""
-    hints = get_type_hints(group, include_extras=True)
-    depth = {name: at for at, base in enumerate(reversed(group.__mro__)) for name in inspect.get_annotations(base)}
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in sorted(fields(group), key=lambda field: -depth[field.name])
-    ]

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.options import JobsOption, WaitOption, wait_of
 from shipit.errors import UsageError
 
 PlanFileOption = Annotated[
     str | None,
-    typer.Option("--plan", metavar="FILE", help="Do what this saved plan says, without a question, or nothing."),
+    option("--plan", metavar="FILE", help="Do what this saved plan says, without a question, or nothing."),
 ]
 OverrideFreezeOption = Annotated[
     str | None,
-    typer.Option(
-        "--override-freeze", metavar="REASON", help="Deploy in a freeze window; the reason is kept in the journal."
-    ),
+    option("--override-freeze", metavar="REASON", help="Deploy in a freeze window; the reason is kept in the journal."),
 ]
 
 

@@ -20,12 +20,8 @@ secure_streams()
 from shipit.cli.exits import exit_on_error
 from shipit.cli.printing import REDACTOR
 REDACTOR.learn("canary-4711")
-import typer
-try:
-    with exit_on_error({verbose}, "{output}"):
-        raise KeyError("canary-4711\\n\\x1b[31m")
-except typer.Exit as end:
-    sys.exit(end.exit_code)
+with exit_on_error({verbose}, "{output}"):
+    raise KeyError("canary-4711\\n\\x1b[31m")
 """
 
 

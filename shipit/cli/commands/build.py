@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from shipit.cli.completion import complete_images
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import OUTPUTS, BuildOptions
 from shipit.cli.printing import check_written, note, result
@@ -39,11 +38,11 @@ def run(
     options: BuildOptions,
     images: Annotated[
         list[str] | None,
-        typer.Argument(
+        argument(
             metavar="IMAGE",
             help="Images of deploy.yml. Default: all that are built.",
             show_default=False,
-            autocompletion=complete_images,
+            completes=complete_images,
         ),
     ] = None,
 ) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ChangeOptions, ImageOptions
 from shipit.cli.release_options import ReleaseOptions
@@ -32,13 +31,11 @@ def run(
     options: ChangeOptions,
     retry: Annotated[
         bool,
-        typer.Option(
-            "--retry", help="Only the targets that their last deploy left failed, rolled back or not reached."
-        ),
+        option("--retry", help="Only the targets that their last deploy left failed, rolled back or not reached."),
     ] = False,
     supersede: Annotated[
         bool,
-        typer.Option("--supersede", help="Ask a deploy of an older commit that holds a lock to stop, and wait for it."),
+        option("--supersede", help="Ask a deploy of an older commit that holds a lock to stop, and wait for it."),
     ] = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
@@ -58,4 +55,4 @@ def run(
             if warning:
                 run.emit(Warned("", warning))
             code = deploy(run, plan_for(run, saved), wait_s, override, supersedes=supersede)
-        raise typer.Exit(code)
+        raise SystemExit(code)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import can_ask, exit_on_error, prompt
 from shipit.cli.options import ChangeOptions, WaitOption, wait_of
 from shipit.cli.runs import targets_run
@@ -30,7 +29,7 @@ EXAMPLES = (
 
 Include = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--include",
         metavar="NAME",
         help="Also remove this one, which stays otherwise: as the list names it; can be repeated.",
@@ -38,21 +37,17 @@ Include = Annotated[
 ]
 Volumes = Annotated[
     bool,
-    typer.Option(
-        "--volumes", help="Also remove every volume that shipit made there, with its data; each is listed first."
-    ),
+    option("--volumes", help="Also remove every volume that shipit made there, with its data; each is listed first."),
 ]
 KeepData = Annotated[
     bool,
-    typer.Option("--keep-data", help="Remove no volume, not even one that its StatefulSet would delete with itself."),
+    option("--keep-data", help="Remove no volume, not even one that its StatefulSet would delete with itself."),
 ]
 
 
 RemoveImages = Annotated[
     bool,
-    typer.Option(
-        "--rmi", help="Also remove images of deploy.yml from Docker engines, if nothing else there needs them."
-    ),
+    option("--rmi", help="Also remove images of deploy.yml from Docker engines, if nothing else there needs them."),
 ]
 
 
@@ -81,7 +76,7 @@ def run(
             run.confirm = _typed(run, is_sure=options.yes, asks=asks)
             run.wait_s = wait_s
             code = destroy(run, wanted, is_selected=bool(options.selected), takes_volumes=volumes)
-        raise typer.Exit(code)
+        raise SystemExit(code)
 
 
 def _typed(run: Run, *, is_sure: bool, asks: bool) -> Callable[[Plan, Sequence[str]], bool]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from shipit.cli.completion import complete_runs
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions, TargetOption, target_options
 from shipit.cli.printing import check_written, result_lines
@@ -16,10 +15,10 @@ HELP = """Compares two releases as the targets recall them: images, settings and
 hashes. What a deploy would change is what shipit plan shows."""
 EXAMPLES = ("shipit diff 3f9c 77ab", "shipit diff v41 v42 -t heroku", "shipit diff 3f9c 77ab --output json")
 
-_Release = typer.Argument(
+_Release = argument(
     metavar="RUN|VERSION",
     help="A release: the run that made it, or the place's name for it.",
-    autocompletion=complete_runs,
+    completes=complete_runs,
 )
 
 

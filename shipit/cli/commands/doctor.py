@@ -7,8 +7,6 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-import typer
-
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import REDACTOR, read_environment, result, result_event, result_lines
@@ -37,7 +35,7 @@ def run(options: TargetOptions) -> None:
             result_event(Examined(tuple(findings)))
         else:
             _print(findings)
-        raise typer.Exit(1 if any(finding.level == "failure" for finding in findings) else 0)
+        raise SystemExit(1 if any(finding.level == "failure" for finding in findings) else 0)
 
 
 def _findings(options: TargetOptions) -> list[Finding]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from shipit.cli.attached import attach, command_of, own_exit_code
 from shipit.cli.exec_again import keep_for_again
 from shipit.cli.exits import exit_on_error
@@ -39,8 +37,8 @@ def run(options: CommandOptions) -> None:
         try:
             keep_for_again(options, run.project, run.environment, target, workload)
             is_json = options.output == "json"
-            raise typer.Exit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
+            raise SystemExit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
         except Interrupted as end:
-            raise typer.Exit(end.exit_code) from None
+            raise SystemExit(end.exit_code) from None
         finally:
             remote.close()

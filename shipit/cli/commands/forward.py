@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-import typer
-
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ForwardOptions
 from shipit.cli.printing import check_written, result
@@ -52,4 +50,4 @@ def run(options: ForwardOptions) -> None:
             serve(listeners, ports, run.clock, lambda error: run.emit(Warned(target.name, str(error))))
         except Interrupted as end:
             # The only way to end it: nothing is said.
-            raise typer.Exit(end.exit_code) from None
+            raise SystemExit(end.exit_code) from None

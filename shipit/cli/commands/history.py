@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import REDACTOR, check_written, result, result_event, result_lines
@@ -28,8 +27,8 @@ EXAMPLES = ("shipit history", "shipit history k8s -e staging --limit 5", "shipit
 
 def run(
     options: TargetOptions,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="List at most N runs.")] = 20,
-    local: Annotated[bool, typer.Option("--local", help="Only the runs that this machine keeps.")] = False,
+    limit: Annotated[int, option("--limit", "-n", metavar="N", min=1, help="List at most N runs.")] = 20,
+    local: Annotated[bool, option("--local", help="Only the runs that this machine keeps.")] = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         from shipit.pipeline.graph import select_targets

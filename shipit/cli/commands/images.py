@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from shipit.cli.completion import complete_images
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions
 from shipit.cli.printing import check_written, result, result_lines
@@ -23,11 +22,11 @@ def run(
     options: ProjectOptions,
     images: Annotated[
         list[str] | None,
-        typer.Argument(
+        argument(
             metavar="IMAGE",
             help="Images of deploy.yml. Default: all that have a repository.",
             show_default=False,
-            autocompletion=complete_images,
+            completes=complete_images,
         ),
     ] = None,
 ) -> None:

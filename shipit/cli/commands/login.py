@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import can_ask, cancelling, exit_on_error, prompt
 from shipit.cli.options import HostArgument, VerboseOption
 from shipit.cli.printing import REDACTOR, note, read_environment, say
@@ -33,10 +32,10 @@ EXAMPLES = (
 def run(
     host: HostArgument = "docker.io",
     username: Annotated[
-        str | None, typer.Option("--username", "-u", metavar="NAME", help="Default: asked at a terminal.")
+        str | None, option("--username", "-u", metavar="NAME", help="Default: asked at a terminal.")
     ] = None,
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password or token from standard input.")
+        bool, option("--password-stdin", help="Read the password or token from standard input.")
     ] = False,
     verbose: VerboseOption = False,
 ) -> None:

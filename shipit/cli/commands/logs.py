@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.logs_again import keep_for_again
 from shipit.cli.options import WorkloadOptions
@@ -37,21 +36,17 @@ class LogOptions(WorkloadOptions):
 
     file: Annotated[
         str | None,
-        typer.Option(
-            "--file", metavar="FILE", help="deploy.yml; - is standard input. Default: the nearest one upwards."
-        ),
+        option("--file", metavar="FILE", help="deploy.yml; - is standard input. Default: the nearest one upwards."),
     ] = None
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False
+    follow: Annotated[bool, option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False
     since: Annotated[
-        str | None, typer.Option("--since", metavar="DURATION", help="Only lines that are newer, for example 10m.")
+        str | None, option("--since", metavar="DURATION", help="Only lines that are newer, for example 10m.")
     ] = None
     tail: Annotated[
         int | None,
-        typer.Option("--tail", metavar="N", min=0, help="The last N lines. Default: 100; all of them with --since."),
+        option("--tail", metavar="N", min=0, help="The last N lines. Default: 100; all of them with --since."),
     ] = None
-    previous: Annotated[
-        bool, typer.Option("--previous", "-p", help="The lines of the run before the last restart.")
-    ] = False
+    previous: Annotated[bool, option("--previous", "-p", help="The lines of the run before the last restart.")] = False
 
 
 def run(options: LogOptions) -> None:
@@ -71,7 +66,7 @@ def run(options: LogOptions) -> None:
                 show_logs(run, chosen, wanted, check_reader)
             except Interrupted as end:
                 # The usual way to end it: nothing is said.
-                raise typer.Exit(end.exit_code) from None
+                raise SystemExit(end.exit_code) from None
 
 
 def _since(text: str | None) -> float | None:

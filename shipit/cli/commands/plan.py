@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import FROM, ImageOptions, PlanOptions, UnhealthyOption, limit_of
 from shipit.cli.printing import result_lines
@@ -33,17 +32,17 @@ EXAMPLES = (
 def run(
     images: ImageOptions,
     options: PlanOptions,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Show every line of each change.")] = False,
+    exit_code: Annotated[bool, option("--exit-code", help="Exit with 3 when there are changes.")] = False,
+    full: Annotated[bool, option("--full", help="Show every line of each change.")] = False,
     save: Annotated[
         str | None,
-        typer.Option("--save", metavar="FILE", help="Save the plan for shipit deploy --plan, or promote --plan."),
+        option("--save", metavar="FILE", help="Save the plan for shipit deploy --plan, or promote --plan."),
     ] = None,
     source: Annotated[str | None, FROM] = None,
     unhealthy: UnhealthyOption = False,
     expires: Annotated[
         str | None,
-        typer.Option("--expires", metavar="DURATION", help="How long the saved plan is good. Default: 24h."),
+        option("--expires", metavar="DURATION", help="How long the saved plan is good. Default: 24h."),
     ] = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output):
@@ -66,7 +65,7 @@ def run(
             text = render_plan_markdown(made, full=full) if is_page else render_plan(made, full=full, at=at)
             result_lines(text.rstrip("\n").split("\n"))
         if exit_code and preparation.plan.changes:
-            raise typer.Exit(3)
+            raise SystemExit(3)
 
 
 def _lifetime(save: str | None, expires: str | None) -> float:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from shipit.cli.completion import complete_environments
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import FROM, ChangeOptions, UnhealthyOption
 from shipit.cli.promotion import check_complete, destination, promoted, reading_source
@@ -30,11 +29,11 @@ def run(
     source: Annotated[str, FROM],
     to: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--to",
             metavar="ENV",
             help="The environment to release in. Default: production.",
-            autocompletion=complete_environments,
+            completes=complete_environments,
         ),
     ] = None,
     unhealthy: UnhealthyOption = False,
@@ -56,4 +55,4 @@ def run(
         ):  # fmt: skip
             check_complete(run, read)
             code = deploy(run, plan_for(run, saved), wait_s, override)
-        raise typer.Exit(code)
+        raise SystemExit(code)

@@ -7,9 +7,8 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from shipit.cli.completion import complete_stock
+from shipit.cli.declared import argument, option
 from shipit.cli.exits import can_ask, confirm, exit_on_error
 from shipit.cli.options import ProjectOptions, WaitOption, YesOption, target_options, wait_of
 from shipit.cli.printing import check_written, result_lines
@@ -42,18 +41,18 @@ EXAMPLES = (
 def run(
     options: ProjectOptions,
     keep: Annotated[
-        int | None, typer.Option("--keep", metavar="N", min=1, help="How many of the newest images stay.")
+        int | None, option("--keep", metavar="N", min=1, help="How many of the newest images stay.")
     ] = None,
     names: Annotated[
         list[str] | None,
-        typer.Argument(
+        argument(
             metavar="NAME",
             help="Targets; with --keep, images that are built and have a repository. Default: all.",
             show_default=False,
-            autocompletion=complete_stock,
+            completes=complete_stock,
         ),
     ] = None,
-    cache: Annotated[bool, typer.Option("--cache", help="Empty the local cache instead.")] = False,
+    cache: Annotated[bool, option("--cache", help="Empty the local cache instead.")] = False,
     yes: YesOption = False,
     wait: WaitOption = None,
 ) -> None:
@@ -69,7 +68,7 @@ def run(
         if keep is not None:
             _prune_repositories(options, names or (), keep, wait_s, is_sure=yes)
             return
-        raise typer.Exit(_prune_places(options, names or (), wait_s, is_sure=yes))
+        raise SystemExit(_prune_places(options, names or (), wait_s, is_sure=yes))
 
 
 def _prune_places(options: ProjectOptions, names: Sequence[str], wait_s: float, *, is_sure: bool) -> int:

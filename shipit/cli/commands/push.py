@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import typer
-
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import result
@@ -34,7 +32,7 @@ def run(options: TargetOptions) -> None:
             for item in preparation.uses.values():
                 result(item.image.pinned)
         if run.exit_code:
-            raise typer.Exit(run.exit_code)
+            raise SystemExit(run.exit_code)
 
 
 def with_every_repository(project: Project) -> Project:

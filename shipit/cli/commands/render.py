@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated
 
-import typer
-
 from shipit.cli.completion import complete_targets
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions, TargetOptions
 from shipit.cli.printing import check_written, result
@@ -28,11 +27,11 @@ def run(
     options: ProjectOptions,
     target: Annotated[
         str | None,
-        typer.Argument(
+        argument(
             metavar="TARGET",
             help="A target of deploy.yml. Default: the only one.",
             show_default=False,
-            autocompletion=complete_targets,
+            completes=complete_targets,
         ),
     ] = None,
 ) -> None:

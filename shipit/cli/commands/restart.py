@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TimeoutOption, WaitOption, WorkloadOptions, YesOption, wait_of
 from shipit.cli.runs import workloads_run
@@ -44,4 +42,4 @@ def run(
                 raise UsageError("no target here runs anything that can be restarted")
             run.wait_s = wait_s
             code = change(run, "restart", changes)
-        raise typer.Exit(code)
+        raise SystemExit(code)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from shipit.cli.completion import complete_runs
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ChangeOptions, JobsOption, WaitOption, wait_of
 from shipit.cli.runs import targets_run
@@ -20,12 +19,12 @@ def run(
     options: ChangeOptions,
     to: Annotated[
         str,
-        typer.Option(
+        option(
             "--to",
             metavar="RUN|VERSION",
             help="The release to return to: the run that made it, or the place's own name for it, such as v12.",
             show_default=False,
-            autocompletion=complete_runs,
+            completes=complete_runs,
         ),
     ] = "",
     wait: WaitOption = None,
@@ -41,4 +40,4 @@ def run(
         ) as run:  # fmt: skip
             run.wait_s = wait_s
             code = rollback(run, to, is_selected=bool(options.selected))
-        raise typer.Exit(code)
+        raise SystemExit(code)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from shipit.cli.attached import attach, command_of, own_exit_code
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import RunOptions
@@ -50,8 +48,8 @@ def run(options: RunOptions) -> None:
             return
         remote = target.run_once(find(), command, session, options.size)
         try:
-            raise typer.Exit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
+            raise SystemExit(attach(remote, command, run.emit, target.name, run.clock, as_events=is_json))
         except Interrupted as end:
-            raise typer.Exit(end.exit_code) from None
+            raise SystemExit(end.exit_code) from None
         finally:
             remote.close()

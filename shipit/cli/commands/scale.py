@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from shipit.cli.completion import complete_workloads
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions, TimeoutOption, WaitOption, YesOption, target_options, wait_of
 from shipit.cli.runs import targets_run
@@ -28,11 +27,11 @@ def run(
     options: ProjectOptions,
     quantities: Annotated[
         list[str],
-        typer.Argument(
+        argument(
             metavar="TARGET[/WORKLOAD]=N",
             help="A workload of a target, and how many instances it should have.",
             show_default=False,
-            autocompletion=complete_workloads,
+            completes=complete_workloads,
         ),
     ],
     timeout: TimeoutOption = None,
@@ -50,7 +49,7 @@ def run(
             run.wait_s = wait_s
             meant = [(one, count) for name, count in wanted for one in of_each_place([name], run.project.groups)]
             code = change(run, "scale", [_change(target, meant) for target in run.targets])
-        raise typer.Exit(code)
+        raise SystemExit(code)
 
 
 def _parse(text: str) -> tuple[WorkloadName, int]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.printing import result_json
 from shipit.errors import UsageError
@@ -20,11 +19,11 @@ EXAMPLES = ("shipit schema > deploy.schema.json", "shipit schema output > output
 def run(
     what: Annotated[
         str,
-        typer.Argument(
+        argument(
             metavar="WHAT",
             help="deploy.yml, or output: a line of --output json. Default: deploy.yml.",
             show_default=False,
-            autocompletion=lambda incomplete: [name for name in SCHEMAS if name.startswith(incomplete)],
+            completes=lambda incomplete: [name for name in SCHEMAS if name.startswith(incomplete)],
         ),
     ] = "deploy.yml",
 ) -> None:

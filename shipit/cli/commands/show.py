@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from shipit.cli.completion import complete_runs
+from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import ProjectOptions
 from shipit.cli.printing import REDACTOR, check_written, result_json, result_lines
@@ -27,10 +26,10 @@ def run(
     options: ProjectOptions,
     name: Annotated[
         str,
-        typer.Argument(
+        argument(
             metavar="RUN|VERSION",
             help="The id of a run, or the beginning of it; or the place's name for a release.",
-            autocompletion=complete_runs,
+            completes=complete_runs,
         ),
     ],
 ) -> None:

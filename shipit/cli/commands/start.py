@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TimeoutOption, WaitOption, WorkloadOptions, YesOption, wait_of
 from shipit.cli.stopping import stop_or_start
@@ -16,4 +14,4 @@ def run(
     options: WorkloadOptions, timeout: TimeoutOption = None, yes: YesOption = False, wait: WaitOption = None
 ) -> None:
     with exit_on_error(options.verbose, options.output):
-        raise typer.Exit(stop_or_start(options, "start", timeout, wait_of(wait), yes=yes))
+        raise SystemExit(stop_or_start(options, "start", timeout, wait_of(wait), yes=yes))

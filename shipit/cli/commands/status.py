@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import TargetOptions
 from shipit.cli.printing import check_written, result, result_lines
@@ -24,7 +23,7 @@ _PAUSE_S = 2.0
 
 def run(
     options: TargetOptions,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on with what changes, until Ctrl-C.")] = False,
+    watch: Annotated[bool, option("--watch", "-w", help="Go on with what changes, until Ctrl-C.")] = False,
 ) -> None:
     with exit_on_error(options.verbose, options.output), targets_run(options, is_live=False, for_deploy=False) as run:
         run.read_near_secrets()
@@ -44,7 +43,7 @@ def _show(run: Run, output: str) -> None:
     else:
         result_lines(render_statuses(run.redactor.value(found), run.clock.wall_s()))
     if any(status.unread for status in found):
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 def _watch(run: Run, output: str) -> None:
@@ -63,4 +62,4 @@ def _watch(run: Run, output: str) -> None:
             result_lines(render_statuses(run.redactor.value(found), run.clock.wall_s()))
     except Interrupted as end:
         # The usual way to end it: nothing is said.
-        raise typer.Exit(end.exit_code) from None
+        raise SystemExit(end.exit_code) from None

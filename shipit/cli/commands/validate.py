@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from shipit.cli.declared import option
 from shipit.cli.exits import exit_on_error
 from shipit.cli.options import EnvironmentOption, FileOption, OutputOption, UntrustedOption, VerboseOption
 from shipit.cli.printing import note, note_error, read_environment, result, result_event
@@ -36,12 +35,10 @@ def run(
     environment: EnvironmentOption = None,
     resolved: Annotated[
         bool,
-        typer.Option("--resolved", help="Print the file after includes, the environment, defaults and variables."),
+        option("--resolved", help="Print the file after includes, the environment, defaults and variables."),
     ] = False,
-    origin: Annotated[
-        bool, typer.Option("--origin", help="Print it with the place that each value comes from.")
-    ] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Replace deprecated keys in the file itself.")] = False,
+    origin: Annotated[bool, option("--origin", help="Print it with the place that each value comes from.")] = False,
+    fix: Annotated[bool, option("--fix", help="Replace deprecated keys in the file itself.")] = False,
     output: OutputOption = "auto",
     verbose: VerboseOption = False,
     untrusted: UntrustedOption = False,

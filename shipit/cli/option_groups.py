@@ -1,0 +1,96 @@
+"""From the groups of options that a command asks for to the options themselves, and from their values to the groups."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from shipit.cli.declared import Declared
+
+
+class Grouped(NamedTuple):
+    """A command: its options and arguments, and the function that runs it with a value for each, by name."""
+
+    parameters: Sequence[inspect.Parameter]
+    call: Callable[..., None]
+
+
+def grouped(function: Callable[..., None]) -> Grouped:
+    """Each parameter of the function whose type is a group of options, as in `options`, becomes the options of that group."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+        else:
+            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+    for group in groups.values():
+        parameters += _fields_as_parameters(group)
+
+    def call(**values: Any) -> None:
+        made = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        function(**made, **values)
+
+    return Grouped(parameters, call)
+
+
+def for_typer(function: Callable[..., None]) -> Callable[..., None]:
+    """The function as typer reads it."""
+    parameters, call = grouped(function)
+    read = [own.replace(annotation=_annotation_for_typer(own.annotation)) for own in parameters]
+    call.__signature__ = inspect.Signature(read)  # type: ignore[attr-defined]
+    call.__annotations__ = {own.name: own.annotation for own in read}
+    return call
+
+
+def call_without_options(function: Callable[..., None], words: Sequence[str]) -> Callable[[], None] | None:
+    """A call of a command whose command line has no option: typer is not needed to read it.
+
+    None where the command takes more than one argument, or where the number of words is not right: typer tells it.
+    """
+    parameters, call = grouped(function)
+    arguments = [own for own in parameters if not (declared := _declared(own)) or not declared.is_option]
+    if any(_declared(own) is None for own in arguments) or len(arguments) > 1:
+        return None
+    values = {own.name: own.default for own in parameters}
+    for own in arguments:
+        if get_args(own.annotation)[0] == list[str] | None:
+            values[own.name] = list(words) or None
+        elif words:
+            return None
+    is_right = inspect.Parameter.empty not in values.values() and (arguments or not words)
+    return (lambda: call(**values)) if is_right else None
+
+
+def _declared(parameter: inspect.Parameter) -> Declared | None:
+    if get_origin(parameter.annotation) is not Annotated:
+        return None
+    return next((own for own in get_args(parameter.annotation)[1:] if isinstance(own, Declared)), None)
+
+
+def _annotation_for_typer(annotation: Any) -> Any:
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, *others = get_args(annotation)
+    return Annotated[(kind, *(own.for_typer() if isinstance(own, Declared) else own for own in others))]
+
+
+def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
+    """The most specific first: those of the class itself before those of its bases."""
+    hints = get_type_hints(group, include_extras=True)
+    depth = {name: at for at, base in enumerate(reversed(group.__mro__)) for name in inspect.get_annotations(base)}
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in sorted(fields(group), key=lambda field: -depth[field.name])
+    ]
