@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from shipit.escaped import as_json, escaped_forms, raw_bytes
-from shipit.wrapped import BREAK, WITHIN, may_be_wrapped
+from shipit.wrapped import BREAK, may_be_wrapped, within
 
 # Longer values: above the first size no escaped forms are searched for, above the second only the value and its lines.
 _ESCAPED_UP_TO, _ENCODED_UP_TO = 16 * 1024, 256 * 1024
@@ -90,12 +90,12 @@ def _inner(value: str) -> Iterator[str]:
 
 
 def unwrapped(text: str) -> str:
-    """A text without the matches of WITHIN, whose search is slow on keys of many lines."""
+    """A text without the matches of `within`, whose search is slow on keys of many lines."""
     bare = _PLAIN_BREAK.sub("", text)
     has_others = (
         "\x1b" in text or "=\n" in text or "=\r" in text or _SPACED_BREAK.search(text) or not bare.isprintable()
     )
-    return WITHIN.sub("", text) if has_others else bare
+    return within().sub("", text) if has_others else bare
 
 
 def _encoded(data: bytes) -> set[str]:

@@ -7,6 +7,7 @@ Source: ECMA-48 (C0, C1 and SGR); Unicode UAX 9 (bidirectional controls); GitHub
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, TypeAlias
 
 # A field of an event, a plan or a finding that people read and that may hold what a server, a file or a program said:
@@ -23,21 +24,24 @@ _UNSAFE = (
     r"\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff\U000e0000-\U000e007f"
 )
-_IN_TEXT = re.compile(f"[{_UNSAFE}]")
-_IN_LINE = re.compile(f"[{_UNSAFE}\t\n]")
+_IN_TEXT, _IN_LINE = f"[{_UNSAFE}]", f"[{_UNSAFE}\t\n]"
 _SGR = re.compile(r"(\x1b\[[0-9;:]{0,64}m)")
 _HASHES = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))")
 _COMMAND = re.compile(rf"^(\s*):(?=:)|{_HASHES.pattern}")
 
 
+# Compiled when a text holds more than what str calls printable: every command imports this module.
+_compiled = cache(re.compile)
+
+
 def printable_text(text: str) -> str:
     """Text of several lines: newlines and tabs stay, every other control character is escaped, `\\x1b` for ESC."""
-    return _IN_TEXT.sub(_escaped, text)
+    return text if text.isprintable() else _compiled(_IN_TEXT).sub(_escaped, text)
 
 
 def printable_line(text: str) -> str:
     """Text that is one line and stays one: newlines are escaped, too; a tab becomes a space."""
-    return _IN_LINE.sub(_escaped, text.replace("\t", " "))
+    return text if text.isprintable() else _compiled(_IN_LINE).sub(_escaped, text.replace("\t", " "))
 
 
 def printable_colored(text: str) -> str:

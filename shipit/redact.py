@@ -12,7 +12,7 @@ from shipit.dumps import Fragments, fragments_of, spans_in_dumps
 from shipit.errors import ShipitError
 from shipit.printable import cut_text
 from shipit.record import field_names
-from shipit.wrapped import WITHIN, may_be_wrapped
+from shipit.wrapped import may_be_wrapped, within
 
 T = TypeVar("T")
 Span = tuple[int, int]
@@ -109,7 +109,7 @@ class Redactor:
             return []
         spans = _found(text, known) if _may_hold(text, known) else []
         for gap in _gaps(text, known):
-            kept = WITHIN.sub(gap, text)
+            kept = within().sub(gap, text)
             if _may_hold(kept, known) and (found := _found(kept, known)):
                 places = _places(text, gap)
                 spans += [(places[start], places[end - 1] + 1) for start, end in found]
@@ -145,10 +145,10 @@ class Redactor:
             return True
         if _gaps(line, known):
             text = f"{before}\n{line}"
-            return any(_may_hold(WITHIN.sub(gap, text), known) for gap in _gaps(text, known))
+            return any(_may_hold(within().sub(gap, text), known) for gap in _gaps(text, known))
         # The only break is the one between the lines: only a form that began in `before` has not been looked for yet.
         text = f"{before}\n{line[:_HEAD]}"
-        match = WITHIN.search(text)
+        match = within().search(text)
         if not before or match is None:
             return False
         start, end = text[: match.start()], text[match.end() :][:_JOINED]
@@ -158,7 +158,7 @@ class Redactor:
         """The position of a form that continues after the end of a text; the length of the text when there is none."""
         known, found = self._known(), [len(text)]
         for gap in _gaps(text, known):
-            kept = WITHIN.sub(gap, text)
+            kept = within().sub(gap, text)
             if (at := _begun(kept, known)) < len(kept):
                 found.append(_places(text, gap)[at])
         return min(found)
@@ -330,7 +330,7 @@ def _places(text: str, gap: _Gap) -> list[int]:
     """The original position of each character of a text whose breaks were replaced."""
     places: list[int] = []
     last = 0
-    for match in WITHIN.finditer(text):
+    for match in within().finditer(text):
         places += range(last, match.start())
         places += [match.start()] * len(gap(match))
         last = match.end()

@@ -8,7 +8,6 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable
 
 
 def _end(number: int, frame: object) -> None:
@@ -44,8 +43,7 @@ def main() -> None:
 
     forbid_plugins()
     try:
-        if (call := _without_options(sys.argv[1:])) is not None:
-            _run(call)
+        if _run_without_options(sys.argv[1:]):
             _leave(0)
         from shipit.cli.app import app
 
@@ -67,29 +65,27 @@ def _run_again(words: list[str]) -> int | None:
     return None
 
 
-def _without_options(words: list[str]) -> Callable[[], None] | None:
-    """The call of a command line that has no option; None where typer has to read it."""
+def _run_without_options(words: list[str]) -> bool:
+    """Run a command line that has no option; False where typer has to read it."""
     from shipit.cli.commands import SUMMARIES
 
     is_plain = bool(words) and words[0] in SUMMARIES and not any(word.startswith("-") for word in words)
     if not is_plain or "_SHIPIT_COMPLETE" in os.environ:
-        return None
+        return False
     from importlib import import_module
 
     from shipit.cli.option_groups import call_without_options
-
-    return call_without_options(import_module(f"shipit.cli.commands.{words[0]}").run, words[1:])
-
-
-def _run(call: Callable[[], None]) -> None:
     from shipit.errors import ShipitError
 
+    call = call_without_options(import_module(f"shipit.cli.commands.{words[0]}").run, words[1:])
     try:
-        call()
+        if call is not None:
+            call()
     except ShipitError as error:
         from shipit.cli.exits import fail
 
         fail(error, "auto")
+    return call is not None
 
 
 def _leave(code: object) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shipit.config.masking import Private, shown_line
+if TYPE_CHECKING:
+    from shipit.config.masking import Private
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _WIDEST = 160
@@ -45,6 +46,8 @@ def excerpt(lines: Sequence[str], at: Position, part: Private | None = None) -> 
     """
     if not 1 <= at.line <= len(lines) or not lines[at.line - 1].strip():
         return ()
+    from shipit.config.masking import shown_line
+
     source, start, width = _PASSWORD.sub(_starred, lines[at.line - 1]), at.column - 1, at.width
     if part is not None:
         source, start, width = shown_line(source, start, width, part)

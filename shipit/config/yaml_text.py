@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from shipit.config.masking import private_parts
 from shipit.config.position import Position, excerpt, lines_of
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.printable import inert_quoted
@@ -37,6 +36,8 @@ _SAYINGS = {
 
 def problem_in(text: str, at: Position, what: str, hint: str = "") -> ConfigError:
     """An error at a position of a text."""
+    from shipit.config.masking import private_parts
+
     lines = lines_of(text)
     shown = excerpt(lines, at, private_parts(lines).get(at.line - 1))
     return ConfigError(what, where=at.where, hint=hint, excerpt=shown, position=(at.line, at.column))
@@ -44,6 +45,8 @@ def problem_in(text: str, at: Position, what: str, hint: str = "") -> ConfigErro
 
 def is_private(text: str, at: Position) -> bool:
     """Whether the value at a position is private."""
+    from shipit.config.masking import private_parts
+
     part = private_parts(lines_of(text)).get(at.line - 1)
     return part is not None and at.column > part.start
 

@@ -85,6 +85,13 @@ def test_a_command_imports_what_it_needs(shop: Shipit, line: str, never: tuple[s
 
 
 @pytest.mark.program
+@pytest.mark.parametrize("line", ["validate", "status", "push hub", "deploy"])
+def test_a_command_line_without_options_is_read_without_typer(shop: Shipit, line: str) -> None:
+    assert "typer" not in imports(shop, *line.split())
+    assert "typer" in imports(shop, *line.split(), "--no-color")
+
+
+@pytest.mark.program
 def test_logs_that_are_given_again_import_neither_the_command_line_nor_models(shop: Shipit) -> None:
     imports(shop, "logs", "k8s/web")
     found = imports(shop, "logs", "k8s/web")

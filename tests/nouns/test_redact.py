@@ -44,7 +44,7 @@ from shipit.release import (
     Upload,
     Verdict,
 )
-from shipit.wrapped import WITHIN
+from shipit.wrapped import within
 
 PEM = """-----BEGIN PRIVATE KEY-----
 MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj
@@ -429,7 +429,7 @@ def test_wrapped_base64_of_a_key_is_masked_over_the_lines_of_a_log() -> None:
 
 @given(st.one_of(st.text("rn\\\r\n =\t\x1b[m"), st.text()))
 def test_a_text_is_unwrapped_as_by_its_pattern(text: str) -> None:
-    assert unwrapped(text) == WITHIN.sub("", text)
+    assert unwrapped(text) == within().sub("", text)
 
 
 @given(st.one_of(st.text("aFnrtux09Z+/=-_.:;,@#!$ \n\r\t"), st.text()))

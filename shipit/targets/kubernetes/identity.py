@@ -6,7 +6,6 @@ import base64
 import binascii
 import shutil
 import ssl
-import tempfile
 import time
 import weakref
 from pathlib import Path
@@ -207,6 +206,8 @@ class Identity:
         if not text:
             return None
         if self._folder is None:
+            import tempfile
+
             self._folder = Path(tempfile.mkdtemp(prefix="shipit-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         file = self._folder / name
