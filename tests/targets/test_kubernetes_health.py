@@ -510,6 +510,7 @@ def test_events_are_read_only_while_something_is_not_ready(found: Live | None, n
 
 OWNED = Meta("x-1", uid="rs", owners=frozenset(["own"]))
 OF_SET: Any = {"owner": "rs"}
+BARE = live("Deployment")._replace(kind="Pod", pod=pod(RUNS, ready=True))
 NOT_OURS: Any = {"managedFields": []}
 
 
@@ -527,9 +528,12 @@ NOT_OURS: Any = {"managedFields": []}
         (None, live("Deployment"), (), ""),
         (live("Deployment"), None, (), ""),
         (live("Database"), live("Database"), (), ""),
+        (BARE, BARE._replace(pod=pod(EXITED)), (), "Pod/x is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"),
+        (BARE, BARE, (), ""),
+        (BARE, BARE._replace(pod=pod(EXITED)._replace(phase="Succeeded")), (), ""),
     ],
     ids=["pods that crash", "no pods", "not ours before", "an earlier pod serves", "a pod that was not read", "scaled to 0", "no node",
-         "a new workload", "gone", "no workload"],
+         "a new workload", "gone", "no workload", "a bare Pod that crashes", "a bare Pod that is ready", "a bare Pod that is done"],
 )  # fmt: skip
 def test_a_failure_that_leaves_no_ready_pod_says_down(
     before: Live | None, now: Live | None, pods: tuple[Pod, ...], said: str

@@ -11,7 +11,7 @@ _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", 
 
 
 def outage(released: Iterable[str], observed: KubernetesObserved, before: object, command: str) -> str:
-    """A message that names the released workloads that were there before and have no ready pod now; empty for none.
+    """A message that names the released workloads and Pods that were there before and have no ready pod now; empty for none.
 
     `released` are keys of objects. `before` is what was observed when the plan was made. `command` returns to an earlier release: it is named where one of
     the workloads was shipit's before this run.
@@ -27,6 +27,8 @@ def outage(released: Iterable[str], observed: KubernetesObserved, before: object
 
 def _is_down(key: str, observed: KubernetesObserved) -> bool:
     live = observed.objects.get(key)
+    if live is not None and live.pod is not None:
+        return not live.pod.is_ready and live.pod.phase != "Succeeded"
     if live is None or key.partition("/")[0] not in _WORKLOADS or not live.wanted_pods or live.status.ready:
         return False
     return not any(pod.is_ready for uid in _owners(live, observed) for pod in observed.pods_by_owner.get(uid, ()))
