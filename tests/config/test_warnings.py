@@ -89,6 +89,23 @@ def test_an_image_that_no_service_of_a_compose_file_runs(
         assert warnings(tmp_path, text) == [], "Compose merges it"
 
 
+@pytest.mark.parametrize(
+    ("keys", "services", "said"),
+    [
+        ("", "{web: {image: nginx}, db: {image: 'postgres:16'}}", UNUSED),
+        ("", "{web: {image: 'user/shop:1'}}", []),
+        ("", "{web: {build: .}}", []),
+        ("", "{web: {image: '${IMAGE}'}}", []),
+        ("images: {web: shop}", "{web: {image: nginx}}", []),
+    ],
+)
+def test_an_image_that_no_service_of_a_stack_file_runs(
+    tmp_path: Path, keys: str, services: str, said: list[str]
+) -> None:
+    (tmp_path / "stack.yml").write_text(f"services: {services}\n")
+    assert warnings(tmp_path, f"{HEAD}targets: {{swarm: {{file: stack.yml, {keys}}}}}\n") == said
+
+
 def test_what_only_a_release_command_or_another_environment_uses_is_used(tmp_path: Path) -> None:
     (tmp_path / "m.yml").write_text(MANIFEST.replace("IMAGE", "nginx"))
     assert warnings(tmp_path, f"{HEAD}release: migrate\ntargets: {{k8s: {{manifests: [m.yml]}}}}\n") == []

@@ -156,7 +156,7 @@ class ComposeConfig(TargetConfig):
         return iter(())
 
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
-        from shipit.targets.compose.named_images import named_images
+        from shipit.targets.engine.named_images import named_images
 
         usual = [*DEFAULT_FILES, *OVERRIDES]
         files = self.file or tuple(name for name in usual if folder.file(name).is_file())

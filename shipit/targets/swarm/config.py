@@ -1,6 +1,6 @@
 """The configuration of a Swarm target in deploy.yml."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -233,6 +233,11 @@ class SwarmConfig(ServicesConfig):
             for service, image in self.images.items()
             if image not in images
         ]
+
+    def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
+        from shipit.targets.engine.named_images import named_images
+
+        return named_images(folder, (self.file,), self.images, images) if self.file else frozenset()
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         host = self.host or "the swarm of the docker command"

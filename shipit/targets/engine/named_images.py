@@ -1,4 +1,4 @@
-"""The images of deploy.yml that a compose file names, as far as it is known without `docker compose`."""
+"""The images of deploy.yml that a compose file or a stack file names, as far as it is known without Docker's own programs."""
 
 from __future__ import annotations
 
