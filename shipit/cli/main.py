@@ -70,7 +70,7 @@ def _run_without_options(words: list[str]) -> bool:
     from shipit.cli.commands import SUMMARIES
 
     is_plain = bool(words) and words[0] in SUMMARIES and not any(word.startswith("-") for word in words)
-    if not is_plain or "_SHIPIT_COMPLETE" in os.environ:
+    if not is_plain:
         return False
     from importlib import import_module
 
