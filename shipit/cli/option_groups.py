@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from shipit.cli.declared import Declared
@@ -52,26 +53,20 @@ def for_typer(function: Callable[..., None]) -> Callable[..., None]:
 def call_without_options(function: Callable[..., None], words: Sequence[str]) -> Callable[[], None] | None:
     """A call of a command whose command line has no option: typer is not needed to read it.
 
-    None where the command takes more than one argument, or where the number of words is not right: typer tells it.
+    None where the command takes other arguments than one list of words, and where something is missing or too much: typer tells it.
     """
     parameters, call = grouped(function)
-    arguments = [own for own in parameters if not (declared := _declared(own)) or not declared.is_option]
-    if any(_declared(own) is None for own in arguments) or len(arguments) > 1:
-        return None
     values = {own.name: own.default for own in parameters}
-    for own in arguments:
-        if get_args(own.annotation)[0] == list[str] | None:
-            values[own.name] = list(words) or None
-        elif words:
-            return None
-    is_right = inspect.Parameter.empty not in values.values() and (arguments or not words)
-    return (lambda: call(**values)) if is_right else None
-
-
-def _declared(parameter: inspect.Parameter) -> Declared | None:
-    if get_origin(parameter.annotation) is not Annotated:
+    arguments = [own for own in parameters if not _is_option(own)]
+    if [get_args(own.annotation)[:1] for own in arguments] == [(list[str] | None,)]:
+        values[arguments[0].name] = list(words) or None
+    elif arguments or words:
         return None
-    return next((own for own in get_args(parameter.annotation)[1:] if isinstance(own, Declared)), None)
+    return None if inspect.Parameter.empty in values.values() else partial(call, **values)
+
+
+def _is_option(parameter: inspect.Parameter) -> bool:
+    return any(isinstance(own, Declared) and own.is_option for own in get_args(parameter.annotation)[1:])
 
 
 def _annotation_for_typer(annotation: Any) -> Any:
