@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
 from shipit.cli.closing import closing
 from shipit.cli.exits import can_ask, confirm, prompt
@@ -18,16 +19,18 @@ from shipit.config.load import load_project
 from shipit.config.overlay import hint_for_no_target
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
-from shipit.targets.kinds import KindModels, create_target
+from shipit.targets.kinds import KindModels, create_target, find_kind
 
 if TYPE_CHECKING:
     from shipit.config.project import Project
     from shipit.envelope import Reporter
     from shipit.history.journal import Journal
+    from shipit.pipeline.borrowed_lock import Lender
     from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.run import Run, Source
     from shipit.release import Plan
     from shipit.targets.base import Target
+    from shipit.targets.locks import Locks
 
 
 # How the question before a change begins.
@@ -186,12 +189,22 @@ def running(
         project, targets, environ, clock, reporter,
         confirm=_confirm(verb, yes, reporter, asks), approve=_approve(verb, reporter, asks),
         take_over=_take_over(reporter, asks),
-        timeout_s=timeout_s, journal=journal, source=source,
+        timeout_s=timeout_s, journal=journal, source=source, lender=_lender(project, environ),
     )  # fmt: skip
     with closing(run, clock, reporter):
         if keeps_journal:
             _share_runs(run, reporter)
         yield run
+
+
+def _lender(project: Project, environ: ProcessEnvironment) -> Lender | None:
+    """The first target of deploy.yml whose place keeps a lock, so that each machine has the same; None without one."""
+    from shipit.pipeline.borrowed_lock import Lender
+
+    for name, config in project.targets.items():
+        if "locks" in find_kind(config.kind or name).capabilities:
+            return Lender(name, cache(lambda: cast("Locks", create_target(name, config, project, environ))))
+    return None
 
 
 def _with_journal(reporter: Reporter, project: Project) -> tuple[Journal, Reporter]:

@@ -15,6 +15,7 @@ from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.hook_text import hook_lines
 from shipit.pipeline.left_record import end_left_record
+from shipit.pipeline.lock_notes import lock_notes
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record, record_published_images
 from shipit.pipeline.removal import apply_and_verify
@@ -63,7 +64,7 @@ def announce(run: Run, command: str, targets: Sequence[str]) -> None:
     tell_warnings(run.project, run.emit)
     run.announce(command, targets)
     if run.wait_s:
-        from shipit.pipeline.locks import await_turn
+        from shipit.pipeline.lock_wait import await_turn
 
         await_turn(run)
 
@@ -145,7 +146,7 @@ def _observe(run: Run, item: Change) -> Any:
 def _planned(run: Run, item: Change, observed: Any) -> TargetPlan:
     steps, notes = tuple(item.plan(observed)), (*item.notes, *item.more_notes(observed))
     if steps:
-        notes += tuple(hook_lines(item.target.config.hooks, run.command))
+        notes += (*lock_notes(run, item.target), *hook_lines(item.target.config.hooks, run.command))
     version = item.returns_to.version if item.returns_to else ""
     return TargetPlan(item.target.name, item.target.place, (), steps, notes, version)
 

@@ -13,7 +13,8 @@ from shipit.pipeline.approve import approve_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.hook_text import hook_lines
-from shipit.pipeline.locks import await_turn, begin_changes
+from shipit.pipeline.lock_wait import await_turn
+from shipit.pipeline.locks import begin_changes
 from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of, with_hooks

@@ -17,7 +17,7 @@ from shipit.http.skew import AGREES, CLOCK, judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
 from shipit.parallel import settle
-from shipit.pipeline.locks import lock_keepers
+from shipit.pipeline.lock_keepers import lock_keepers
 from shipit.pipeline.secret_findings import build_secret_findings, secret_findings
 from shipit.pipeline.steps import check_clean
 from shipit.printable import human_bytes, printable_line
@@ -210,7 +210,7 @@ def _target(run: Run, target: Target) -> Iterator[Finding]:
 def _lock(run: Run, target: Target, session: Session) -> Finding:
     """The finding about the lock that keeps two deploys apart."""
     subject = f"lock of {target.name}"
-    without = "deploys from this folder exclude each other, others do not"
+    without = "deploys from this folder exclude each other, others are noticed by what they release"
     if not run.project.keeps_state:
         without = "with state: none, nothing keeps two deploys apart"
     refused: NoLock | None = None

@@ -188,7 +188,7 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
         _record_published(run, preparation)
     total, urls = len(preparation.targets), progress.served(preparation.targets)
     if failed and (by := run.superseded_by):
-        from shipit.pipeline.locks import SUPERSEDED_EXIT
+        from shipit.pipeline.lock_errors import SUPERSEDED_EXIT
 
         return Ending(SUPERSEDED_EXIT, f"superseded by {by}", urls)
     if failed:
@@ -219,13 +219,14 @@ def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
 
             supersede(run, deadline.remaining_s())
         elif wait_s:
-            from shipit.pipeline.locks import await_free
+            from shipit.pipeline.lock_wait import await_free
 
             await_free(run, deadline.remaining_s())
         preparation = _confirmed(run, saved)
         if not preparation.plan.changes:
             return preparation
-        from shipit.pipeline.locks import Locked, begin_changes
+        from shipit.pipeline.lock_errors import Locked
+        from shipit.pipeline.locks import begin_changes
 
         try:
             begin_changes(run, preparation.plan)
@@ -396,7 +397,7 @@ def _rolled_back(
 ) -> RollbackResult:
     """Roll back a failed target, unless somebody else released or has the lock. `applied` is that of `Seen`."""
     # Only a deploy that fails needs it.
-    from shipit.pipeline.locks import LockLost
+    from shipit.pipeline.lock_errors import LockLost
 
     if isinstance(error, LockLost):
         return RollbackResult(f"; not rolled back: {error.not_rolled_back}")

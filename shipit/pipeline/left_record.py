@@ -47,7 +47,7 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
 
 
 def _still_runs(run: Run, target: Target, past: PastRelease) -> bool:
-    from shipit.pipeline.locks import read_holder
+    from shipit.pipeline.lock_keepers import read_holder
 
     holder = read_holder(run, target)
     return holder is not None and holder.run == past.run

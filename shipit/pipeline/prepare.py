@@ -13,6 +13,7 @@ from shipit.events import StatusRead
 from shipit.parallel import GRACE_S, Failures, together
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.hook_text import hook_lines
+from shipit.pipeline.lock_notes import lock_notes
 from shipit.pipeline.telling import tell_warnings
 from shipit.release import ImageUse, Plan, Release, Status, Step, TagMove, TargetPlan, Upload
 from shipit.targets.base import Target, checks_access, checks_images, checks_login, notes, previews, reissues
@@ -211,6 +212,7 @@ def _plan(
         steps = tuple(target.plan(releases[name], observed[name]))
         said_too = tuple(target.notes(releases[name], observed[name])) if notes(target) else ()
         if uploads or steps:
+            said_too += lock_notes(run, target)
             said_too += _approval_notes(run, target)
             said_too += tuple(hook_lines(target.config.hooks, _acting(run)))
             said_too += _check_notes(target) if target.config.check else ()

@@ -10,7 +10,8 @@ from shipit.events import ImagesPruned, StepDone, StepFailed, StepId, StepStarte
 from shipit.pipeline.confirm import not_confirmed
 from shipit.pipeline.images import is_image, read_images
 from shipit.pipeline.images_for_rollback import images_for_rollback
-from shipit.pipeline.locks import await_turn, begin_locked
+from shipit.pipeline.lock_wait import await_turn
+from shipit.pipeline.locks import begin_locked
 from shipit.pipeline.plan_pruning import plan_pruning
 from shipit.pipeline.run import Run
 from shipit.pipeline.telling import tell_warnings

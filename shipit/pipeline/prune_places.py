@@ -9,7 +9,8 @@ from shipit.errors import DeployFailed, UsageError
 from shipit.events import PlanMade
 from shipit.parallel import together
 from shipit.pipeline.confirm import not_confirmed
-from shipit.pipeline.locks import await_turn, begin_changes
+from shipit.pipeline.lock_wait import await_turn
+from shipit.pipeline.locks import begin_changes
 from shipit.pipeline.remove_from import remove_from
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps

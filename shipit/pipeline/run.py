@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shipit.history.state_runs import StateRuns
     from shipit.history.state_store import StateStore
     from shipit.image.store.content_store import ContentStore
+    from shipit.pipeline.borrowed_lock import Lender
     from shipit.registry.credentials import Credentials
     from shipit.registry.registries import Registries
 
@@ -77,7 +78,8 @@ class Run:
 
     `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
     own. `confirm` is asked before a deploy changes what a user would miss. `journal` is one of the reporters.
-    `state_runs` is another reporter, of the runs that machines share. `source` is that of a promotion. `wait_s` is how long a command other than deploy and promote waits for locks.
+    `state_runs` is another reporter, of the runs that machines share. `source` is that of a promotion. `lender` is the target of
+    the environment, chosen or not, whose lock is that of places that keep none. `wait_s` is how long a command other than deploy and promote waits for locks.
     """
 
     project: Project
@@ -94,6 +96,7 @@ class Run:
     journal: Journal | None = None
     state_runs: StateRuns | None = None
     source: Source | None = None
+    lender: Lender | None = None
     wait_s: float = 0.0
     supersedes: bool = False
 

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipit.events import Waiting
-from shipit.pipeline.locks import (
-    SWAPS,
-    Locked,
-    await_free,
-    described,
-    lock_keepers,
-    lock_session,
-    own_holder,
-    read_locks,
-)
+from shipit.pipeline.lock_errors import Locked, described
+from shipit.pipeline.lock_keepers import SWAPS, lock_keepers, lock_session, own_holder, read_locks
+from shipit.pipeline.lock_wait import await_free
 from shipit.targets.locks import Holder, NoLock
 
 if TYPE_CHECKING:

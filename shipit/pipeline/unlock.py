@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from shipit.config.overlay import environment_option
 from shipit.errors import ShipitError
-from shipit.pipeline.locks import SWAPS, described, lock_keepers, lock_session
+from shipit.pipeline.lock_errors import described
+from shipit.pipeline.lock_keepers import SWAPS, lock_keepers, lock_session
 from shipit.targets.base import Target
 from shipit.targets.locks import Holder, NoLock
 

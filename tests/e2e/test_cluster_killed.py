@@ -16,7 +16,7 @@ import pytest
 from shipit.clock import Clock
 from shipit.events import Event, TargetFinished
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.locks import read_locks
+from shipit.pipeline.lock_keepers import read_locks
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.pipeline.unlock import break_lock

@@ -17,7 +17,8 @@ from shipit.history.state_files import StateFiles
 from shipit.history.state_store import StateStore
 from shipit.past_run import PastRun
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.locks import Locked, read_locks
+from shipit.pipeline.lock_errors import Locked
+from shipit.pipeline.lock_keepers import read_locks
 from shipit.pipeline.marks import file_name
 from shipit.pipeline.releases import read_own_runs
 from shipit.pipeline.state_registry import StateRegistry

@@ -11,7 +11,7 @@ import pytest
 
 from shipit.events import Event, Retried
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.locks import read_locks
+from shipit.pipeline.lock_keepers import read_locks
 from shipit.pipeline.releases import known_releases
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run

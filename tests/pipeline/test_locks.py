@@ -16,7 +16,10 @@ from shipit.history.lock_file import free_file, take_file
 from shipit.pipeline.change import Change
 from shipit.pipeline.change import change as change_all
 from shipit.pipeline.flow import deploy, plan
-from shipit.pipeline.locks import Locked, RunLocks, await_free, described, lock_session, read_locks
+from shipit.pipeline.lock_errors import Locked, described
+from shipit.pipeline.lock_keepers import lock_session, read_locks
+from shipit.pipeline.lock_wait import await_free
+from shipit.pipeline.locks import RunLocks
 from shipit.pipeline.marks import file_name
 from shipit.pipeline.run import Run
 from shipit.pipeline.unlock import break_lock

@@ -15,7 +15,7 @@ from shipit.events import RunStarted, StepStarted, Transferred
 from shipit.history.joined import PlaceHistory, joined
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy, plan
-from shipit.pipeline.locks import own_holder
+from shipit.pipeline.lock_keepers import own_holder
 from shipit.pipeline.promotion_images import check_images, choose_images
 from shipit.pipeline.promotion_release import healthy_at, release_to_promote, state_doubts
 from shipit.pipeline.return_to_release import rollback

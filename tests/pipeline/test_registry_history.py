@@ -16,7 +16,8 @@ from shipit.events import Event, StepDone, StepStarted, TargetFinished, Warned
 from shipit.history.journal import Journal
 from shipit.past_release import PastRelease
 from shipit.pipeline.flow import deploy, push
-from shipit.pipeline.locks import Locked, RunLocks
+from shipit.pipeline.lock_errors import Locked
+from shipit.pipeline.locks import RunLocks
 from shipit.pipeline.releases import known_releases
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run

@@ -21,7 +21,9 @@ from shipit.history.state_runs import MOST_RUNS, StateRuns, add_run, read_state_
 from shipit.history.state_store import StateError
 from shipit.past_run import PastRun, PastTarget
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.locks import Locked, RunLocks, read_locks
+from shipit.pipeline.lock_errors import Locked
+from shipit.pipeline.lock_keepers import read_locks
+from shipit.pipeline.locks import RunLocks
 from shipit.pipeline.releases import read_own_runs
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run

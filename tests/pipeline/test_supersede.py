@@ -14,7 +14,9 @@ from shipit.clock import Clock
 from shipit.errors import ShipitError
 from shipit.events import Event, RunFinished, StepStarted, TargetFinished, Waiting
 from shipit.pipeline.flow import deploy
-from shipit.pipeline.locks import Locked, Superseded, await_free, described, own_holder
+from shipit.pipeline.lock_errors import Locked, Superseded, described
+from shipit.pipeline.lock_keepers import own_holder
+from shipit.pipeline.lock_wait import await_free
 from shipit.pipeline.run import Run
 from shipit.pipeline.supersede import supersede
 from shipit.pipeline.unlock import break_lock

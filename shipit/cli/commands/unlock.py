@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipit.pipeline.run import Run
+    from shipit.targets.base import Target
+    from shipit.targets.locks import NoLock
 
 HELP = """Says who holds the lock of each target, asks, and breaks it. A run that still goes on stops before its next change. A lock
 that is not renewed any more needs no unlock: it is free after 15 seconds."""
@@ -30,12 +32,19 @@ def run(options: ChangeOptions) -> None:
 
 
 def _unlock(run: Run, tell: Callable[[str], None], *, is_sure: bool, asks: bool) -> None:
-    from shipit.pipeline.locks import described, read_locks
+    from shipit.events import Warned
+    from shipit.pipeline.lock_errors import described
+    from shipit.pipeline.lock_keepers import read_locks
     from shipit.pipeline.telling import tell_warnings
     from shipit.pipeline.unlock import break_lock
 
     tell_warnings(run.project, run.emit)
-    held = {name: holder for name, holder in read_locks(run).items() if holder is not None}
+
+    def refused(target: Target, error: NoLock) -> None:
+        if error.what:
+            run.emit(Warned(target.name, f"{error.what}: locks of other machines are not known"))
+
+    held = {name: holder for name, holder in read_locks(run, refused).items() if holder is not None}
     if not held:
         tell("no target is locked")
         return
