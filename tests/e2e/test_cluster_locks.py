@@ -15,10 +15,11 @@ import pytest
 
 from shipit.events import Warned
 from shipit.pipeline.flow import deploy
+from shipit.rehearsal.heroku import HerokuStandIn
 from tests.e2e.test_cluster_changes import Shop, config_map
 from tests.e2e.test_cluster_removal import RULES, as_robot
 from tests.servers.cluster import Cluster
-from tests.shipit import Shipit
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
 from tests.waits import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -27,6 +28,15 @@ app: locked
 targets:
   first: {kind: kubernetes, namespace: NAMESPACE-a, settle: SETTLE, manifests: [objects.json]}
   second: {kind: kubernetes, namespace: NAMESPACE-b, settle: 0s, needs: [first], manifests: [objects.json]}
+"""
+# A cluster on a port where nobody listens.
+CLOSED = """\
+apiVersion: v1
+kind: Config
+current-context: closed
+contexts: [{name: closed, context: {cluster: closed, user: closed}}]
+clusters: [{name: closed, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: closed, user: {token: none}}]
 """
 
 
@@ -100,6 +110,34 @@ def test_a_second_deploy_fails_at_once_and_waits_for_one_that_was_killed(two: Tw
     assert time.monotonic() - killed_s < 120, "free 15 s after a kill, on a machine of any load"
     assert two.lease("a") is None and two.lease("b") is None, "nothing is left behind"
     assert two.quick.run("deploy").returncode == 0
+
+
+def test_an_app_on_heroku_is_locked_by_the_lease_of_the_cluster(two: Two) -> None:
+    text = TEXT.replace("NAMESPACE", two.namespace).replace("SETTLE", "0s")
+    with HerokuStandIn(token="token-of-heroku") as heroku:
+        heroku.create_app("shop-prod")
+        for shipit, settle in ((two.slow, "10m"), (two.quick, "0s")):
+            shipit.env |= heroku.variables()
+            app = f"  heroku: {{app: shop-prod, settle: {settle}, timeout: 20m}}\n"
+            shipit.write(deploy__yml=f"{text}{app}image: {{build: .}}\n", Dockerfile=PYTHON_DOCKERFILE)
+            shipit.write(app__py=f"{SERVING_APP}# {settle}\n")
+        process = two.slow.start("deploy", "heroku", "--output", "json")
+        two.started.append(process)
+        wait_until("the lease", lambda: two.lease("a"), within_s=120)
+        run = two.lease("a")["spec"]["holderIdentity"]
+        held = two.quick.run("deploy", "heroku")
+        assert held.returncode == 1 and f"heroku: it is locked by deploy {run}, by " in held.stderr, held.stderr
+        doctor = two.quick.run("doctor", "heroku").stdout
+        assert f"Lease shipit.locked.production.first-lock in namespace {two.namespace}-a, of the target first" in doctor
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        assert two.lease("a") is None
+        two.quick.env["KUBECONFIG"] = str(two.quick.folder / "none.yml")
+        two.quick.write(none__yml=CLOSED)
+        done = two.quick.run("deploy", "heroku")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "heroku: its lock is that of first, which can't be reached: " in done.stderr
+        assert "another machine may deploy at the same time" in done.stderr
 
 
 def test_a_holder_that_slept_past_its_lease_changes_nothing_more(two: Two) -> None:

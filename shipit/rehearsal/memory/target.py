@@ -90,7 +90,7 @@ class MemoryTarget:
         )
 
     def lock_name(self) -> str:
-        return f"the lock of {self.place.identity}"
+        return f"lock of {self.place.identity}"
 
     def read_lock(self, session: Session) -> LockState:
         return read_row(self.in_memory.lock, session.clock.wall_s())
