@@ -15,4 +15,4 @@ def lock_notes(run: Run, target: Target) -> tuple[str, ...]:
         return ()
     if any(chosen.name == run.lender.name for chosen in run.targets):
         return ()
-    return (f"is locked by the lock of {run.lender.name}: its own place keeps none",)
+    return (f"takes the lock of {run.lender.name}: its own place keeps none",)

@@ -75,7 +75,7 @@ def test_two_machines_never_run_two_release_commands_at_once(machines: Machines)
     ended = [(*process.communicate(timeout=300), process.returncode) for process in started]
     for out, err, code in ended:
         assert code == 0, out + err
-        assert "is locked by the lock of keeper: its own place keeps none" in out + err
+        assert "takes the lock of keeper: its own place keeps none" in out + err
     assert machines.spans.read_text().split() == ["begin", "end"] * 2
 
 

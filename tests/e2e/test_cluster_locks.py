@@ -36,7 +36,7 @@ kind: Config
 current-context: closed
 contexts: [{name: closed, context: {cluster: closed, user: closed}}]
 clusters: [{name: closed, cluster: {server: "http://127.0.0.1:9"}}]
-users: [{name: closed, user: {token: none}}]
+users: [{name: closed, user: {token: token-of-nobody}}]
 """
 
 

@@ -102,7 +102,7 @@ def test_a_place_without_a_lock_is_locked_by_that_of_another_target(machines: tu
     assert deploy(run) == 0
     assert held and all(isinstance(holder, dict) and holder["run"] == run.id for holder in held)
     assert first.cluster.lock["holder"] is None and first.cluster.writes == []
-    assert first.notes() == ("is locked by the lock of k8s: its own place keeps none",)
+    assert first.notes() == ("takes the lock of k8s: its own place keeps none",)
     row = dict(first.cluster.lock)
     assert deploy(second.run()) == 0 and dict(first.cluster.lock) == row, "an unchanged deploy takes no lock"
     holding = RunLocks(first.run("k8s"))
