@@ -163,7 +163,8 @@ class PlanMade(NamedTuple):
 
 
 class PlanSaved(NamedTuple):
-    """The plan was written to a file for `shipit deploy --plan`, or `shipit promote --plan` where `promotes_from` is not empty.
+    """The plan was written to a file for `shipit deploy --plan`, `shipit promote --plan` where `promotes_from` is not empty, or
+    `shipit rollback --plan` where `is_rollback`.
 
     `expires_at` is RFC 3339 in UTC. `promotes_from` is what the promotion is from: `staging`, or `staging/k8s`.
     """
@@ -171,6 +172,7 @@ class PlanSaved(NamedTuple):
     file: Name
     expires_at: Name
     promotes_from: Name = ""
+    is_rollback: bool = False
 
 
 class Approved(NamedTuple):

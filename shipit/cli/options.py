@@ -170,6 +170,12 @@ EngineOption = Annotated[
         show_default=False,
     ),
 ]
+SavePlanOption = Annotated[
+    str | None, option("--save", metavar="FILE", help="Save the plan to a file, and change nothing.")
+]
+ExpiresOption = Annotated[
+    str | None, option("--expires", metavar="DURATION", help="How long the saved plan is good. Default: 24h.")
+]
 GivenImageOption = Annotated[
     list[str] | None,
     option(
@@ -361,6 +367,13 @@ def limit_of(option: str, text: str) -> float:
         return parse_limit(text)
     except ValueError as error:
         raise UsageError(f"{option} {error}") from None
+
+
+def lifetime_of(save: str | None, expires: str | None) -> float:
+    """Seconds for which a plan is good that is saved. Raises: UsageError."""
+    if expires is not None and save is None:
+        raise UsageError("--expires is for a plan that is saved", hint="add --save FILE")
+    return limit_of("--expires", expires or "24h")
 
 
 def wait_of(wait: str | None) -> float:

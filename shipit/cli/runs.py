@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipit.cli.closing import closing
 from shipit.cli.exits import can_ask, confirm, prompt
@@ -37,12 +37,19 @@ if TYPE_CHECKING:
 DEPLOY = "Deploy to"
 
 
-def load(options: ProjectOptions, *, for_deploy: bool = True) -> tuple[Project, ProcessEnvironment]:
+class Loaded(NamedTuple):
+    """A project, and the process environment that it was loaded with."""
+
+    project: Project
+    environment: ProcessEnvironment
+
+
+def load(options: ProjectOptions, *, for_deploy: bool = True) -> Loaded:
     """The project that the options select, and the process environment. `for_deploy` is that of load_project."""
     environ = read_environment(options.untrusted)
     file = find_file(environ, options.file)
     project = load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy)
-    return options.acting(project), environ
+    return Loaded(options.acting(project), environ)
 
 
 @contextmanager
@@ -59,15 +66,17 @@ def targets_run(
     changed: Callable[[Project], Project] = lambda project: project,
     source: Source | None = None,
     jobs: int | None = None,
+    loaded: Loaded | None = None,
 ) -> Iterator[Run]:
     """A run over the selected targets.
 
-    `changed` may replace the project first, and `jobs` replaces its `max_parallel`. `is_live`, `keeps_journal` and `source`
+    `loaded` is what the options select, where it was loaded before. `changed` may replace the project first, and `jobs`
+    replaces its `max_parallel`. `is_live`, `keeps_journal` and `source`
     are as in `running`, and `for_deploy` as in `load`.
     """
     from shipit.pipeline.graph import select_targets
 
-    project, environ = load(options, for_deploy=for_deploy)
+    project, environ = loaded or load(options, for_deploy=for_deploy)
     project = changed(project)
     if jobs is not None:
         project = replace(project, max_parallel=jobs)
@@ -201,10 +210,10 @@ def _lender(project: Project, environ: ProcessEnvironment) -> Lender | None:
     """The first target of deploy.yml whose place keeps a lock, so that each machine has the same; None without one."""
     from shipit.pipeline.borrowed_lock import Lender
 
-    for name, config in project.targets.items():
-        if "locks" in find_kind(config.kind or name).capabilities:
-            return Lender(name, cache(lambda: cast("Locks", create_target(name, config, project, environ))))
-    return None
+    keeping = (name for name, own in project.targets.items() if "locks" in find_kind(own.kind or name).capabilities)
+    if (first := next(keeping, None)) is None:
+        return None
+    return Lender(first, cache(lambda: cast("Locks", create_target(first, project.targets[first], project, environ))))
 
 
 def _with_journal(reporter: Reporter, project: Project) -> tuple[Journal, Reporter]:

@@ -30,7 +30,7 @@ class SavedTarget(NamedTuple):
     """One target of a saved plan, beside its steps in the plan.
 
     `settings` is a keyed hash of the part of deploy.yml about the target. `marks`: name of a variable or secret -> keyed hash
-    of its value. `steps` has a keyed hash of each step of the plan.
+    of its value. `steps` has a keyed hash of each step of the plan. `running` is the version that runs before a rollback.
     """
 
     name: Name
@@ -38,6 +38,7 @@ class SavedTarget(NamedTuple):
     images: tuple[PublishedImage, ...]
     marks: Mapping[str, Name]
     steps: tuple[Name, ...]
+    running: Name = ""
 
 
 class SavedPlan(NamedTuple):

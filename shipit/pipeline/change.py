@@ -34,8 +34,8 @@ class Change(NamedTuple):
     """The change of a command to one target. `plan` and `judge` are pure, `notes` are lines beside its steps.
 
     `more_notes` gives those that depend on what is observed. `after` are the targets that have to be as ordered first.
-    A rollback has what its target recalled, and the release that it returns to; `completes_left` is whether it completes an
-    earlier rollback that only runs tell of.
+    A rollback has what its target recalled, the release that it returns to, and the version that it leaves; `completes_left`
+    is whether it completes an earlier rollback that only runs tell of.
     """
 
     target: Target
@@ -46,6 +46,7 @@ class Change(NamedTuple):
     after: Sequence[str] = ()
     recalled: Any = None
     returns_to: PastRelease | None = None
+    leaves: str = ""
     completes_left: bool = False
 
 
@@ -77,26 +78,22 @@ def make_changes(
     unchanged: str,
     hooks: Hooks | None = None,
     most: int | None = None,
+    check: Callable[[Plan], None] | None = None,
 ) -> int:
     """The same for a run that was announced. `end` says what targets are when all went well, `unchanged` when none changed.
 
     `hooks` are run around the changes. With `most`, the first target that changes is changed alone, and then so many at once.
+    `check` is called with the plan in place of a question.
     """
-    looks = {item.target.name: partial(_observe, run, item) for item in changes}
-    observed = together(looks, run.clock)
-    plan = Plan(
-        run.project.app,
-        run.project.environment,
-        targets=tuple(_planned(run, item, observed[item.target.name]) for item in changes),
-    )
+    plan, observed = plan_changes(run, changes, hooks)
     hooks = hooks if plan.changes else None
-    if hooks:
-        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks, run.command)))
-    run.emit(PlanMade(plan, plan.changes))
+    if check is not None:
+        check(plan)
     if plan.changes:
         from shipit.pipeline.locks import begin_changes
 
-        confirm_plan(run, plan)
+        if check is None:
+            confirm_plan(run, plan)
         begin_changes(run, plan)
     elif any(item.completes_left for item in changes):
         # Nothing is left to do: the next rollback has to know it.
@@ -105,6 +102,18 @@ def make_changes(
     ending = with_hooks(run, hooks, plan, change_all)
     run.finish(ending.exit_code, ending.summary)
     return ending.exit_code
+
+
+def plan_changes(run: Run, changes: Sequence[Change], hooks: Hooks | None = None) -> tuple[Plan, Mapping[str, Any]]:
+    """Observe the targets and plan their changes, and emit the plan: it, and what was observed. Writes nothing."""
+    looks = {item.target.name: partial(_observe, run, item) for item in changes}
+    observed = together(looks, run.clock)
+    planned = tuple(_planned(run, item, observed[item.target.name]) for item in changes)
+    plan = Plan(run.project.app, run.project.environment, targets=planned)
+    if hooks and plan.changes:
+        plan = plan._replace(hooks=tuple(hook_lines(run.project.hooks, run.command)))
+    run.emit(PlanMade(plan, plan.changes))
+    return plan, observed
 
 
 def _change_all(

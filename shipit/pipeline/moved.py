@@ -51,6 +51,8 @@ def _images(saved: Plan, now: Plan) -> Iterator[str]:
 def _target(saved: SavedTarget, now: SavedTarget) -> Iterator[str]:
     if saved.settings != now.settings:
         yield "what deploy.yml says of it changed"
+    if saved.running != now.running:
+        yield f"it ran {saved.running or 'nothing'}, and runs {now.running or 'nothing'}"
     before, after = ({(image.name, image.reference) for image in target.images} for target in (saved, now))
     for name, reference in sorted(after - before):
         was = ", ".join(sorted(other for own, other in before if own == name)) or "not used"

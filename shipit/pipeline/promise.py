@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.envelope import rfc3339
 from shipit.errors import ShipitError, UsageError
 from shipit.history.kept_key import kept_key
 from shipit.history.saved_plan import SavedPlan, SavedTarget
+from shipit.pipeline.approve import approve_plan
 from shipit.pipeline.moved import compared_step, find_moved
 from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.run import Run
-from shipit.release import TargetPlan, published
+from shipit.release import Plan, TargetPlan, published
 from shipit.targets.base import Target
+
+if TYPE_CHECKING:
+    from shipit.pipeline.change import Change
 
 _MOST_LINES = 50
 
@@ -29,16 +36,26 @@ def plan_key(shared: str | None, environment: ProcessEnvironment) -> bytes:
 
 def promise(run: Run, preparation: Preparation, lasts_s: float) -> SavedPlan:
     """The plan as it is saved: redacted, and with a keyed hash of each step before that."""
-    project, now_s = run.project, run.clock.wall_s()
     targets = tuple(_target(run, preparation.targets[own.target], preparation, own) for own in preparation.plan.targets)
-    plan = run.redactor.value(preparation.plan)
+    return _saved(run, preparation.plan, targets, lasts_s)
+
+
+def promise_return(run: Run, changes: Sequence[Change], plan: Plan, lasts_s: float) -> SavedPlan:
+    """The same of a rollback. Its values are those of the releases that it returns to."""
+    targets = tuple(_returned(run, item, own) for item, own in zip(changes, plan.targets, strict=True))
+    return _saved(run, plan, targets, lasts_s)
+
+
+def _saved(run: Run, plan: Plan, targets: tuple[SavedTarget, ...], lasts_s: float) -> SavedPlan:
+    project, now_s = run.project, run.clock.wall_s()
+    shown, until_s = run.redactor.value(plan), now_s + lasts_s
     commit = project.git.sha or ""
-    return SavedPlan(project.app, project.environment, commit, rfc3339(now_s), rfc3339(now_s + lasts_s), plan, targets)
+    return SavedPlan(project.app, project.environment, commit, rfc3339(now_s), rfc3339(until_s), shown, targets)
 
 
 def check_current(run: Run, saved: SavedPlan) -> None:
     """Check that a saved plan is for this run, and still good, before anything is built. Raises: UsageError."""
-    project, hint = run.project, "make a new one: shipit plan --save FILE"
+    project, hint = run.project, f"make a new one: {_plan_command(run, saved)} --save FILE"
     _check_command(run, saved)
     for word, wanted, found in (
         ("app", project.app, saved.app),
@@ -57,32 +74,69 @@ def check_current(run: Run, saved: SavedPlan) -> None:
 
 
 def _check_command(run: Run, saved: SavedPlan) -> None:
-    """Refuse the plan of a promotion for a deploy, and the plan of a deploy for a promotion. Raises: UsageError."""
-    planned = saved.plan.promotion
-    if planned and not run.source:
-        hint = f"shipit promote --from {planned.environment} --plan FILE"
-        raise UsageError(f"the saved plan is for a promotion from {planned.environment}", hint=hint)
-    if run.source and not planned:
-        raise UsageError("the saved plan is for a deploy, not for a promotion", hint="shipit deploy --plan FILE")
+    """Refuse the plan of another command: a deploy, a promotion or a rollback. Raises: UsageError."""
+    planned, own = _command(saved), run.command
+    if planned == own:
+        return
+    names = {"deploy": "a deploy", "promote": "a promotion", "rollback": "a rollback"}
+    source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
+    said = names[planned] + (f" from {saved.plan.promotion.environment}" if saved.plan.promotion else "")
+    what = f"the saved plan is for {said}" + ("" if source else f", not for {names[own]}")
+    raise UsageError(what, hint=f"shipit {planned}{source} --plan FILE")
+
+
+def _command(saved: SavedPlan) -> str:
+    """The command that a saved plan is for."""
+    if saved.plan.promotion:
+        return "promote"
+    return "rollback" if any(own.returns_to for own in saved.plan.targets) else "deploy"
+
+
+def _plan_command(run: Run, saved: SavedPlan) -> str:
+    """The command that makes such a plan again."""
+    if run.command == "rollback":
+        return "shipit rollback"
+    source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
+    return f"shipit plan{source}"
 
 
 def check_kept(run: Run, saved: SavedPlan, preparation: Preparation) -> None:
     """Check that a deploy would do what the saved plan says, before the first change. Raises: ShipitError with what moved."""
-    if moved := find_moved(saved, promise(run, preparation, 0)):
+    _check_same(run, saved, promise(run, preparation, 0))
+
+
+def check_return_kept(run: Run, saved: SavedPlan, changes: Sequence[Change], plan: Plan) -> None:
+    """The same for a rollback, and have it approved. Raises: ShipitError."""
+    _check_same(run, saved, promise_return(run, changes, plan, 0))
+    approve_plan(run, plan, is_saved=True)
+
+
+def _check_same(run: Run, saved: SavedPlan, now: SavedPlan) -> None:
+    if moved := find_moved(saved, now):
         more = (f"and {len(moved) - _MOST_LINES} more",) if len(moved) > _MOST_LINES else ()
         made = f" of commit {saved.commit[:12]}" if saved.commit else ""
         what = f"the saved plan{made}, made at {saved.made_at}, does not hold any more; nothing was changed"
-        source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
-        hint = f"make a new plan, and look at it: shipit plan{source} --save FILE"
+        hint = f"make a new plan, and look at it: {_plan_command(run, saved)} --save FILE"
         raise ShipitError(what, hint=hint, detail=(*moved[:_MOST_LINES], *more))
 
 
 def _target(run: Run, target: Target, preparation: Preparation, own: TargetPlan) -> SavedTarget:
     images = tuple(published(image) for image in preparation.releases[target.name].images)
+    marks = {name: run.mark(target, mark) for name, mark in run.marks(target).items()}
+    return SavedTarget(target.name, _settings(run, target), images, marks, _steps(run, target, own))
+
+
+def _returned(run: Run, item: Change, own: TargetPlan) -> SavedTarget:
+    images = item.returns_to.images if item.returns_to else ()
+    return SavedTarget(own.target, _settings(run, item.target), images, {}, _steps(run, item.target, own), item.leaves)
+
+
+def _settings(run: Run, target: Target) -> str:
+    """A keyed hash of what deploy.yml says of a target, and of what is asked or run around its change."""
     rules = [run.project.protected, run.project.require_clean, run.project.hooks.model_dump(mode="json")]
     rules += [run.project.approve.model_dump(mode="json")] if run.project.approve else []
-    settings = run.mark(target, [target.config.model_dump(mode="json"), rules])
-    marks = {name: run.mark(target, mark) for name, mark in run.marks(target).items()}
-    return SavedTarget(
-        target.name, settings, images, marks, tuple(run.mark(target, compared_step(step)) for step in own.steps)
-    )
+    return run.mark(target, [target.config.model_dump(mode="json"), rules])
+
+
+def _steps(run: Run, target: Target, own: TargetPlan) -> tuple[str, ...]:
+    return tuple(run.mark(target, compared_step(step)) for step in own.steps)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipit.errors import UsageError
 from shipit.events import Warned
 from shipit.parallel import Failures, together
-from shipit.pipeline.change import Change, announce, make_changes
-from shipit.pipeline.choose_release import Choice, choose_release
+from shipit.past_release import PastRelease
+from shipit.pipeline.change import Change, announce, make_changes, plan_changes
+from shipit.pipeline.choose_release import Choice, choose_release, running_release
 from shipit.pipeline.left_rollback import LeftRollback, left_rollback
+from shipit.pipeline.promise import check_current, check_return_kept, promise_return
 from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.releases import Releases, read_own_runs, read_releases
 from shipit.pipeline.run import Run
@@ -20,19 +22,46 @@ from shipit.pipeline.shared_key import share_found_key
 from shipit.targets.base import Target
 from shipit.targets.history import Returns, pushes_again, records_published, returns
 
+if TYPE_CHECKING:
+    from shipit.history.saved_plan import SavedPlan
+    from shipit.pipeline.hooks import Hooks
+
 _Left = Mapping[str, LeftRollback | None]
 
 
-def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
+def rollback(run: Run, wanted: str = "", *, is_selected: bool = False, saved: SavedPlan | None = None) -> int:
     """Return every target to the release that `wanted` names, or to the newest healthy one before what runs now.
 
     Without a name, a rollback that failed or has no end is completed. A target that another one needs is rolled back after it.
-    With `is_selected`, a target whose kind can't return to a release is an error; without, a warning. The exit code is that
+    With `is_selected`, a target whose kind can't return to a release is an error; without, a warning. With a `saved` plan it does
+    what that says, without a question, or nothing. The exit code is that
     of a deploy. Raises: ShipitError, before anything is changed.
     """
+    changes, hooks = _changes(run, wanted, is_selected=is_selected, saved=saved)
+    check = partial(check_return_kept, run, saved, changes) if saved else None
+    return make_changes(
+        run, changes, "rolled back and healthy", unchanged="healthy", hooks=hooks, most=run.project.max_parallel,
+        check=check,
+    )  # fmt: skip
+
+
+def save_rollback(run: Run, wanted: str, lasts_s: float, *, is_selected: bool = False) -> SavedPlan:
+    """The plan of a rollback as it is saved; it is emitted, and nothing is changed. Raises: ShipitError."""
+    changes, hooks = _changes(run, wanted, is_selected=is_selected, is_saving=True)
+    plan, _ = plan_changes(run, changes, hooks)
+    return promise_return(run, changes, plan, lasts_s)
+
+
+def _changes(
+    run: Run, wanted: str, *, is_selected: bool, saved: SavedPlan | None = None, is_saving: bool = False
+) -> tuple[list[Change], Hooks | None]:
+    """The change of each target that goes back, and the hooks around them. Raises: ShipitError."""
     chosen, others = _split(run)
     announce(run, "rollback", [target.name for target in chosen])
-    share_found_key(run)
+    if saved:
+        check_current(run, saved)
+    elif not is_saving:
+        share_found_key(run)
     hooks = hooks_of(run)
     for name, what in others.items():
         if is_selected or not chosen:
@@ -41,21 +70,29 @@ def rollback(run: Run, wanted: str = "", *, is_selected: bool = False) -> int:
     runs = read_own_runs(run)
     history = read_releases(run, chosen, runs)
     left = {target.name: left_rollback(runs, history[target.name], target.place) for target in chosen}
-    without = {} if is_selected else _without_release(chosen, history, left, wanted)
+    named = _named(chosen, wanted, saved)
+    without = {} if is_selected else _without_release(chosen, history, left, named)
     if len(without) < len(chosen):
         for name, why in without.items():
             run.emit(Warned(name, f"it is left as it is: {why}"))
         chosen = [target for target in chosen if target.name not in without]
-    choices = _choices(chosen, history, left, wanted)
+    choices = _choices(chosen, history, left, named)
     recalled = together(
         {target.name: partial(recall_past, run, target, choices[target.name].past) for target in chosen}, run.clock
     )
+    running = {target.name: running_release(history[target.name]) for target in chosen}
     changes = [
-        _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen)) for target in chosen
+        _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen), running[target.name])
+        for target in chosen
     ]
-    return make_changes(
-        run, changes, "rolled back and healthy", unchanged="healthy", hooks=hooks, most=run.project.max_parallel
-    )
+    return changes, hooks
+
+
+def _named(targets: Sequence[Target], wanted: str, saved: SavedPlan | None) -> Mapping[str, str]:
+    """Target -> the release to return to: what the saved plan says, or else `wanted`; empty for the default."""
+    if saved is None:
+        return {target.name: wanted for target in targets}
+    return {own.target: own.returns_to for own in saved.plan.targets}
 
 
 def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
@@ -71,27 +108,33 @@ def _split(run: Run) -> tuple[list[Returns], Mapping[str, str]]:
 
 
 def _without_release(
-    targets: list[Returns], history: Mapping[str, Releases], left: _Left, wanted: str
+    targets: list[Returns], history: Mapping[str, Releases], left: _Left, named: Mapping[str, str]
 ) -> Mapping[str, str]:
     """The targets that run nothing and have no release to return to -> why: those that run something go back without them."""
     found: dict[str, str] = {}
     for target in targets:
         if records_published(target):
             try:
-                choose_release(target.name, history[target.name], wanted, left=left[target.name])
+                choose_release(target.name, history[target.name], named[target.name], left=left[target.name])
             except UsageError as error:
                 found[target.name] = error.what
     return found
 
 
-def _choices(targets: list[Returns], history: Mapping[str, Releases], left: _Left, wanted: str) -> Mapping[str, Choice]:
+def _choices(
+    targets: list[Returns], history: Mapping[str, Releases], left: _Left, named: Mapping[str, str]
+) -> Mapping[str, Choice]:
     """Raises: UsageError, of all targets that have no release to return to."""
     found: dict[str, Choice] = {}
     errors: list[UsageError] = []
     for target in targets:
         try:
             found[target.name] = choose_release(
-                target.name, history[target.name], wanted, takes_gone=pushes_again(target), left=left[target.name]
+                target.name,
+                history[target.name],
+                named[target.name],
+                takes_gone=pushes_again(target),
+                left=left[target.name],
             )
         except UsageError as error:
             errors.append(error)
@@ -100,7 +143,9 @@ def _choices(targets: list[Returns], history: Mapping[str, Releases], left: _Lef
     return found
 
 
-def _change(target: Returns, choice: Choice, recalled: Any, after: tuple[str, ...]) -> Change:
+def _change(
+    target: Returns, choice: Choice, recalled: Any, after: tuple[str, ...], running: PastRelease | None
+) -> Change:
     return Change(
         target,
         partial(target.plan_return, recalled),
@@ -110,6 +155,7 @@ def _change(target: Returns, choice: Choice, recalled: Any, after: tuple[str, ..
         after=after,
         recalled=recalled,
         returns_to=choice.past,
+        leaves=running.version if running else "",
         completes_left=choice.is_left,
     )
 

@@ -88,7 +88,8 @@ def _progress(event: Event) -> list[str]:
         # The error, verdict or warning that follows gives the reason.
         return [f"{_prefix(event.step.target)}{event.summary} failed"]
     if isinstance(event, PlanSaved):
-        command = f"promote --from {event.promotes_from}" if event.promotes_from else "deploy"
+        command = "rollback" if event.is_rollback else "deploy"
+        command = f"promote --from {event.promotes_from}" if event.promotes_from else command
         return [f"saved to {event.file}, for shipit {command} --plan until {event.expires_at}"]
     if isinstance(event, Approved):
         return [

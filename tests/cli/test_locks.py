@@ -61,7 +61,9 @@ def test_a_second_deploy_of_this_folder_fails_at_once_and_a_kill_frees_the_lock(
 def test_doctor_says_which_lock_keeps_deploys_apart(shipit: Shipit, heroku: HerokuStandIn) -> None:
     done = shipit.run("doctor")
     [row] = [line for line in done.stdout.splitlines() if "lock of heroku" in line]
-    assert row.endswith("the place keeps no lock: deploys from this folder exclude each other, others are noticed by what they release")
+    assert row.endswith(
+        "the place keeps no lock: deploys from this folder exclude each other, others are noticed by what they release"
+    )
 
 
 def test_state_none_keeps_no_lock(shipit: Shipit, heroku: HerokuStandIn) -> None:

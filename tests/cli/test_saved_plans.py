@@ -152,3 +152,32 @@ def test_a_state_beside_the_image_keeps_no_key(shipit: Shipit, heroku: HerokuSta
         assert planned.returncode == 0 and not registry.blobs, planned.stderr
         shipit.env["SHIPIT_CACHE_DIR"] = str(tmp_path / "there")
         assert "the signature of the plan is not valid" in shipit.run("deploy", "--plan", "plan.json").stderr
+
+
+def test_the_plan_of_a_rollback_is_saved_and_done_elsewhere(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    for version in ("one", "two"):
+        shipit.write(app__py=f"{SERVING_APP}# {version}\n")
+        assert shipit.run("deploy", "--yes").returncode == 0
+    app = heroku.apps["shop-prod"]
+    releases, now = len(app.releases), app.formation["web"]["image"]
+    planned = shipit.run("rollback", "--save", "back.json", "--expires", "2h")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "saved to back.json, for shipit rollback --plan until 20" in planned.stderr
+    assert (len(app.releases), app.formation["web"]["image"]) == (releases, now)
+    assert SECRET not in (shipit.folder / "back.json").read_text()
+    wrong = shipit.run("deploy", "--plan", "back.json")
+    assert wrong.returncode == 2 and "hint: shipit rollback --plan FILE" in wrong.stderr, wrong.stderr
+    both = shipit.run("rollback", "--plan", "back.json", "--to", "v2")
+    assert both.returncode == 2 and "--plan says what to return to" in both.stderr
+    done = shipit.run("rollback", "--plan", "back.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert app.formation["web"]["image"] != now
+    again = shipit.run("rollback", "--plan", "back.json")
+    assert again.returncode == 1 and "heroku: it ran v" in again.stderr, again.stderr
+
+
+def test_a_saved_plan_reads_a_deploy_yml_on_standard_input_once(shipit: Shipit, heroku: HerokuStandIn) -> None:
+    text = (shipit.folder / "deploy.yml").read_text()
+    assert shipit.run("plan", "-f", "-", "--save", "plan.json", input_text=text).returncode == 0
+    done = shipit.run("deploy", "-f", "-", "--plan", "plan.json", input_text=text)
+    assert done.returncode == 0, done.stdout + done.stderr

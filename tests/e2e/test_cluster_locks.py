@@ -128,7 +128,9 @@ def test_an_app_on_heroku_is_locked_by_the_lease_of_the_cluster(two: Two) -> Non
         held = two.quick.run("deploy", "heroku")
         assert held.returncode == 1 and f"heroku: it is locked by deploy {run}, by " in held.stderr, held.stderr
         doctor = two.quick.run("doctor", "heroku").stdout
-        assert f"Lease shipit.locked.production.first-lock in namespace {two.namespace}-a, of the target first" in doctor
+        assert (
+            f"Lease shipit.locked.production.first-lock in namespace {two.namespace}-a, of the target first" in doctor
+        )
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=120)
         assert two.lease("a") is None

@@ -50,7 +50,7 @@ def run(
         options = for_targets_of(options, saved)
         with targets_run(
             options, timeout=options.timeout, yes=options.yes, keeps_journal=True, changed=images.given,
-            jobs=release.jobs,
+            jobs=release.jobs, loaded=saved.loaded if saved else None,
         ) as run:  # fmt: skip
             if warning:
                 run.emit(Warned("", warning))

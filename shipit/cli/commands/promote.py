@@ -51,6 +51,7 @@ def run(
             targets_run(
                 options, timeout=options.timeout, yes=options.yes, verb="Promote to", keeps_journal=True,
                 changed=promoted(read), source=read, jobs=release.jobs,
+                loaded=saved.loaded if saved else None,
             ) as run,
         ):  # fmt: skip
             check_complete(run, read)
