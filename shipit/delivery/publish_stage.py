@@ -8,7 +8,7 @@ from functools import partial
 from shipit.delivery.delivery import Delivery
 from shipit.delivery.images import Prepared, delivery_options
 from shipit.delivery.publish_image import publish_image, put_tags
-from shipit.errors import BuildError, DeployFailed
+from shipit.errors import BuildError, DeployFailed, Interrupted, ShipitError
 from shipit.events import StepDone, StepFailed, StepId, StepStarted, Transferred, Warned
 from shipit.parallel import together
 from shipit.printable import human_bytes
@@ -81,18 +81,46 @@ def _tag(delivery: Delivery, item: Prepared, tags: Iterable[str]) -> None:
     put_tags(delivery.uploads, repository, item.built, item.use.form, item.image.manifest_digest, tags)
 
 
+def _copy_attached(delivery: Delivery, item: Prepared) -> int:
+    """Copy the signatures and SBOMs of an image that is copied as it is, before the image itself; how many there are.
+
+    A run that is killed meanwhile leaves no image without them. A failure is a warning.
+    """
+    origin, used = item.built.origin, delivery.project.used_image(item.use.image)
+    if origin is None or origin.digest != item.image.manifest_digest or used is None:
+        return 0
+    from shipit.delivery.copy_attached import copy_attached
+
+    asked, target = parse_reference(used).digest, parse_reference(item.use.repository)
+    digests = tuple(dict.fromkeys(digest for digest in (origin.digest, asked) if digest))
+    try:
+        copies = copy_attached(delivery, origin, target, digests)
+    except Interrupted:
+        raise
+    except ShipitError as error:
+        what = f"what is attached to {origin} (signatures, SBOMs) is not copied completely: {error}"
+        delivery.emit(Warned("", what))
+        return 0
+    if copies.kept:
+        kept = ", ".join(copies.kept)
+        delivery.emit(Warned("", f"{target.name} keeps its own {kept}: those of {origin.name} are not copied"))
+    return len(copies.copied)
+
+
 def _publish(delivery: Delivery, item: Prepared) -> Transferred:
     step, started = StepId("push", item.image.pinned), delivery.clock.now()
     doing = f"push {item.image.repository}"
     delivery.emit(StepStarted(step, doing))
     try:
         repository, own_tag = parse_reference(item.use.repository), item.own_tag
+        attached = _copy_attached(delivery, item)
         moved = publish_image(delivery.uploads, item.built, repository, item.use.form, step, own_tag, item.content_tag)
     except Exception as error:
         delivery.emit(StepFailed(step, doing, str(error), delivery.clock.now() - started))
         raise
     parts = [f"{moved.sent} sent ({human_bytes(moved.sent_bytes)})"]
     parts += [f"{count} {name}" for name, count in (("mounted", moved.mounted), ("there", moved.there)) if count]
+    parts += [f"{attached} attached"] if attached else []
     summary = f"pushed {item.image.repository}@{item.image.manifest_digest.short}  {', '.join(parts)}"
     delivery.emit(StepDone(step, summary, delivery.clock.now() - started))
     return moved

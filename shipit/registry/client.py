@@ -16,6 +16,7 @@ from shipit.http.retry import ATTEMPTS, retrying
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
+from shipit.registry.referrers import read_referrers
 from shipit.registry.tag_list import TagList, read_tags
 from shipit.registry.wire import RegistryWire, scopes_of
 
@@ -112,9 +113,13 @@ class RegistryClient:
         """
         self._wire.ask("DELETE", repository, f"manifests/{digest}", deletes=True, ok=(200, 202, 404), attempts=attempts)
 
-    def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> None:
-        """Store a manifest under its digest or a tag."""
-        self._wire.ask(
+    def referrers(self, repository: str, subject: Digest) -> tuple[Digest, ...] | None:
+        """The manifests that refer to another one; None where the registry keeps no list of them."""
+        return read_referrers(self._wire, repository, subject)
+
+    def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str) -> bool:
+        """Store a manifest under its digest or a tag; whether the registry lists it as a referrer of its subject."""
+        answer = self._wire.ask(
             "PUT",
             repository,
             f"manifests/{reference}",
@@ -123,6 +128,7 @@ class RegistryClient:
             push=True,
             ok=(200, 201, 202),
         )
+        return bool(answer.header("OCI-Subject"))
 
     def has_blob(self, repository: str, digest: Digest, *, push: bool = True) -> bool:
         path = f"blobs/{digest}"
