@@ -41,6 +41,7 @@ targets:
     namespace: {name}
     settle: 0s
     timeout: 170s
+    on_failure: {on_failure}
     manifests: [own.yml]
     workloads: {{web: {{port: 8000, grace: 1s, replicas: {replicas}, files: {{/etc/shop/greeting: {{text: "{mode}"}}}}{more}}}}}
 """
@@ -75,9 +76,11 @@ class Shop:
         made.write(deploy__yml=BARE.format(host=self.host, name=self.name))
         return made
 
-    def deploy(self, mode: str, replicas: int = 1, more: str = "") -> Any:
+    def deploy(self, mode: str, replicas: int = 1, more: str = "", on_failure: str = "stop") -> Any:
         """`more` are further keys of the workload."""
-        text = TEXT.format(host=self.host, name=self.name, mode=mode, replicas=replicas, more=more)
+        text = TEXT.format(
+            host=self.host, name=self.name, mode=mode, replicas=replicas, more=more, on_failure=on_failure
+        )
         self.shipit.write(deploy__yml=text, own__yml=OWN.format(mode=mode), app__py=SERVES)
         self.shipit.env["TOKEN"] = f"canary-token-{mode}"
         return self.shipit.run("deploy", "--yes")
@@ -134,6 +137,11 @@ def test_good_changed_bad_bad_returns_to_what_was_healthy_and_further_from_anoth
     # The run that wrote it last; the one of before is in the record.
     assert shop.origin()["shipit.dev/run"] not in ("", _run_of(shop, "two"))
     assert shop.config_maps() == {"only-two"}, "what the bad release brought is gone"
+    assert shop.deploy("bad5", more=BROKEN.replace("NUMBER", "5")).returncode == 1
+    done = shop.deploy("bad6", more=BROKEN.replace("NUMBER", "6"), on_failure="rollback")
+    assert done.returncode == 1 and "rolled back to the last healthy release" in done.stdout, done.stdout + done.stderr
+    assert shop.settings() == of("two"), "not to what ran before, which is bad5"
+    assert shop.config_maps() == {"only-two"}
     done = other.run("rollback", "k8s", "--yes", "--to", _run_of(shop, "one"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert shop.settings() == of("one")

@@ -1,4 +1,4 @@
-"""A deploy that is ended by SIGKILL after any of its writes to the real cluster; the next one completes it."""
+"""A deploy that is ended by a signal after any of its writes to the real cluster; the next one completes it."""
 
 from __future__ import annotations
 
@@ -61,13 +61,19 @@ TOKENS = {"first": "canary-first-4711", "second": "canary-second-4712"}
 
 
 class Killing(Between):
-    """Kills a process when it has sent a number of writes; the last one has reached the API server.
+    """Ends a process by a signal when it has sent a number of writes; the last one has reached the API server.
 
     Dry runs, questions about rights and renewals of the lock are not counted.
     """
 
     process: subprocess.Popen[bytes] | None = None
     writes, last = 0, 10**6
+    # In turn, by the number of the write.
+    signals = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+
+    @property
+    def signal(self) -> signal.Signals:
+        return self.signals[self.last % len(self.signals)]
 
     def answer(self, request: Request) -> Response:
         answer = super().answer(request)
@@ -76,7 +82,7 @@ class Killing(Between):
         if request.method not in ("GET", "HEAD") and not is_question:
             self.writes += 1
             if self.writes == self.last and self.process is not None:
-                self.process.send_signal(signal.SIGKILL)
+                self.process.send_signal(self.signal)
         return answer
 
 
@@ -148,19 +154,23 @@ class Shop:
 
 
 def second(shop: Shop, last: int) -> tuple[int, bool]:
-    """Deploy the first version, then the second as a process that is killed after `last` writes: its writes, and whether it was."""
+    """Deploy the first version, then the second as a process that is ended after `last` writes: its writes, and whether it was.
+
+    One that is interrupted gives its lock back.
+    """
     shop.deploy(FIRST, "first")
     with Killing(shop.cluster) as between:
         between.last = last
         between.process = shop.start_second(between)
         said = between.process.communicate(timeout=300)[0].decode()
-        killed = between.process.returncode == -signal.SIGKILL
-        assert killed or between.process.returncode == 0, said
-        return between.writes, killed
+        code = between.process.returncode
+        ended = code == -signal.SIGKILL if between.signal is signal.SIGKILL else code in (130, 143)
+        assert ended or code == 0, said
+        return between.writes, ended
 
 
 @pytest.mark.sampled
-def test_a_deploy_that_is_killed_between_any_two_writes_is_completed_by_the_next(
+def test_a_deploy_that_a_signal_ends_between_any_two_writes_is_completed_by_the_next(
     tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest
 ) -> None:
     name = namespace_of(request.node, longest=40)
@@ -170,8 +180,9 @@ def test_a_deploy_that_is_killed_between_any_two_writes_is_completed_by_the_next
     check_with_kubectl(whole, 0)
     for number in sampled(range(1, total + 1), 3, of="killed"):
         shop = Shop(tmp_path / str(number), cluster, f"{name}-{number}")
-        _, killed = second(shop, number)
-        assert killed or number == total, f"write {number} of {total}"
+        _, ended = second(shop, number)
+        # Of the last writes, the record and the lock, an interrupted run may do the rest.
+        assert ended or number >= total - 1, f"write {number} of {total}"
         shop.unlock()
         shop.deploy(SECOND, "second")
         check_with_kubectl(shop, number)

@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from shipit.envelope import Envelope, Sealer
+from shipit.envelope import Envelope, Reporters, Sealer
 from shipit.errors import UsageError
 from shipit.events import Event, Log, RunFinished, RunStarted, StepId, StepProgress, StepStarted
 from shipit.history import journal as module
 from shipit.history.journal import Journal
 from shipit.history.past import read_run, read_runs
+from shipit.pipeline.flow import deploy
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.target import MemoryTarget
+from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.release import ImageUse, Step
+from shipit.targets.session import Session
+from tests import runs
 
 STARTED = RunStarted("deploy", "shop", "production", ("k8s",))
 STEP = StepId("apply", "deployment/web", "k8s")
@@ -68,6 +76,43 @@ def test_only_the_owner_reads_it_and_git_does_not_see_it(writer: Writer, tmp_pat
     for path in (tmp_path / ".shipit").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
     assert (tmp_path / ".shipit/.gitignore").read_text() == "*\n"
+
+
+def test_a_step_is_on_the_disk_as_begun_before_it_is_sent_and_as_done_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, flushed = os.fsync, [""]
+
+    def record(handle: int) -> None:
+        fsync(handle)
+        [file] = (tmp_path / ".shipit/runs").iterdir()
+        flushed[0] = file.read_text()
+
+    def steps() -> list[str]:
+        events = map(json.loads, flushed[0].splitlines())
+        return [row["event"] for row in events if row.get("step", {}).get("action") == "apply"]
+
+    class Watched(MemoryTarget):
+        def apply(self, step: Step, session: Session) -> Iterator[Event]:
+            sent.append(steps())
+            yield from super().apply(step, session)
+
+    monkeypatch.setattr(os, "fsync", record)
+    sent, environment, text = list[list[str]](), runs.environment(tmp_path), "app: app\nimage: {repository: HOST/app}\n"
+    with EmbeddedRegistry() as registry:
+        loaded = runs.project(tmp_path, text.replace("HOST", registry.host), environment)
+        use = ImageUse("app", f"{registry.host}/app", "oci", "linux/amd64", None, ("latest",))
+        places = {"one": {}, "two": {"needs": ["one"]}}
+        made = [
+            Watched(name, InMemoryPlace(), [use], MemoryConfig.model_validate({"settle": "0s", **more}))
+            for name, more in places.items()
+        ]
+        run = runs.run(loaded, environment, [], targets=lambda _: made)
+        run.journal = Journal(tmp_path)
+        run.tell = Reporters(run.journal)
+        assert deploy(run) == 0
+        run.journal.close()
+    assert sent == [["step_started"], ["step_started", "step_done", "step_started"]]
 
 
 @pytest.mark.parametrize("name", [".shipit", ".shipit/runs"])

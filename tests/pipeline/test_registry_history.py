@@ -22,6 +22,9 @@ from shipit.pipeline.releases import known_releases
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
 from shipit.reference import ImageRef, parse_reference
+from shipit.rehearsal.memory.config import MemoryConfig
+from shipit.rehearsal.memory.place import InMemoryPlace
+from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.rehearsal.server import Request, Response
 from shipit.release import PublishedImage
@@ -135,6 +138,30 @@ def test_a_rollback_moves_the_tags_to_the_release_before(bench: Bench) -> None:
     third = bench.history()[2]
     assert rollback(bench.run(), third.run) == 0
     assert latest(bench) == digests[2]
+
+
+def test_after_good_bad_bad_the_tags_and_the_target_beside_them_are_those_of_the_good_release(bench: Bench) -> None:
+    place, config = InMemoryPlace(), MemoryConfig.model_validate({"settle": "0s"})
+
+    def run(text: str = "") -> Run:
+        made = bench.run(text)
+        [use] = made.targets[0].images()
+        made.targets = [*made.targets, MemoryTarget("app", place, [use], config)]
+        return made
+
+    assert deploy(run("good")) == 0
+    good, image = latest(bench), place.images["shop"]
+    place.fails = "judge"
+    for text in ("bad", "bad again"):
+        assert deploy(run(text)) == 1
+        assert latest(bench) == good, "a tag never names what failed"
+        assert place.images["shop"] != image
+    place.fails = ""
+    assert rollback(run()) == 0
+    assert (latest(bench), place.images["shop"]) == (good, image)
+    said = [event.message for event in bench.events if isinstance(event, Warned) and event.target == "hub"]
+    assert len(said) == 1 and said[0].startswith("it is left as it is: there is nothing to roll back to"), said
+    assert [(past.state, past.is_current) for past in bench.history()] == [("healthy", True)]
 
 
 @pytest.mark.parametrize("stopped_at", [StepStarted, StepDone])
