@@ -7,31 +7,61 @@ import select
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
+from shipit.config.model import TargetConfig
 from shipit.delivery.publish_stage import publish_all
 from shipit.errors import RemoteError
-from shipit.events import Event, LogLine, StepDone, TargetFinished
+from shipit.events import Event, LogLine, StepDone, StepStarted, TargetFinished
 from shipit.past_release import PastRelease
+from shipit.pipeline.borrowed_lock import Lender
 from shipit.pipeline.change import Change, change
 from shipit.pipeline.destroy import destroy
 from shipit.pipeline.flow import deploy
+from shipit.pipeline.lock_keepers import read_holder
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.pipeline.verdict import await_verdict
 from shipit.record import from_json, to_json
-from shipit.release import Destruction, Plan, Release, Seen, State, Status, Step, Verdict
+from shipit.release import Destruction, Place, Plan, Release, Seen, State, Status, Step, Verdict
 from shipit.targets.base import Target, previews, reverts
 from shipit.targets.history import has_history, records_releases, returns
-from shipit.targets.kind import METHODS
+from shipit.targets.kind import METHODS, Kind
+from shipit.targets.locks import Holder, Locks, LockState, locks
 from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import parse_log_time
 from shipit.targets.orders import RestartOrder, ScaleOrder
 from shipit.targets.remote import Command, Remote
+from shipit.targets.session import Session
 from shipit.targets.verbs import destroys, has_logs, pins_logs, restarts, runs_once, scales
 from shipit.testing.case import SECRET, Case
 
 # How long a one-off command of the contract may take.
 _COMMAND_S = 60.0
+
+
+class _Keeper:
+    """The target whose lock is borrowed, in memory."""
+
+    name, kind = "keeper", Kind(("keeper",), "", "", capabilities=frozenset(["locks"]))
+    config = TargetConfig()
+    place = Place("keeper", "keeper")
+
+    def __init__(self) -> None:
+        self.state, self.swaps = LockState(), 0
+
+    def lock_name(self) -> str:
+        return "lock in memory"
+
+    def read_lock(self, session: Session) -> LockState:
+        return self.state
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        if before.version != self.state.version:
+            return None
+        self.swaps += 1
+        self.state = LockState(holder, str(self.swaps))
+        return self.state
 
 
 class TargetContract:
@@ -128,6 +158,22 @@ class TargetContract:
         assert prepare(case.make()).plan.changes == 0
         assert deploy(case.make()) == 0
         assert case.writes() == after, "a deploy with nothing to do writes nothing"
+
+    def test_a_deploy_holds_a_lock_while_it_changes_the_place(self, case: Case) -> None:
+        """Its own, or where its kind keeps none that of another target."""
+        keeper, other, found = _Keeper(), case.make(), list[Holder | None]()
+
+        def told(event: Event) -> None:
+            if isinstance(event, StepStarted) and event.step.action in ("apply", "push"):
+                found.append(read_holder(other, other.targets[0]))
+
+        run = case.make(told=told)
+        for one in (run, other):
+            one.lender = Lender("keeper", lambda: cast("Locks", keeper))
+        assert deploy(run) == 0
+        assert found and all(holder is not None and holder.run == run.id for holder in found), found
+        assert bool(keeper.swaps) is not locks(run.targets[0])
+        assert read_holder(other, other.targets[0]) is None
 
     def test_every_step_is_safe_to_repeat(self, case: Case) -> None:
         run = case.make()
