@@ -138,7 +138,7 @@ def test_an_app_on_heroku_is_locked_by_the_lease_of_the_cluster(two: Two) -> Non
         two.quick.write(none__yml=CLOSED)
         done = two.quick.run("deploy", "heroku")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "heroku: its lock is that of first, which can't be reached: " in done.stderr
+        assert "heroku: warning: its lock is that of first, which can't be reached: " in done.stderr
         assert "another machine may deploy at the same time" in done.stderr
 
 
