@@ -78,6 +78,19 @@ class Shipit:
             stdin=subprocess.DEVNULL,
         )
 
+    def follow(self, workload: str, texts: Sequence[str], write: Callable[[str], object]) -> None:
+        """Follow a log through these lines; `write` makes each but the first when the one before was read."""
+        process = self.start("logs", "-f", workload)
+        try:
+            assert process.stdout
+            for text in texts:
+                if text != texts[0]:
+                    write(f"echo '{text}' > /proc/1/fd/1")
+                assert any(text in line for line in iter(process.stdout.readline, "")), text
+        finally:
+            process.kill()
+            process.communicate()
+
     def events(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
         """Exit code and events of a run with --output json."""
         done = self.run(*arguments, "--output", "json")

@@ -1,6 +1,7 @@
 """Nginx before three Node services, MongoDB and Redis: the life of a compose file with the kind compose, on a real engine.
 
-Nginx, Node and Redis are Debian's and this machine's own programs in images; a program of 30 lines stands in for MongoDB.
+Nginx, Node and Redis are Debian's and this machine's own programs in images; a program of a few lines, which answers one
+message, stands in for MongoDB. The file has an override, an include, an env_file and a profile.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
 SERVICES = ("api", "shop", "admin")
 COMPOSE = """
+include: [data/compose.yaml]
 services:
   nginx:
     image: ${HUB}/library/nginx:alpine
-    ports: ["127.0.0.1:${WEB_PORT}:80"]
     volumes: ["./nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
     stop_grace_period: 1s
     depends_on: [api, shop, admin]
   api: &node
     build: ./api
+    env_file: [node.env]
     environment: {TOKEN: "${TOKEN:?is not set}", MODE: "${MODE-}"}
     stop_grace_period: 1s
     depends_on:
@@ -44,7 +46,21 @@ services:
       migrate: {condition: service_completed_successfully}
   shop: {<<: *node, build: ./shop}
   admin: {<<: *node, build: ./admin}
+"""
+# Merged over it by `file:` of the target.
+OVERRIDE = """
+x-node: &node {environment: {STAGE: override}}
+services:
+  nginx: {ports: ["127.0.0.1:${WEB_PORT}:80"]}
+  api: *node
+  shop: *node
+  admin: *node
+"""
+# In a folder of its own, from which its paths count.
+DATA = """
+services:
   migrate:
+    profiles: [jobs]
     image: ${HUB}/library/node:alpine
     command: [node, -e, "console.log('migrated')"]
   redis:
@@ -58,6 +74,9 @@ services:
     volumes: ["./mongo.js:/mongo.js:ro"]
     init: true
     stop_grace_period: 1s
+  shell:
+    image: ${HUB}/library/node:alpine
+    profiles: [debug]
 volumes: {data: {}}
 """
 NGINX = """
@@ -93,7 +112,7 @@ require('http').createServer(async (_, answer) => {
   try {
     const hits = await ask('redis', 6379, `INCR ${name}\\r\\n`, data => data.toString().trim());
     const mongo = await ask('mongo', 27017, Buffer.concat([head, body]), data => data.readDoubleLE(29));
-    answer.end(`${name} ${version} redis${hits} mongo=${mongo} ${process.env.TOKEN.length}`);
+    answer.end(`${name} ${version} redis${hits} mongo=${mongo} ${process.env.TOKEN.length} ${process.env.ORIGIN} ${process.env.STAGE}`);
   } catch (error) { answer.statusCode = 503; answer.end(String(error)); }
 }).listen(3000);
 """
@@ -110,14 +129,18 @@ class Example:
         shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={host}", "DOCKER_CONFIG": str(folder), "TOKEN": SECRET}
         images = ", ".join(f"{name}: {{build: ./{name}}}" for name in SERVICES)
         rolled = ", ".join(f"{name}: {{rollout: start-first, drain: 2s}}" for name in SERVICES)
+        (shipit.folder / "data").mkdir()
+        (shipit.folder / "data" / "compose.yaml").write_text(DATA)
+        (shipit.folder / "data" / "mongo.js").write_text(MONGO)
         shipit.write(
             compose__yaml=COMPOSE,
+            compose__prod__yaml=OVERRIDE,
+            node__env="ORIGIN=file\nSTAGE=file\n",
             nginx__conf=NGINX,
-            mongo__js=MONGO,
             deploy__yml=(
                 f"app: example\nimages: {{{images}}}\nenv: {{HUB: '{host}', WEB_PORT: '{self.port}'}}\n"
                 f"secrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{stack: {{kind: compose, host: '{engine.host}', settle: 1s, pending: 5m, keep: 2, services: {{{rolled}}}}}}}\n"
+                f"targets: {{stack: {{kind: compose, file: [compose.yaml, compose.prod.yaml], profiles: jobs, host: '{engine.host}', settle: 1s, pending: 5m, keep: 2, services: {{{rolled}}}}}}}\n"
             ),
         )
         for name in SERVICES:
@@ -155,9 +178,9 @@ class Example:
             return Answer(answer.status, answer.read().decode())
 
     def await_versions(self, **versions: str) -> None:
-        """Service -> its version: each answers through nginx, and has asked Redis and MongoDB."""
+        """Service -> its version: each answers through nginx, has asked Redis and MongoDB, and has the variables of both files."""
         for name in SERVICES:
-            begin, end = f"{name} {versions.get(name, 'v1')} redis:", f"mongo=1 {len(SECRET)}"
+            begin, end = f"{name} {versions.get(name, 'v1')} redis:", f"mongo=1 {len(SECRET)} file override"
             wait_until(begin, partial(self.read, name), partial(_is_between, begin, end))
 
     def clean(self) -> None:

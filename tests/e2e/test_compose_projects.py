@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -307,8 +308,8 @@ def test_a_killed_deploy_to_a_host_behind_ssh_is_completed_by_the_next_one(behin
     shipit.write(deploy__yml=text.replace(project.host, "context:far"))
     back = shipit.run("rollback")
     assert back.returncode == 0, back.stdout + back.stderr
-    logs = shipit.run("logs", "compose/web")
-    assert "serving v1" in logs.stdout, logs.stdout + logs.stderr
+    [web] = project.ids()
+    shipit.follow("compose/web", ("serving v1", "one more line"), partial(project.docker, "exec", web, "sh", "-c"))
     gone = shipit.run("destroy", "-e", "production", "--yes")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert project.ids("--all") == {} and project.files() == []

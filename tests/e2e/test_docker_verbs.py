@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -54,6 +55,8 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     file.write_text(local)
     lost = shipit.run("exec", "docker/web", "--", "no-such-program")
     assert lost.returncode in (126, 127) and "no-such-program" in lost.stdout + lost.stderr
+
+    shipit.follow("docker/web", ("serving v1", "one more line"), partial(host.docker, "exec", name, "sh", "-c"))
 
     # At a terminal, the command has one.
     code, shown = shipit.converse(("exec", "docker/web", "--", "sh"), [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])

@@ -20,8 +20,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.registry]
 DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "httpd", "-f", "-v", "-p", "3000"]\n'
 WEB = (
     "web: {port: 3000, publish: ['127.0.0.1:$PORT:3000'], volumes: ['FOLDER:/var/www:ro', 'words-data:/data'], workdir: /var/www, env: {MODE: tutorial},"
-    " hostname: here, memory: 64Mi, cpu: 0.5, restart: on-failure, read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
-    " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s}"
+    " hostname: here, memory: 64Mi, cpu: 0.5, restart: 'on-failure:3', read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
+    " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s,"
+    " healthcheck: {test: [/bin/busybox, wget, -qO-, 'http://127.0.0.1:3000/'], interval: 1s, retries: 1}}"
 )
 OTHER = "other: {command: [/bin/busybox, sleep, '9999'], grace: 0s}"
 
@@ -38,7 +39,9 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
     "-p": lambda found: "3000/tcp" in found["HostConfig"]["PortBindings"],
     "--memory 64m": lambda found: found["HostConfig"]["Memory"] == 64 * 1024 * 1024,
     "--cpus 0.5": lambda found: found["HostConfig"]["NanoCpus"] == 500_000_000,
-    "--restart on-failure": lambda found: found["HostConfig"]["RestartPolicy"]["Name"] == "on-failure",
+    "--restart on-failure:3": lambda found: found["HostConfig"]["RestartPolicy"]
+    == {"Name": "on-failure", "MaximumRetryCount": 3},
+    "--health-cmd": lambda found: found["State"].get("Health", {}).get("Status") == "healthy",
     "--read-only": lambda found: found["HostConfig"]["ReadonlyRootfs"],
     "--user 1000:1000": lambda found: found["Config"]["User"] == "1000:1000",
     "--label team=shop": lambda found: found["Config"]["Labels"]["team"] == "shop",
@@ -98,8 +101,14 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, registry
     shell = ("run", "docker/other", "--", "/bin/busybox", "sh")
     code, shown = host.shipit.converse(shell, [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
     assert code == 5 and "42\n" in shown, shown
+    # docker run --health-cmd, with a check that fails
+    file = host.shipit.folder / "deploy.yml"
+    file.write_text(file.read_text().replace("127.0.0.1:3000/'", "127.0.0.1:3000/missing'"))
+    failed = host.shipit.run("deploy")
+    assert failed.returncode == 1 and "is unhealthy: " in failed.stderr and "404" in failed.stderr, failed.stderr
+    assert web in host.running and serves(f"http://127.0.0.1:{host.port}/") == "hello from the folder"
     # docker rm -v, docker rmi, docker network rm, docker volume rm
-    run("destroy", "-e", "production", "--yes", "--rmi", "--include", "volume/words-data")
+    run("destroy", "-e", "production", "--yes", "--rmi", "--volumes")
     assert host.names() == [] and host.docker("images", "--quiet", image) == ""
     for kind in ("network", "volume"):
         assert host.docker(kind, "ls", "--quiet", "--filter", "name=words") == "", kind

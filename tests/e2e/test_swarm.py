@@ -74,16 +74,11 @@ class Swarm:
 
     def follow(self, service: str, *texts: str) -> None:
         """Follow the log through these lines; a task writes each but the first when the one before was read."""
-        process = self.shipit.start("logs", "-f", f"swarm/{service}")
-        try:
-            assert process.stdout
-            for text in texts:
-                if text != texts[0]:
-                    self.docker("exec", self.containers(service)[0], "sh", "-c", f"echo '{text}' > /proc/1/fd/1")
-                assert any(text in line for line in iter(process.stdout.readline, "")), text
-        finally:
-            process.kill()
-            process.communicate()
+
+        def write(command: str) -> None:
+            self.docker("exec", self.containers(service)[0], "sh", "-c", command)
+
+        self.shipit.follow(f"swarm/{service}", texts, write)
 
     def ids(self, kind: str) -> list[str]:
         return self.docker(kind, "ls", "--quiet", "--filter", f"label=dev.shipit.app={self.name}").split()
