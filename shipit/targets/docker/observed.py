@@ -13,9 +13,9 @@ from shipit.targets.engine.made_by import UNKNOWN, MadeBy
 class ContainerFacts(NamedTuple):
     """One container of a target. `service` is empty for a release command. `marks`: name -> keyed hash of the value of each variable that shipit set from a value.
 
-    `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of the image's
-    HEALTHCHECK, empty without one; `said` what the check said last. `exit_code` is that of the last run that ended, negative
-    where it is not known. Times are RFC 3339. `is_fixed` is whether it publishes a certain port. `made` is the run that created it.
+    `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of its health check,
+    or of the image's HEALTHCHECK, empty without one; `said` what the check said last. `exit_code` is that of the last run that
+    ended, negative where it is not known. Times are RFC 3339. `is_fixed` is whether it publishes a certain port. `made` is the run that created it.
     """
 
     id: str

@@ -20,7 +20,7 @@ def await_ready(
     setting: Setting,
     read: Callable[[str], ContainerFacts | None],
 ) -> None:
-    """Returns when each container runs, is healthy by the image's HEALTHCHECK, and answers its health path.
+    """Returns when each container runs, is healthy by its health check or the image's HEALTHCHECK, and answers its health path.
 
     One with neither has to run for `steady_s`. Raises: DeployFailed with the last lines of one that ends, is unhealthy or
     makes no progress for `pending_s`.
@@ -57,7 +57,7 @@ def _reason(
         said = f": {found.said}" if found.said else ""
         raise _failure(f"{found.name} on {step.host} is unhealthy{said}", found.id, client, setting)
     if found.health == "starting":
-        return "its HEALTHCHECK is starting"
+        return "its health check is starting"
     if step.health is not None:
         answer = probe(client.engine, step.health, found.address, setting.session)
         return "" if answer.is_good else answer.summary
