@@ -101,6 +101,11 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, registry
     shell = ("run", "docker/other", "--", "/bin/busybox", "sh")
     code, shown = host.shipit.converse(shell, [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
     assert code == 5 and "42\n" in shown, shown
+    # An engine that starts again starts no container with --restart on-failure that was stopped.
+    run("stop", "docker/web")
+    assert host.inspect(web)["HostConfig"]["RestartPolicy"]["Name"] == "no"
+    run("start", "docker/web")
+    assert FLAGS["--restart on-failure:3"](host.inspect(web))
     # docker run --health-cmd, with a check that fails
     file = host.shipit.folder / "deploy.yml"
     file.write_text(file.read_text().replace("127.0.0.1:3000/'", "127.0.0.1:3000/missing'"))

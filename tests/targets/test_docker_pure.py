@@ -405,6 +405,7 @@ def test_restart_policies_and_health_checks_are_those_of_the_engine() -> None:
     check = Healthcheck(("CMD", "check"), 10**9, 0, 2, 3 * 10**9)
     body = create_body(OWNER, spec(restart="on-failure:3", healthcheck=check), 1, {}, [])
     assert body["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
+    assert body["Labels"]["dev.shipit.restart"] == "on-failure:3"
     assert body["Healthcheck"] == {"Test": ["CMD", "check"], "Interval": 10**9, "Retries": 2, "StartPeriod": 3 * 10**9}
     assert create_body(OWNER, spec(restart="no"), 1, {}, [])["HostConfig"]["RestartPolicy"] == {"Name": "no"}
 

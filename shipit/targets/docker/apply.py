@@ -16,6 +16,7 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.steps import ProvideProxy, RemoveRoute, SetRoute
 from shipit.targets.docker.proxy.switch import Switch, find_proxy, remove_all
 from shipit.targets.docker.replace import Replacement
+from shipit.targets.docker.resting import stop_container
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import (
@@ -49,7 +50,7 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
             yield from Replacement(step, client, setting).run()
         case StopService() | StopContainers():
             for name in _own(step.names, client, setting.owner):
-                client.stop(name)
+                stop_container(client, name)
         case RestartService():
             for name in _own(step.names, client, setting.owner):
                 client.restart(name)

@@ -11,7 +11,18 @@ from typing import Any
 from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume, parse_restart
 from shipit.targets.engine.healthcheck import render_healthcheck
-from shipit.targets.engine.owner import FILES, IMAGE, IMAGE_ID, NUMBER, SECRETS_FOLDER, SERVICE, SPEC, VARIABLES, Owner
+from shipit.targets.engine.owner import (
+    FILES,
+    IMAGE,
+    IMAGE_ID,
+    NUMBER,
+    RESTART,
+    SECRETS_FOLDER,
+    SERVICE,
+    SPEC,
+    VARIABLES,
+    Owner,
+)
 
 
 def create_body(
@@ -51,6 +62,7 @@ def create_body(
 def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str], image_id: str) -> dict[str, str]:
     variables = ",".join(sorted(name for name in names if name not in spec.secret_files))
     own = {SERVICE: spec.service, NUMBER: str(number), SPEC: spec.hash, VARIABLES: variables}
+    own |= {RESTART: spec.restart} if spec.restart.startswith("on-failure") else {}
     own |= {FILES: ",".join(spec.secret_files)} if spec.secret_files else {}
     return {**owner.labels, **own, **({IMAGE: spec.image, IMAGE_ID: image_id} if image_id else {})}
 
@@ -58,7 +70,7 @@ def _labels(owner: Owner, spec: ContainerSpec, number: int, names: Iterable[str]
 def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
     config: dict[str, Any] = {
         "NetworkMode": owner.prefix,
-        "RestartPolicy": _restart(spec.restart),
+        "RestartPolicy": parse_restart(spec.restart).body,
         "PortBindings": _bindings(spec.publish),
         "Binds": [_bind(volume) for volume in spec.volumes],
         "ReadonlyRootfs": spec.read_only,
@@ -75,11 +87,6 @@ def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
         "LogConfig": {"Type": spec.log_driver, "Config": dict(spec.log_options)} if spec.log_driver else None,
     }
     return {**config, **{key: value for key, value in optional.items() if value}}
-
-
-def _restart(text: str) -> dict[str, Any]:
-    restart = parse_restart(text)
-    return {"Name": restart.name, **({"MaximumRetryCount": restart.attempts} if restart.attempts else {})}
 
 
 def _bindings(ports: Iterable[Publish]) -> dict[str, list[dict[str, str]]]:

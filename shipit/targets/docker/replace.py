@@ -16,6 +16,7 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.switch import Switch
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.render import create_body
+from shipit.targets.docker.resting import start_container, stop_container
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService
@@ -196,7 +197,7 @@ class Replacement:
         if not container.is_running:
             self._started.append(container.name)
             try:
-                self.client.start(container.id)
+                start_container(self.client, container.id)
             except RemoteError as error:
                 what = f"{container.name} can't be started on {self.step.host}: {error.what}"
                 raise DeployFailed(what, where=self.setting.target) from None
@@ -237,14 +238,14 @@ class Replacement:
         for one in old:
             if one.name not in self._stopped:
                 self._stopped.append(one.name)
-                self.client.stop(one.id)
+                stop_container(self.client, one.id)
 
     def _stop_new(self, client: HostClient) -> None:
         for name in self._created:
             client.remove(name)
         for name in self._started:
             if name not in self._created:
-                client.stop(name)
+                stop_container(client, name)
 
     def _undo(self, error: ShipitError) -> None:
         """Remove what was created, stop what was started, start what was stopped; the error says what was read after that."""
@@ -254,7 +255,7 @@ class Replacement:
                 self._lead_back(client)
             self._stop_new(client)
             for name in self._stopped:
-                client.start(name)
+                start_container(client, name)
             if self.step.order == "stop-first":
                 self._lead_back(client)
             running = {name for name in self.step.stop if (one := self._read(name, client)) and one.is_running}

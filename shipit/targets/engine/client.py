@@ -20,6 +20,7 @@ from shipit.json_text import parse_json
 from shipit.reference import parse_reference
 from shipit.registry.credentials import Credentials
 from shipit.targets.engine.archive import only_file
+from shipit.targets.engine.container_values import Restart
 from shipit.targets.engine.frames import frames
 from shipit.targets.engine.label_store import Labelled, age_s, config_labels
 from shipit.targets.log_times import unix_time
@@ -123,6 +124,11 @@ class HostClient:
         """SIGTERM, and SIGKILL after the grace time: that of the container where none is given. One that is gone is fine."""
         query = {"t": str(int(grace_s))} if grace_s is not None else {}
         self._answer("POST", f"/containers/{container}/stop", query, accepted=(204, 304, 404), timeout_s=None)
+
+    def set_restart(self, container: str, policy: Restart) -> None:
+        """Change the restart policy of a container. Podman before 5 has no such request, and starts none again by this policy."""
+        path = f"/containers/{container}/update"
+        self._answer("POST", path, body={"RestartPolicy": policy.body}, accepted=(200, 404, 405))
 
     def restart(self, container: str) -> None:
         self._answer("POST", f"/containers/{container}/restart", accepted=(204,), timeout_s=None)

@@ -64,6 +64,11 @@ class Restart(NamedTuple):
     name: str
     attempts: int = 0
 
+    @property
+    def body(self) -> dict[str, str | int]:
+        """The policy as the engine takes it."""
+        return {"Name": self.name, **({"MaximumRetryCount": self.attempts} if self.attempts else {})}
+
 
 def parse_restart(text: str) -> Restart:
     """`NAME[:ATTEMPTS]`, which the configuration has checked."""

@@ -17,6 +17,8 @@ SERVICE, SPEC, VARIABLES = f"{LABEL}.service", f"{LABEL}.spec", f"{LABEL}.variab
 IMAGE, IMAGE_ID = f"{LABEL}.image", f"{LABEL}.image-id"
 # The number of a container among those of its service; of one that runs a one-off command, the service that it is like.
 NUMBER, RUN = f"{LABEL}.number", f"{LABEL}.run"
+# Of a container with the restart policy on-failure: the policy, which it does not have while it is stopped.
+RESTART = f"{LABEL}.restart"
 # Of a one-off command whose shipit waits for its end, and removes its container.
 ATTACHED = f"{LABEL}.attached"
 # The run that created a container, the commit of what it released, and who started it. They are no part of the hash.
