@@ -53,6 +53,7 @@ _BOTH = {
     "links": "services find each other by name; aliases: [NAME] gives one more",
     **_each(_SECRETS, "secrets", "secret"),
     "depends_on": "services start together; needs: of a target names the targets that come first",
+    **_each("write logging: {driver: NAME, options: {NAME: VALUE}}", "log_driver", "log_opt", "logs"),
     "extends": "YAML has anchors: &NAME, and <<: *NAME",
 }
 _DOCKER_ONLY = {
@@ -69,6 +70,7 @@ _SWARM_ONLY = {
     **_each("write placement: {constraints: [node.labels.NAME==VALUE]}", "nodeSelector", "node"),
     "deploy": "its keys stand right here: replicas: N, cpu: 0.25, memory: 256Mi, update: and placement:",
     "update_config": "write update: {order: start-first}",
+    "rollback_config": "write rollback: {parallelism: 0}",
 }
 SERVICE_WORDS = frozenset([*_BOTH, *_DOCKER_ONLY, *_SWARM_ONLY])
 

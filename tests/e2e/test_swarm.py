@@ -104,7 +104,8 @@ def place(
     found.clean()
 
 
-WEB = f"services: {{web: {{port: 3000, replicas: 2, volumes: ['stack-data:/data'], {COMMON}, {CHECK}}}}}"
+LOGGED = "logging: {driver: json-file, options: {max-size: 1m}}, rollback: {parallelism: 0, monitor: 1s}"
+WEB = f"services: {{web: {{port: 3000, replicas: 2, volumes: ['stack-data:/data'], {LOGGED}, {COMMON}, {CHECK}}}}}"
 
 
 @pytest.mark.parametrize("place", [("stack", WEB)], indirect=True)
@@ -115,7 +116,12 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     assert "web: 2 tasks run on" in done.stdout
     first = place.tasks("web")
     assert place.ask("web") == [f"v1 {SECRET}"] * 2
-    assert "@sha256:" in place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+    sent = place.spec("web")["Spec"]
+    assert "@sha256:" in sent["TaskTemplate"]["ContainerSpec"]["Image"]
+    assert (sent["UpdateConfig"]["Parallelism"], sent["RollbackConfig"]["Parallelism"]) == (2, 0)
+    for container in place.containers("web"):
+        logging = json.loads(place.docker("inspect", "--format", "{{json .HostConfig.LogConfig}}", container))
+        assert logging == {"Type": "json-file", "Config": {"max-size": "1m"}}
 
     again = shipit.run("deploy")
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout

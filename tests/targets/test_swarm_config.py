@@ -69,12 +69,16 @@ def test_all_that_a_swarm_has_beside_the_keys_of_docker_hosts(tmp_path: Path) ->
         tmp_path,
         "{services: {web: {env: {MODE: own, TOKEN: null}, healthcheck: {test: [check], interval: 5s, retries: 2, start_period: 1m}, "
         "update: {order: stop-first, parallelism: 0, delay: 2s, monitor: 0s, failure_action: pause, max_failure_ratio: 0.5}, "
+        "rollback: {parallelism: 0, monitor: 20s}, logging: {driver: json-file, options: {max-size: 1m}}, "
         "placement: {constraints: ['node.role == worker'], spread: [node.labels.zone], max_per_node: 2}, "
         "secret_files: [TOKEN], configs: {/etc/nginx.conf: nginx.conf}, replicas: 3}}}",
     )
     one = wanted(target)["web"]
     assert one.spec.healthcheck == Healthcheck(("CMD", "check"), 5 * 10**9, 0, 2, 60 * 10**9)
     assert one.spec.update == Update("stop-first", 0, 2 * 10**9, 1, "pause", 0.5)
+    assert one.spec.rollback == Update("start-first", 0, 0, 20 * 10**9, "pause", 0.0)
+    assert (one.spec.container.log_driver, one.spec.container.log_options) == ("json-file", {"max-size": "1m"})
+    assert target.services.longest_wait_s == 80.0
     assert one.spec.placement == Placement(("node.role == worker",), ("node.labels.zone",), 2)
     content = hashlib.sha256(b"events {}").hexdigest()
     assert one.spec.configs == (ConfigFile("/etc/nginx.conf", "nginx.conf", content),)
@@ -91,13 +95,14 @@ def test_all_that_a_swarm_has_beside_the_keys_of_docker_hosts(tmp_path: Path) ->
         ("publish: ['80:3000'], publish_mode: host", "host", "stop-first"),
         ("publish: ['3000'], publish_mode: host", "host", "start-first"),
         ("publish: ['80:3000'], publish_mode: host, update: {order: start-first}", "host", "start-first"),
+        ("publish: ['80:3000'], publish_mode: host, rollback: {}", "host", "stop-first"),
     ],
 )
 def test_a_port_of_the_nodes_themselves_is_replaced_stop_first(
     tmp_path: Path, keys: str, mode: str, order: str
 ) -> None:
     spec = wanted(load(tmp_path, f"{{{keys}}}"))["shop"].spec
-    assert (spec.publish_mode, spec.update.order) == (mode, order)
+    assert (spec.publish_mode, spec.update.order, (spec.rollback or spec.update).order) == (mode, order, order)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +119,8 @@ def test_a_port_of_the_nodes_themselves_is_replaced_stop_first(
         ("{placement: {spread: [zone]}}", "should be node.labels.NAME"),
         ("{healthcheck: {test: [x], disable: true}}", "can't be combined with disable: true"),
         ("{update: {max_failure_ratio: 2}}", "max_failure_ratio"),
+        ("{rollback: {failure_action: rollback}}", "failure_action"),
+        ("{logging: {options: {max-size: 1m}}}", "should have driver"),
         ("{secret_files: [OTHER]}", "OTHER is no secret of the file for this target"),
         ("{configs: {/etc/x: missing.conf}}", "missing.conf"),
         ("{configs: {/etc/x: empty.conf}}", "empty.conf is empty"),

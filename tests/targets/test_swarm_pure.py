@@ -11,6 +11,7 @@ import pytest
 from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.past_release import PastRelease
+from shipit.record import from_json, to_json
 from shipit.release import Destruction, Place, Seen, State, Unit
 from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume
@@ -420,6 +421,26 @@ FULL = SwarmSpec(
 )  # fmt: skip
 
 
+def test_a_log_driver_and_settings_of_the_rollback_are_part_of_the_hash_where_they_are_set() -> None:
+    logged = FULL._replace(
+        container=FULL.container._replace(log_driver="json-file", log_options={"max-size": "1m"}),
+        rollback=Update("start-first", 0, 3, 9, "continue", 0.25),
+    )
+    assert len({FULL.hash, logged.hash, logged._replace(rollback=None).hash}) == 3
+    body, before = (service_body(OWNER, one, {}, {}, 2) for one in (logged, FULL))
+    assert body["TaskTemplate"]["LogDriver"] == {"Name": "json-file", "Options": {"max-size": "1m"}}
+    assert before["RollbackConfig"] == {**before["UpdateConfig"], "FailureAction": "pause"}
+    assert body["RollbackConfig"] == {
+        "Parallelism": 0,
+        "Delay": 3,
+        "Monitor": 9,
+        "FailureAction": "continue",
+        "MaxFailureRatio": 0.25,
+        "Order": "start-first",
+    }
+    assert from_json(SwarmSpec, to_json(logged)) == logged
+
+
 def test_the_spec_that_is_sent() -> None:
     body = service_body(OWNER, FULL, {"TOKEN": "value"}, {"KEY": "shop-production-KEY-1"}, 2)
     assert body["Name"] == "shop-production-web" == service_name(OWNER, "web")
@@ -457,6 +478,7 @@ def test_the_spec_that_is_sent() -> None:
     networks = service_body(OWNER, named, {}, {}, 2)["TaskTemplate"]["Networks"]
     assert [network["Aliases"] for network in networks] == [["web", "www"]] * 2 and named.hash != FULL.hash
     assert task["Resources"] == {"Limits": {"MemoryBytes": 1024, "NanoCPUs": 5}}
+    assert "LogDriver" not in task
     assert task["RestartPolicy"] == {"Condition": "on-failure", "Delay": 5 * 10**9}
     assert task["Placement"] == {
         "Constraints": ["node.role==worker"],

@@ -42,7 +42,7 @@ KIND = Kind(
     parts={
         "`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig",
         "`healthcheck` of a service": "shipit.targets.engine.healthcheck:HealthcheckConfig",
-        "`logging` of a service": "shipit.targets.docker.config:LoggingConfig",
+        "`logging` of a service": "shipit.targets.engine.container_config:LoggingConfig",
         "`proxy` of Docker": "shipit.targets.docker.proxy.config:ProxyConfig",
     },
 )

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
-from shipit.config.part import Model, forbid, need
+from shipit.config.part import forbid, need
 from shipit.config.position import Keys
 from shipit.config.units import Flag, Misplaced, UrlPath, VariableName, Whole
 from shipit.errors import ConfigError
@@ -25,22 +25,6 @@ from shipit.targets.engine.healthcheck import HealthcheckConfig
 _HOST_PORT = "needs the port that the proxy leads to: add port:"
 _HEALTH_PORT = "needs the port that it asks: add port:"
 _SEVERAL = "can't be combined with services: move it into one of the services"
-
-
-class LoggingConfig(Model):
-    """Where the engine writes the output of containers."""
-
-    shorthand = ({"type": "string"},)
-
-    driver: NotEmpty = Field(description="The log driver; `logging: local` sets the driver alone.", examples=["local"])
-    options: dict[NotEmpty, str] = Field(
-        default_factory=dict, description="Options of the driver.", examples=[{"max-size": "10m", "max-file": "3"}]
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _shorthand(cls, value: Any) -> Any:
-        return {"driver": value} if isinstance(value, str) else value
 
 
 class ServiceConfig(EngineServiceConfig):
@@ -77,11 +61,6 @@ class ServiceConfig(EngineServiceConfig):
         (),
         description="Secrets of this file that are files of /run/secrets instead of variables.",
         examples=[["DB_PASSWORD"]],
-    )
-    logging: LoggingConfig | None = Field(
-        None,
-        description="Where the engine writes the output; its own setting when absent.",
-        examples=[{"driver": "json-file", "options": {"max-size": "10m"}}],
     )
 
     @model_validator(mode="after")

@@ -109,9 +109,7 @@ class Services:
         spec = container_spec(name, config, image.pinned)._replace(
             volumes=tuple(self._mount(volume) for volume in config.mounts),
             secret_files=tuple(sorted(config.secret_files)),
-            log_driver=config.logging.driver if config.logging else "",
             healthcheck=healthcheck_of(config.healthcheck),
-            log_options=config.logging.options if config.logging else {},
         )
         return WantedService(spec, marks, config.replicas, config.order, health, route)
 

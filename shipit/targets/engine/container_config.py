@@ -49,6 +49,22 @@ MOST_REPLICAS = 100
 ONLY = ""
 
 
+class LoggingConfig(Model):
+    """Where the engine writes the output of containers."""
+
+    shorthand = ({"type": "string"},)
+
+    driver: NotEmpty = Field(description="The log driver; `logging: local` sets the driver alone.", examples=["local"])
+    options: dict[NotEmpty, str] = Field(
+        default_factory=dict, description="Options of the driver.", examples=[{"max-size": "10m", "max-file": "3"}]
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"driver": value} if isinstance(value, str) else value
+
+
 class EngineServiceConfig(Model):
     """One service: containers of one image, with one command. Each kind on Docker engines adds its keys."""
 
@@ -122,6 +138,11 @@ class EngineServiceConfig(Model):
         (), description="Lines of /etc/hosts: NAME:ADDRESS.", examples=[["db:10.0.0.5"]]
     )
     dns: tuple[NotEmpty, ...] = Field((), description="DNS servers.", examples=[["10.0.0.2"]])
+    logging: LoggingConfig | None = Field(
+        None,
+        description="Where the engine writes the output; its own setting when absent.",
+        examples=[{"driver": "json-file", "options": {"max-size": "10m"}}],
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -103,6 +103,8 @@ def container_spec(name: str, config: EngineServiceConfig, image: str) -> Contai
         config.cap_drop,
         config.extra_hosts,
         config.dns,
+        log_driver=config.logging.driver if config.logging else "",
+        log_options=config.logging.options if config.logging else {},
         aliases=config.aliases,
     )
 

@@ -40,6 +40,7 @@ KIND = Kind(
     parts={
         "`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig",
         "`update` of a service": "shipit.targets.swarm.config:UpdateConfig",
+        "`rollback` of a service": "shipit.targets.swarm.config:RollbackConfig",
         "`placement` of a service": "shipit.targets.swarm.config:PlacementConfig",
     },
 )

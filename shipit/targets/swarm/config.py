@@ -35,8 +35,8 @@ _IN_CONTAINER = "should be the path of a file within the container, such as /etc
 ContainerPath = Annotated[str, matching(r"^/[^\s:]*[^\s:/]$", _IN_CONTAINER)]
 
 
-class UpdateConfig(Model):
-    """The way in which Swarm replaces the tasks of a service."""
+class BatchesConfig(Model):
+    """The way in which Swarm replaces the tasks of a service, some of them at a time."""
 
     order: Literal["start-first", "stop-first"] | None = Field(
         None,
@@ -49,14 +49,29 @@ class UpdateConfig(Model):
     delay: Duration = Field(0.0, description="The time between two batches.", examples=["10s"])
     monitor: Duration = Field(
         5.0,
-        description="How long a new task is watched for failure before the update goes on; with 0s Swarm watches none, and rolls nothing back.",
+        description="How long a new task is watched for failure before Swarm goes on; with 0s Swarm watches none.",
         examples=["20s"],
-    )
-    failure_action: Literal["rollback", "pause", "continue"] = Field(
-        "rollback", description="What Swarm does when a new task fails.", examples=["pause"]
     )
     max_failure_ratio: float = Field(
         0.0, ge=0, le=1, description="The share of new tasks that may fail.", examples=[0.1]
+    )
+
+
+class UpdateConfig(BatchesConfig):
+    """An update of a service."""
+
+    failure_action: Literal["rollback", "pause", "continue"] = Field(
+        "rollback",
+        description="What Swarm does when a new task fails. With monitor: 0s it rolls nothing back.",
+        examples=["pause"],
+    )
+
+
+class RollbackConfig(BatchesConfig):
+    """Swarm's own return to the earlier version, when an update failed."""
+
+    failure_action: Literal["pause", "continue"] = Field(
+        "pause", description="What Swarm does when a task of the earlier version fails.", examples=["continue"]
     )
 
 
@@ -109,6 +124,11 @@ class SwarmServiceConfig(EngineServiceConfig):
         description="How its tasks are replaced.",
         examples=[{"parallelism": 2, "monitor": "20s"}],
     )
+    rollback: RollbackConfig | None = Field(
+        None,
+        description="How Swarm replaces its tasks back when an update failed; as update says when absent.",
+        examples=[{"parallelism": 0, "monitor": "20s"}],
+    )
     placement: PlacementConfig = Field(
         default_factory=PlacementConfig,
         description="Which nodes run it.",
@@ -148,12 +168,12 @@ class SwarmServiceConfig(EngineServiceConfig):
     def longest_wait_s(self) -> float:
         """Seconds that Swarm may wait between two changes: for the next batch, for a failure, for a health check."""
         start_s = self.healthcheck.start_period if self.healthcheck else None
-        return self.update.delay + self.update.monitor + (start_s or 0.0)
+        return max(one.delay + one.monitor for one in (self.update, self.rollback or self.update)) + (start_s or 0.0)
 
     @property
-    def order(self) -> Literal["start-first", "stop-first"]:
-        """Two tasks on one node can't publish the same port of it."""
-        return self.update.order or ("stop-first" if self.is_on_nodes and self.is_fixed else "start-first")
+    def usual_order(self) -> Literal["start-first", "stop-first"]:
+        """The order where deploy.yml has none: two tasks on one node can't publish the same port of it."""
+        return "stop-first" if self.is_on_nodes and self.is_fixed else "start-first"
 
 
 _SERVICE_KEYS = frozenset(SwarmServiceConfig.model_fields)

@@ -41,7 +41,7 @@ def service_body(
         "TaskTemplate": _task(owner, spec, values, secrets),
         "Mode": _mode(spec, replicas),
         "UpdateConfig": _update(spec.update),
-        "RollbackConfig": _update(spec.update._replace(failure_action="pause")),
+        "RollbackConfig": _update(spec.rollback or spec.update._replace(failure_action="pause")),
         "EndpointSpec": {"Mode": spec.endpoint_mode, "Ports": [_port(port, spec) for port in spec.container.publish]},
     }
 
@@ -100,12 +100,15 @@ def _mode(spec: SwarmSpec, replicas: int | None) -> dict[str, Any]:
 def _task(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
     container, own = spec.container, network_name(owner)
     limits = {"MemoryBytes": container.memory, "NanoCPUs": container.nano_cpus}
+    driver = {"Name": container.log_driver, "Options": dict(container.log_options)}
+    logging = {"LogDriver": driver} if container.log_driver else {}
     return {
         "ContainerSpec": _container(owner, spec, values, secrets),
         "Resources": {"Limits": {key: value for key, value in limits.items() if value}},
         "RestartPolicy": _restart(container.restart),
         "Placement": _placement(spec.placement),
         "Networks": [{"Target": name, "Aliases": container.names} for name in (own, *container.networks)],
+        **logging,
     }
 
 

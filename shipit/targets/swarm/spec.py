@@ -33,7 +33,7 @@ READABLE = 0o444
 
 
 class Update(NamedTuple):
-    """The update settings of a service. Times in nanoseconds."""
+    """The settings of an update, or of Swarm's own rollback. Times in nanoseconds."""
 
     order: Name = "start-first"
     parallelism: int = 1
@@ -95,8 +95,8 @@ class StackPart(NamedTuple):
 class SwarmSpec(NamedTuple):
     """The settings with which the tasks of a service are created. `container` has the settings that other kinds have, too.
 
-    The values of variables and secrets, and the number of tasks, are not part of it. With `stack`, the service is one of a
-    stack file, and its settings are those of the file.
+    The values of variables and secrets, and the number of tasks, are not part of it. Without `rollback`, Swarm rolls back as
+    it updates. With `stack`, the service is one of a stack file, and its settings are those of the file.
     """
 
     container: ContainerSpec
@@ -109,6 +109,7 @@ class SwarmSpec(NamedTuple):
     secret_files: tuple[Name, ...] = ()
     configs: tuple[ConfigFile, ...] = ()
     stack: StackPart | None = None
+    rollback: Update | None = None
 
     @property
     def service(self) -> str:
@@ -120,8 +121,9 @@ class SwarmSpec(NamedTuple):
 
     @property
     def hash(self) -> str:
-        """Equal for equal settings, on every machine."""
-        return hash_of({**to_json(self), "container": self.container.settings})
+        """Equal for equal settings, on every machine. `rollback` was added later: an upgrade of shipit updates no service."""
+        own = {**to_json(self), "container": self.container.settings}
+        return hash_of({name: value for name, value in own.items() if value or name != "rollback"})
 
 
 def service_name(owner: Owner, service: str) -> str:

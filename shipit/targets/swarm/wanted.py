@@ -11,7 +11,7 @@ from shipit.targets.engine.container_spec import ContainerSpec, container_spec
 from shipit.targets.engine.healthcheck import healthcheck_of, nanoseconds
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
-from shipit.targets.swarm.config import SwarmConfig, SwarmServiceConfig, UpdateConfig
+from shipit.targets.swarm.config import RollbackConfig, SwarmConfig, SwarmServiceConfig, UpdateConfig
 from shipit.targets.swarm.observed import ServiceFacts
 from shipit.targets.swarm.spec import ConfigFile, Placement, SwarmSpec, Update
 
@@ -128,10 +128,11 @@ class Services:
             config.endpoint_mode,
             "host" if config.is_on_nodes else "ingress",
             healthcheck_of(config.healthcheck),
-            _update(config),
+            _update(config.update, config),
             Placement(*(getattr(config.placement, key) for key in Placement._fields)),
             files,
             tuple(ConfigFile(path, file, self.contents[file]) for path, file in config.configs.items()),
+            rollback=_update(config.rollback, config) if config.rollback else None,
         )
         return WantedService(spec, marks, config.replicas)
 
@@ -139,10 +140,9 @@ class Services:
         return image_use(self.project, name)
 
 
-def _update(service: SwarmServiceConfig) -> Update:
-    config: UpdateConfig = service.update
+def _update(config: UpdateConfig | RollbackConfig, service: SwarmServiceConfig) -> Update:
     return Update(
-        service.order,
+        config.order or service.usual_order,
         config.parallelism,
         nanoseconds(config.delay),
         # Swarm takes 0 for its default of five seconds.
