@@ -223,7 +223,10 @@ def test_what_stands_in_the_way_is_named_and_certificates_replicas_and_a_restart
     app = proxied.app("way", "host: way.localhost, health: /healthz, replicas: 2", ports)
     file = app.shipit.folder / "deploy.yml"
     with socket.create_server(("0.0.0.0", proxied.port)):
+        doctor = app.shipit.run("doctor")
         taken = app.shipit.run("deploy", *SECOND)
+    said = f"the port {proxied.port}/tcp of {app.engine.host} is taken by a program there"
+    assert doctor.returncode == 1 and said in doctor.stdout, doctor.stdout
     assert taken.returncode == 1 and "can't be started" in taken.stdout, taken.stdout
     assert app.running == [] and app.docker("ps", "--all", "--quiet", "--filter", "label=dev.shipit.proxy") == ""
     usual = file.read_text()

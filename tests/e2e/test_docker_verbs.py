@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -52,6 +53,16 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
         assert (done.returncode, done.stdout) == (7, data)
         assert "to-stderr" in done.stderr
         _forwards(host, *output)
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        taken = server.getsockname()[1]
+        file.write_text(
+            remote.replace("services:", f"proxy: {{http: {taken}}}, services:").replace(
+                "web: {", "web: {host: a.test, "
+            )
+        )
+        doctor = shipit.run("doctor")
+    said = f"the port {taken}/tcp of ssh://root@127.0.0.1:{port} is taken by a program there"
+    assert doctor.returncode == 1 and said in doctor.stdout, doctor.stdout
     file.write_text(local)
     lost = shipit.run("exec", "docker/web", "--", "no-such-program")
     assert lost.returncode in (126, 127) and "no-such-program" in lost.stdout + lost.stderr

@@ -14,7 +14,6 @@ from shipit.past_release import PastRelease
 from shipit.release import Destruction, Image, ImageUse, Leftover, Place, Seen, State, Unit
 from shipit.targets.docker.describe import describe
 from shipit.targets.docker.destroy import Inventory, leftovers, plan_destroy
-from shipit.targets.docker.disk import parse_free
 from shipit.targets.docker.judge import Limits, judge_names, judge_release
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, Foreign, HostFacts, Lacking, ProbeFacts
 from shipit.targets.docker.parse import image_ids, parse_container
@@ -38,6 +37,7 @@ from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.engine.copied import copied_body
+from shipit.targets.engine.disk import parse_free
 from shipit.targets.engine.facts import pinned_images
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.made_by import MadeBy

@@ -22,6 +22,7 @@ from shipit.targets.compose.place import ComposePlace
 from shipit.targets.compose.stock import images_after, read_stock
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.engine.exec import execute
+from shipit.targets.engine.free_space import space_findings
 from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.log import ServiceLog
 from shipit.targets.engine.one_off import check_no_size, run_once, start_once
@@ -137,6 +138,7 @@ class Operations(ComposePlace):
         services = ", ".join(self._plain_file().services)
         return (
             Finding("ok", "", what),
+            *space_findings(self._client(session)),
             Finding("ok", "", f"docker compose reads the compose file: {services}"),
             Finding("ok", "", f"the lock and the history are volumes on {self.host}"),
         )

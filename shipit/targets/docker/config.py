@@ -15,7 +15,6 @@ from shipit.targets.docker.proxy.config import HostNames, ProxyConfig
 from shipit.targets.engine.container_config import (
     EngineServiceConfig,
     Host,
-    NotEmpty,
     ServiceName,
     ServicesConfig,
     named_services,

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from shipit.errors import Interrupted, RemoteError, ShipitError
+from shipit.http.fields import Field
 from shipit.parallel import settle, together
-from shipit.printable import human_bytes
 from shipit.release import Finding
-from shipit.targets.docker.free_space import free_space
-from shipit.targets.docker.parse import parse_foreign
+from shipit.targets.docker.port_use import Needed, taken_by_containers, taken_by_programs
+from shipit.targets.docker.proxy.look import parse_proxy
+from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
-from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.free_space import space_findings
+from shipit.targets.engine.host_ports import listening_ports
 from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Session
 
-# An engine needs room for a new image beside the old ones.
-_LEAST_FREE = 2 * 1024**3
+_OTHER_PORT = "choose another port, with publish: or with http: and https: of proxy:, or stop that container"
 
 
-def examine(hosts: Hosts, owner: Owner, ports: Collection[Publish], session: Session) -> Iterator[Finding]:
-    """The findings of each host, which are read side by side. `ports` are those that services publish."""
-    found = settle({host: partial(_examine, hosts, host, owner, ports, session) for host in hosts.names}, session.clock)
-    for result in found.values():
+def examine(hosts: Hosts, owner: Owner, needed: Needed, session: Session) -> Iterator[Finding]:
+    """The findings of each host, which are read side by side."""
+    reads = {host: partial(_examine, hosts, host, owner, needed, session) for host in hosts.names}
+    for result in settle(reads, session.clock).values():
         if isinstance(result, Interrupted) or (isinstance(result, Exception) and not isinstance(result, ShipitError)):
             raise result
         if isinstance(result, ShipitError):
@@ -34,27 +35,24 @@ def examine(hosts: Hosts, owner: Owner, ports: Collection[Publish], session: Ses
     yield Finding("ok", "", f"the lock and the history are volumes on {hosts.names[0]}")
 
 
-def check_ports(hosts: Hosts, owner: Owner, ports: Collection[Publish], session: Session) -> None:
-    """Raises: RemoteError where the container of somebody else has a port that a service publishes."""
-    if not ports:
+def check_ports(hosts: Hosts, owner: Owner, needed: Needed, session: Session) -> None:
+    """Raises: RemoteError where the container of somebody else has a port that a service or the proxy needs."""
+    if needed.is_empty:
         return
-    reads = {host: partial(_taken, hosts.client(host, session), owner, ports) for host in hosts.names}
+    reads = {host: partial(_taken, hosts.client(host, session), owner, needed) for host in hosts.names}
     if taken := [line for lines in together(reads, session.clock).values() for line in lines]:
-        what = "; ".join(taken)
-        raise RemoteError(what, hint="publish another port, or stop that container")
+        raise RemoteError("; ".join(taken), hint=_OTHER_PORT)
 
 
-def _examine(hosts: Hosts, host: str, owner: Owner, ports: Collection[Publish], session: Session) -> list[Finding]:
+def _examine(hosts: Hosts, host: str, owner: Owner, needed: Needed, session: Session) -> list[Finding]:
     client = hosts.client(host, session)
     info = client.info()
     what = f"{host} answers: {client.product} {info['ServerVersion'].text()}, {info['OperatingSystem'].text()}"
-    taken = _taken(client, owner, ports)
-    hint = "publish another port, or stop that container"
     return [
         Finding("ok", "", what),
         *_podman(client),
-        *_disk(client),
-        *(Finding("failure", "", line, hint) for line in taken),
+        *space_findings(client),
+        *_ports(client, owner, needed),
     ]
 
 
@@ -67,37 +65,29 @@ def _podman(client: HostClient) -> Iterator[Finding]:
         yield Finding("warning", "", what, "on the host: install them, before the first deploy makes the network")
 
 
-def _taken(client: HostClient, owner: Owner, ports: Collection[Publish]) -> list[str]:
-    """A line for each port that a container of somebody else publishes."""
-    wanted = {(port.host, port.protocol) for port in ports if port.host}
-    lines = {}
-    for row in client.containers() if wanted else ():
-        labels = row["Labels"].texts()
-        if all(labels.get(name) == value for name, value in owner.labels.items()):
-            continue
-        other = parse_foreign(row)
-        for port in other.ports:
-            if (port.host, port.protocol) in wanted:
-                lines[port.host, port.protocol] = (
-                    f"the port {port.host}/{port.protocol} of {client.host} is taken by the container {other.name}"
-                )
-    return list(lines.values())
+def _taken(client: HostClient, owner: Owner, needed: Needed) -> list[str]:
+    rows = client.containers()
+    return taken_by_containers(client.host, rows, owner, needed.ports(_proxy(rows)))
 
 
-def _disk(client: HostClient) -> Iterator[Finding]:
-    """The free space where the engine keeps images, where this machine can ask for it."""
-    host, found = client.host, free_space(client)
-    if found is None:
+def _proxy(rows: Iterable[Field]) -> ProxyFacts | None:
+    return next((found for row in rows if (found := parse_proxy(row))), None)
+
+
+def _ports(client: HostClient, owner: Owner, needed: Needed) -> Iterator[Finding]:
+    """Who has the ports that have to be free; programs of the host only where this machine can see them."""
+    if needed.is_empty:
         return
-    folder, free = found
-    said = f"{human_bytes(free)} are free in {folder} of {host}"
-    if free < _LEAST_FREE:
-        where = "" if host.startswith("unix://") else f" --host {host}"
-        yield Finding(
-            "warning",
-            "",
-            said,
-            f"docker{where} system df shows what uses it; docker{where} image prune removes unused images",
-        )
-    else:
-        yield Finding("ok", "", said)
+    rows, host = client.containers(), client.host
+    ports = needed.ports(_proxy(rows))
+    taken = taken_by_containers(host, rows, owner, ports)
+    yield from (Finding("failure", "", line, _OTHER_PORT) for line in taken)
+    if (listening := listening_ports(client)) is None:
+        return
+    programs = list(taken_by_programs(rows, ports, listening))
+    for port in programs:
+        what = f"the port {port.host}/{port.protocol} of {host} is taken by a program there"
+        yield Finding("failure", "", what, f"on the host: sudo ss -lntup 'sport = :{port.host}' names the program")
+    if ports and not taken and not programs:
+        shown = ", ".join(f"{port.host}/{port.protocol}" for port in ports)
+        yield Finding("ok", "", f"no other container and no program has a port that {host} needs to publish: {shown}")

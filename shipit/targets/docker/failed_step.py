@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from shipit.docker.image_store import NO_SPACE
 from shipit.errors import BuildError, Interrupted, ShipitError
 from shipit.printable import human_bytes
-from shipit.targets.docker.free_space import free_space
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.free_space import free_space
 
 # The time limit for reading what is said in addition, also after the deadline.
 _READ_S = 15.0

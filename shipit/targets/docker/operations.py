@@ -19,10 +19,10 @@ from shipit.targets.docker.examine import check_ports, examine
 from shipit.targets.docker.host_place import HostPlace
 from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan_back import Record
+from shipit.targets.docker.port_use import Needed
 from shipit.targets.docker.reach import check_reached
 from shipit.targets.docker.stock import images_after, read_stock
 from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, plan_stop
-from shipit.targets.engine.container_values import Publish
 from shipit.targets.engine.exec import execute
 from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.log import ServiceLog
@@ -138,12 +138,13 @@ class Operations(HostPlace):
         return frozenset(one.image for facts in observed.hosts.values() for one in facts.containers if one.image)
 
     def examine(self, session: Session) -> Sequence[Finding]:
-        return tuple(examine(self.hosts, self.owner, self._ports, session))
+        return tuple(examine(self.hosts, self.owner, self._needed, session))
 
     def check_access(self, session: Session) -> None:
-        """Raises: RemoteError where somebody else has a port that a service publishes."""
-        check_ports(self.hosts, self.owner, self._ports, session)
+        """Raises: RemoteError where the container of somebody else has a port that a service or the proxy needs."""
+        check_ports(self.hosts, self.owner, self._needed, session)
 
     @property
-    def _ports(self) -> tuple[Publish, ...]:
-        return tuple(port for service in self.services.configs.values() for port in service.published)
+    def _needed(self) -> Needed:
+        ports = (port for service in self.services.configs.values() for port in service.published)
+        return Needed(tuple(ports), self.services.proxy())

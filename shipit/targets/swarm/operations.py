@@ -17,6 +17,7 @@ from shipit.release import (
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts, engine_addresses
 from shipit.targets.engine.exec import execute
+from shipit.targets.engine.free_space import space_findings
 from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.log import Instance, InstanceLog
 from shipit.targets.engine.one_off import check_no_size
@@ -173,6 +174,7 @@ class Operations(SwarmPlace):
         troubles = [one.trouble for one in self._client(session).nodes().values() if one.trouble]
         return [
             Finding("ok", "", f"{what}, {managers} of them managers"),
+            *space_findings(self._client(session)),
             *(Finding("warning", "", f"{trouble}: it takes no task", "docker node ls") for trouble in troubles),
             Finding("ok", "", "the lock and the history are configs of the swarm"),
         ]
