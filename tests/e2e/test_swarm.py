@@ -234,8 +234,11 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (3, "on the way"), ran.stdout + ran.stderr
     assert ran.stdout.endswith("changed") and "problem" in ran.stderr
     assert len(place.ids("service")) == 1
-    refused = shipit.run("run", "--tty", "swarm/web", "--", "sh")
-    assert "no terminal" in refused.stderr and "--no-tty" in refused.stderr
+    # With a terminal the command has input, too, and nothing of its first output is lost.
+    script = "test -t 0 && cat /run/secrets/TOKEN; echo ' first'; read -r line; echo \"$line $(stty size)\"; exit 5"
+    code, shown = shipit.converse(("run", "-it", "swarm/web", "--", "sh", "-c", script), [("first", "typed")])
+    assert code == 5 and "canary-rotated-4711 first\n" in shown and "typed " in shown, shown
+    assert len(place.ids("service")) == 1
     forward = shipit.start("forward", "swarm/web", "0:3000")
     try:
         assert forward.stdout is not None

@@ -49,6 +49,8 @@ def test_tasks_of_another_node_are_read_run_and_moved(
     assert (command.returncode, command.stdout) == (3, "3000\n"), command.stderr
     ran = shipit.run("run", "swarm/web", "--", "sh", "-c", "echo $TOKEN on $(hostname | wc -l); exit 4")
     assert (ran.returncode, ran.stdout) == (4, f"{SECRET} on 1\n"), ran.stderr
+    code, shown = shipit.converse(("run", "-it", "swarm/web", "--", "sh"), [("# ", "hostname; exit 6")])
+    assert code == 6 and "# " in shown, shown
     place.write("v2", 'import sys\nsys.exit("no database for " + VERSION)\n')
     failed = shipit.run("deploy", *THIRD)
     assert failed.returncode == 1 and "no database for v2" in failed.stdout and "worker1" in failed.stdout, (

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shipit.errors import RemoteError, UsageError
+from shipit.errors import RemoteError
 from shipit.targets.engine.owner import RUN, SERVICE
 from shipit.targets.remote import Command, Size
 from shipit.targets.swarm.look import Reader
-from shipit.targets.swarm.one_off import JobRun, check_no_terminal, remove_old_runs
+from shipit.targets.swarm.one_off import JobRun, job_body, remove_old_runs, with_terminal
 from shipit.targets.swarm.ports import TaskPorts
 from tests.targets.test_swarm_engine import NOW_S, OWNER, SPEC, answering, folder, session
 from tests.waits import wait_until
@@ -104,10 +104,22 @@ def test_a_job_without_an_exit_code_is_an_error_that_says_why(folder: Path, task
             job.close()
 
 
-def test_a_job_has_no_terminal() -> None:
-    with pytest.raises(UsageError, match="has no terminal") as raised:
-        check_no_terminal("swarm", Command(("sh",), Size(80, 24)))
-    assert "--no-tty" in raised.value.hint
+def test_a_job_with_a_terminal_runs_on_one_node_and_waits_for_a_line() -> None:
+    spec = {"TaskTemplate": {"ContainerSpec": {"Image": "x", "TTY": False}, "Placement": {"Constraints": ["a==b"]}}}
+    body = job_body(spec, OWNER, "web", "name", Command(("top", "-d 1"), Size(80, 24)))
+    task = with_terminal(body, "n1")["TaskTemplate"]
+    assert task["Placement"]["Constraints"] == ["a==b", "node.id==n1"]
+    container = task["ContainerSpec"]
+    assert (container["TTY"], container["OpenStdin"], container["Command"][3:]) == (
+        True,
+        True,
+        ["shipit", "top", "-d 1"],
+    )
+    assert container["Command"][:2] == ["/bin/sh", "-c"] and "read" in container["Command"][2]
+    bare = with_terminal(
+        job_body({"TaskTemplate": {"ContainerSpec": {}}}, OWNER, "web", "name", Command(("sh",))), "n1"
+    )
+    assert bare["TaskTemplate"]["Placement"] == {"Constraints": ["node.id==n1"]}
 
 
 def test_a_port_that_can_not_be_reached_is_an_error_that_names_the_nodes(tmp_path: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from shipit.errors import RemoteError, ShipitError, UsageError
+from shipit.errors import RemoteError, ShipitError
 from shipit.http.fields import Field
 from shipit.targets.engine.frames import Frames
 from shipit.targets.engine.owner import RUN, Owner
@@ -28,29 +28,25 @@ _POLL_S, _REMOVE_S, _WINDOW_S, _PIECE = 0.3, 30.0, 2, 64 * 1024
 _KEPT_S = 24 * 3600
 # Reads of a log after its task has ended: a node may send the last lines late.
 _LAST_READS = 3
-
-
-def check_no_terminal(target: str, command: Command) -> None:
-    """Raises: UsageError for a terminal, which a job of a swarm does not have."""
-    if command.terminal is not None:
-        what = f"{target} runs the command as a job of the swarm, which has no terminal"
-        raise UsageError(what, hint="add --no-tty; shipit exec has a terminal, in a task that runs")
+# The command waits for one line, which is sent when its terminal is connected: nothing of it is lost.
+_WAIT = 'IFS= read -r line || exit 125; exec "$@"'
 
 
 def run_once(service: str, command: Command, setting: Setting) -> JobRun:
-    """Raises: RemoteError."""
-    name, identity = _created(service, command, setting)
+    """On any node. Raises: RemoteError."""
+    name, identity = create_job(service, command, setting)
     return JobRun(setting.client, identity, name, setting.client.nodes())
 
 
 def start_once(service: str, command: Command, setting: Setting) -> Started:
     """A command that nobody waits for; its job is removed by a deploy, a day later at the earliest."""
-    name, _ = _created(service, command, setting)
+    name, _ = create_job(service, command, setting)
     host = setting.client.host
     return Started(f"{name} in the swarm of {host}", f"docker --host {host} service logs --follow {name}")
 
 
-def _created(service: str, command: Command, setting: Setting) -> tuple[str, str]:
+def create_job(service: str, command: Command, setting: Setting, node: str = "") -> tuple[str, str]:
+    """Its name and its id. With `node`, the id of one, it has a terminal there. Raises: RemoteError."""
     row = own_row(service, setting)
     if row is None:
         raise RemoteError(f"the swarm has no service {service}", where=setting.client.host, hint="shipit deploy first")
@@ -58,6 +54,7 @@ def _created(service: str, command: Command, setting: Setting) -> tuple[str, str
     setting.reader.service(service)
     name = run_name(setting.owner, service, secrets.token_hex(4))
     body = job_body(portable(row["Spec"].map(), setting.client.networks()), setting.owner, service, name, command)
+    body = with_terminal(body, node) if node else body
     image = str(body["TaskTemplate"]["ContainerSpec"].get("Image", ""))
     identity = setting.client.create_service(resolved(body, None, setting), setting.login(image))
     if not identity:
@@ -89,6 +86,19 @@ def job_body(spec: dict[str, Any], owner: Owner, service: str, name: str, comman
             "Networks": [{"Target": one["Target"]} for one in task.get("Networks") or ()],
         },
         "Mode": {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}},
+    }
+
+
+def with_terminal(body: dict[str, Any], node: str) -> dict[str, Any]:
+    """The same job with a terminal, on one node, by its id. Its command waits for a line on its input."""
+    task = body["TaskTemplate"]
+    container, placement = task["ContainerSpec"], task.get("Placement") or {}
+    gate = ["/bin/sh", "-c", _WAIT, "shipit"]
+    attached = {**container, "Command": [*gate, *container["Command"]], "TTY": True, "OpenStdin": True}
+    constraints = [*(placement.get("Constraints") or ()), f"node.id=={node}"]
+    return {
+        **body,
+        "TaskTemplate": {**task, "ContainerSpec": attached, "Placement": {**placement, "Constraints": constraints}},
     }
 
 

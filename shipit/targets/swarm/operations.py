@@ -33,12 +33,13 @@ from shipit.targets.session import Session
 from shipit.targets.swarm import stopping, verbs
 from shipit.targets.swarm.destroy import Inventory, leftovers, plan_destroy
 from shipit.targets.swarm.observed import SwarmObserved
-from shipit.targets.swarm.one_off import check_no_terminal, run_once, start_once
+from shipit.targets.swarm.one_off import run_once, start_once
 from shipit.targets.swarm.place import SwarmPlace
 from shipit.targets.swarm.ports import TaskPorts
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.stack_of_docker import made_by_docker
 from shipit.targets.swarm.stock import images_after, read_stock
+from shipit.targets.swarm.terminal import run_at_terminal
 
 
 def _unread(trouble: str, query: Mapping[str, str]) -> bytes:
@@ -89,10 +90,12 @@ class Operations(SwarmPlace):
         return stopping.judge_start(order, observed, seen, self._limits)
 
     def run_once(self, workload: str, command: Command, session: Session, size: str) -> Remote:
-        """As a job of the swarm, on any node."""
+        """As a job of the swarm, on any node; with a terminal, on one whose engine can be reached."""
         check_no_size(self.name, size)
-        check_no_terminal(self.name, command)
-        return run_once(workload, command, self._setting(session))
+        setting = self._setting(session)
+        if command.terminal is None:
+            return run_once(workload, command, setting)
+        return run_at_terminal(workload, command, setting, partial(self._node, session))
 
     def start_once(self, workload: str, command: Command, session: Session, size: str) -> Started:
         check_no_size(self.name, size)
