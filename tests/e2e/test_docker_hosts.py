@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -156,6 +157,12 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> No
     assert host.running == [second] and host.get(second) == f"v2 {SECRET}"
     assert sorted(host.names()) == sorted([first, second]), "what crashed is removed"
 
+    # An image that the registry does not have.
+    repository = found["Config"]["Image"].partition("@")[0]
+    missing = shipit.run("deploy", "--image", f"hosts={repository}@sha256:{'0' * 64}")
+    assert missing.returncode == 1 and "0000000" in missing.stdout + missing.stderr, missing.stdout + missing.stderr
+    assert host.running == [second] and host.get(second) == f"v2 {SECRET}"
+
     # Another machine knows nothing of these runs, and has other keys for its hashes.
     shipit.env["SHIPIT_CACHE_DIR"] += "-of-another-machine"
     shutil.rmtree(shipit.folder / ".shipit")
@@ -198,6 +205,16 @@ def test_a_published_port_is_replaced_with_an_announced_outage_and_comes_back_af
     assert "exited with 7" in failed.stdout and f"{first} was started again" in failed.stdout
     assert host.running == [first] and serves(url) == f"v1 {SECRET}"
     host.write("v3")
+    # A program has the new port: no container of another one is in the way, and only the engine says it.
+    file = host.shipit.folder / "deploy.yml"
+    usual = file.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        file.write_text(usual.replace(str(host.port), str(server.getsockname()[1])))
+        refused = host.shipit.run("deploy", "--timeout", "5m")
+    assert refused.returncode == 1 and "address already in use" in refused.stdout, refused.stdout
+    assert f"{first} was started again" in refused.stdout, refused.stdout
+    assert host.running == [first] and serves(url) == f"v1 {SECRET}"
+    file.write_text(usual)
     assert host.shipit.run("deploy", *THIRD).returncode == 0
     assert fetch(url) == f"v3 {SECRET}"
     # Somebody else's container has the port: it is named, and never touched.

@@ -301,7 +301,7 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
         file.write_text(patient.replace("pending: 3m", "pending: 6s"))
         failed = shop.shipit.run("deploy", *FOURTH)
         assert failed.returncode == 1 and f"{second} serves on" in failed.stdout, failed.stdout
-        assert "GET /healthz" in failed.stdout, failed.stdout
+        assert "GET /healthz" in failed.stdout and "serving v3" in failed.stdout, failed.stdout
         file.write_text(patient)
         assert shop.running == [second]
         shop.write("v4", SERVER)

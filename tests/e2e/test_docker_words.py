@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
+import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.test_docker_hosts import Host, fetch, serves
+from tests.conftest import started
+from tests.delivery.test_publish import BCRYPT_OF_SECRET
+from tests.e2e.test_docker_hosts import Host, serves
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -24,6 +30,7 @@ WEB = (
     " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s,"
     " healthcheck: {test: [/bin/busybox, wget, -qO-, 'http://127.0.0.1:3000/'], interval: 1s, retries: 1}}"
 )
+LOGIN = f"Basic {base64.b64encode(b'me:secret').decode()}"
 OTHER = "other: {command: [/bin/busybox, sleep, '9999'], grace: 0s}"
 
 # The words of docker run -> what `docker inspect` shows of them.
@@ -54,12 +61,21 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
 
 
 @pytest.fixture
-def host(shipit: Shipit, engine: DockerEngine, registry_server: RegistryServer) -> Iterator[Host]:
+def private(tmp_path: Path) -> Iterator[RegistryServer]:
+    """A registry that asks for the user `me` and the password `secret`."""
+    (tmp_path / "htpasswd").write_text(f"me:{BCRYPT_OF_SECRET}\n")
+    server = started(lambda: RegistryServer(tmp_path / "private", htpasswd=tmp_path / "htpasswd"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def host(shipit: Shipit, engine: DockerEngine, private: RegistryServer) -> Iterator[Host]:
     services = f"services: {{{WEB.replace('FOLDER', str(shipit.folder))}, {OTHER}}}"
-    found = Host(shipit, engine, registry_server.host, "words", services)
+    found = Host(shipit, engine, private.host, "words", services)
     file = shipit.folder / "deploy.yml"
-    build = f"{{repository: {registry_server.host}/words, tags: [v1], build: {{dockerfile: node.dockerfile}}}}"
-    file.write_text(file.read_text().replace(f"image: {registry_server.host}/words", f"image: {build}"))
+    build = f"{{repository: {private.host}/words, tags: [v1], build: {{dockerfile: node.dockerfile}}}}"
+    file.write_text(file.read_text().replace(f"image: {private.host}/words", f"image: {build}"))
     shutil.copy(find("busybox"), shipit.folder / "busybox")
     shipit.folder.chmod(0o755)
     shipit.env["TOKEN"] = "any"
@@ -68,22 +84,43 @@ def host(shipit: Shipit, engine: DockerEngine, registry_server: RegistryServer) 
     found.clean()
 
 
-def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, registry_server: RegistryServer) -> None:
+def _tags(registry: RegistryServer) -> list[str]:
+    request = urllib.request.Request(f"http://{registry.host}/v2/words/tags/list", headers={"Authorization": LOGIN})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return list(json.load(answer)["tags"])
+
+
+def _files_with(host: Host, text: str) -> list[Path]:
+    """The files of the engine, without those of containers and images, that have a text."""
+    root = Path(host.docker("info", "--format", "{{.DockerRootDir}}"))
+    folders = [one for one in root.iterdir() if one.is_dir() and one.name not in ("overlay2", "volumes")]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
+    assert len(files) > 10
+    return [file for file in files if file.stat().st_size < 2**20 and text.encode() in file.read_bytes()]
+
+
+def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, private: RegistryServer) -> None:
     def run(*words: str) -> str:
         done = host.shipit.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    image = f"{registry_server.host}/words"
+    image = f"{private.host}/words"
     # docker build -f node.dockerfile -t, docker images
     run("build", "--load", "--engine", host.engine.host)
     assert host.docker("images", "--format", "{{.Repository}}:{{.Tag}}", image) == f"{image}:v1"
     host.docker("rmi", f"{image}:v1")
-    # docker push
+    # docker login, docker push
+    done = host.shipit.run("login", private.host, "--username", "me", "--password-stdin", input_text="secret")
+    assert done.returncode == 0, done.stderr
     run("push")
-    assert json.loads(fetch(f"http://{registry_server.host}/v2/words/tags/list"))["tags"] == ["v1"]
-    # docker pull, docker run
+    assert _tags(private) == ["v1"]
+    # docker pull, docker run: nothing of the login stays on the host
     run("deploy")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        host.docker("pull", host.inspect(host.running[1])["Config"]["Image"])
+    assert "no basic auth credentials" in refused.value.stderr, refused.value.stderr
+    assert _files_with(host, LOGIN.removeprefix("Basic ")) == [] != _files_with(host, "words-data")
     assert host.docker("images", "--digests", "--format", "{{.Digest}}", image).startswith("sha256:")
     [_, web] = host.running
     found = host.inspect(web)
