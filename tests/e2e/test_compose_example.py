@@ -1,7 +1,8 @@
 """Nginx before three Node services, MongoDB and Redis: the life of a compose file with the kind compose, on a real engine.
 
 Nginx, Node and Redis are Debian's and this machine's own programs in images; a program of a few lines, which answers one
-message, stands in for MongoDB. The file has an override, an include, an env_file and a profile.
+message, stands in for MongoDB. The file has an override, an include, an env_file and a profile. Traefik, which knows
+nothing of shipit, leads to one of the services by its labels.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
 
 from shipit.rehearsal.dyno import free_port
+from tests.conftest import started
 from tests.e2e.test_docker_proxy import Answer, Load
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.hub import DockerHub
 from tests.servers.install import find
+from tests.servers.traefik import Traefik
 from tests.shipit import Shipit
 from tests.waits import wait_until
 
@@ -44,7 +47,15 @@ services:
       redis: {condition: service_healthy}
       mongo: {condition: service_started}
       migrate: {condition: service_completed_successfully}
-  shop: {<<: *node, build: ./shop}
+  shop:
+    <<: *node
+    build: ./shop
+    labels:
+      traefik.enable: "true"
+      traefik.http.routers.shop.rule: PathPrefix(`/shop`)
+      traefik.http.services.shop.loadbalancer.server.port: "3000"
+    # Traefik leads to no container that is unhealthy: an old one gets no request any more before it is stopped.
+    healthcheck: {test: "test ! -e /draining && wget -qO- http://localhost:3000/", interval: 500ms, retries: 1, start_period: 2m}
   admin: {<<: *node, build: ./admin}
 """
 # Merged over it by `file:` of the target.
@@ -128,7 +139,9 @@ class Example:
         install_compose(folder)
         shipit.env |= {"SHIPIT_MIRRORS": f"docker.io={host}", "DOCKER_CONFIG": str(folder), "TOKEN": SECRET}
         images = ", ".join(f"{name}: {{build: ./{name}}}" for name in SERVICES)
-        rolled = ", ".join(f"{name}: {{rollout: start-first, drain: 2s}}" for name in SERVICES)
+        rolled = dict.fromkeys(SERVICES, "rollout: start-first, drain: 2s")
+        rolled["shop"] = "rollout: start-first, drain: 4s, before_stop: [touch, /draining]"
+        services = ", ".join(f"{name}: {{{keys}}}" for name, keys in rolled.items())
         (shipit.folder / "data").mkdir()
         (shipit.folder / "data" / "compose.yaml").write_text(DATA)
         (shipit.folder / "data" / "mongo.js").write_text(MONGO)
@@ -140,7 +153,7 @@ class Example:
             deploy__yml=(
                 f"app: example\nimages: {{{images}}}\nenv: {{HUB: '{host}', WEB_PORT: '{self.port}'}}\n"
                 f"secrets: {{TOKEN: {{env: TOKEN}}}}\n"
-                f"targets: {{stack: {{kind: compose, file: [compose.yaml, compose.prod.yaml], profiles: jobs, host: '{engine.host}', settle: 1s, pending: 5m, keep: 2, services: {{{rolled}}}}}}}\n"
+                f"targets: {{stack: {{kind: compose, file: [compose.yaml, compose.prod.yaml], profiles: jobs, host: '{engine.host}', settle: 1s, pending: 5m, keep: 2, services: {{{services}}}}}}}\n"
             ),
         )
         for name in SERVICES:
@@ -173,8 +186,8 @@ class Example:
         except (URLError, OSError):
             return ""
 
-    def ask(self, name: str) -> Answer:
-        with urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=60) as answer:
+    def ask(self, name: str, port: int = 0) -> Answer:
+        with urlopen(f"http://127.0.0.1:{port or self.port}/{name}", timeout=60) as answer:
             return Answer(answer.status, answer.read().decode())
 
     def await_versions(self, **versions: str) -> None:
@@ -192,6 +205,16 @@ class Example:
                     self.docker(kind, "rm", *found)
 
 
+def _status(port: int) -> int:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/shop", timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
 def _is_between(begin: str, end: str, text: str) -> bool:
     return text.startswith(begin) and text.endswith(end)
 
@@ -201,6 +224,13 @@ def example(shipit: Shipit, engine: DockerEngine, docker_hub: DockerHub, tmp_pat
     example = Example(shipit, engine, docker_hub, tmp_path / "docker-config")
     yield example
     example.clean()
+
+
+@pytest.fixture
+def traefik(engine: DockerEngine, tmp_path: Path) -> Iterator[Traefik]:
+    server = started(lambda: Traefik(tmp_path, engine.host))
+    yield server
+    server.stop()
 
 
 def _change_under_load(example: Example, before: Mapping[str, str]) -> None:
@@ -228,7 +258,9 @@ def _change_under_load(example: Example, before: Mapping[str, str]) -> None:
     example.await_versions(shop="v1")
 
 
-def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_removed(example: Example) -> None:
+def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_removed(
+    example: Example, traefik: Traefik
+) -> None:
     shipit = example.shipit
     plan = shipit.run("plan", "--full")
     assert plan.returncode == 0, plan.stdout + plan.stderr
@@ -245,13 +277,16 @@ def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_re
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout + again.stderr
     assert example.started() == before
 
-    load = Load(partial(example.ask, "shop"))
+    wait_until("Traefik leads to shop", partial(_status, traefik.port), (200).__eq__)
+    loads = [Load(partial(example.ask, "shop", port)) for port in (example.port, traefik.port)]
     try:
         _change_under_load(example, before)
     finally:
-        load.stop()
-    assert (load.failed, load.dropped) == ([], 0)
-    assert {answer.text.split()[1] for answer in load.answers} == {"v1", "v2"}
+        for load in loads:
+            load.stop()
+    assert [(load.failed, load.dropped) for load in loads] == [([], 0)] * 2
+    for load in loads:
+        assert {answer.text.split()[1] for answer in load.answers} == {"v1", "v2"}
 
     # The tag of Redis names another image on the engine: Compose makes a new container of it, too.
     before, redis = example.started(), f"{example.hub}/library/redis:alpine"

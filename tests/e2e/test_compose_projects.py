@@ -176,7 +176,14 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert (told.stdout.strip(), told.returncode) == (SECRET, 3)
     told = shipit.run("run", "compose/web", "--", "sh", "-c", "echo once; ls /data")
     assert (told.stdout.split(), told.returncode) == (["once", "file"], 0), told.stderr
+    # docker compose run -it, docker compose up --scale
+    shell = ("run", "-it", "compose/web", "--", "sh")
+    code, shown = shipit.converse(shell, [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
+    assert code == 5 and "42\n" in shown, shown
     assert set(project.ids("--all")) == {web, dev}
+    for number, names in (("2", {web, "taken-production-web-2", dev}), ("1", {web, dev})):
+        scaled = shipit.run("scale", f"compose/web={number}")
+        assert scaled.returncode == 0 and set(project.ids()) == names, scaled.stdout + scaled.stderr
     assert shipit.run("stop").returncode == 0 and set(project.ids()) == {dev}
     begun = shipit.run("start")
     assert begun.returncode == 0 and project.ids() == first, begun.stdout + begun.stderr

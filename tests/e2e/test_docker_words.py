@@ -23,9 +23,10 @@ from tests.shipit import Shipit
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
-DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "httpd", "-f", "-v", "-p", "3000"]\n'
+DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "true"]\n'
 WEB = (
     "web: {port: 3000, publish: ['127.0.0.1:$PORT:3000'], volumes: ['FOLDER:/var/www:ro', 'words-data:/data'], workdir: /var/www, env: {MODE: tutorial},"
+    " entrypoint: [/bin/busybox], command: [httpd, -f, -v, -p, '3000'], dns: [192.0.2.53], cap_add: [NET_ADMIN], networks: [words-extra],"
     " hostname: here, memory: 64Mi, cpu: 0.5, restart: 'on-failure:3', read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
     " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s,"
     " healthcheck: {test: [/bin/busybox, wget, -qO-, 'http://127.0.0.1:3000/'], interval: 1s, retries: 1}}"
@@ -43,6 +44,10 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
     "-w /var/www": lambda found: found["Config"]["WorkingDir"] == "/var/www",
     "-e MODE=tutorial": lambda found: "MODE=tutorial" in found["Config"]["Env"],
     "-h here": lambda found: found["Config"]["Hostname"] == "here",
+    "--entrypoint": lambda found: found["Config"]["Entrypoint"] == ["/bin/busybox"],
+    "IMAGE COMMAND": lambda found: found["Config"]["Cmd"] == ["httpd", "-f", "-v", "-p", "3000"],
+    "--dns": lambda found: found["HostConfig"]["Dns"] == ["192.0.2.53"],
+    "--cap-add NET_ADMIN": lambda found: any("NET_ADMIN" in name for name in found["HostConfig"]["CapAdd"]),
     "-p": lambda found: "3000/tcp" in found["HostConfig"]["PortBindings"],
     "--memory 64m": lambda found: found["HostConfig"]["Memory"] == 64 * 1024 * 1024,
     "--cpus 0.5": lambda found: found["HostConfig"]["NanoCpus"] == 500_000_000,
@@ -56,7 +61,7 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
     "--cap-drop NET_RAW": lambda found: any("NET_RAW" in name for name in found["HostConfig"]["CapDrop"]),
     "--add-host": lambda found: found["HostConfig"]["ExtraHosts"] == ["db.example:192.0.2.7"],
     "--init": lambda found: found["HostConfig"]["Init"],
-    "--network": lambda found: list(found["NetworkSettings"]["Networks"]) == ["words-production"],
+    "--network": lambda found: sorted(found["NetworkSettings"]["Networks"]) == ["words-extra", "words-production"],
 }  # fmt: skip
 
 
@@ -80,8 +85,10 @@ def host(shipit: Shipit, engine: DockerEngine, private: RegistryServer) -> Itera
     shipit.folder.chmod(0o755)
     shipit.env["TOKEN"] = "any"
     shipit.write(node__dockerfile=DOCKERFILE, index__html="hello from the folder")
+    found.docker("network", "create", "words-extra")
     yield found
     found.clean()
+    found.docker("network", "rm", "words-extra")
 
 
 def _tags(registry: RegistryServer) -> list[str]:
@@ -152,5 +159,7 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, private:
     # docker rm -v, docker rmi, docker network rm, docker volume rm
     run("destroy", "-e", "production", "--yes", "--rmi", "--volumes")
     assert host.names() == [] and host.docker("images", "--quiet", image) == ""
-    for kind in ("network", "volume"):
-        assert host.docker(kind, "ls", "--quiet", "--filter", "name=words") == "", kind
+    left = [
+        host.docker(kind, "ls", "--filter", "name=words", "--format", "{{.Name}}") for kind in ("network", "volume")
+    ]
+    assert left == ["words-extra", ""], "the network was there before"

@@ -192,6 +192,8 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     assert place.ask("web") == [f"v1 hello {SECRET}"]
     assert "TOKEN" not in json.dumps(place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"])
     assert SECRET not in json.dumps(place.spec("web"))
+    mounts = place.docker("exec", place.containers("web")[0], "cat", "/proc/mounts").splitlines()
+    assert [row.split()[0] for row in mounts if row.split()[1].startswith("/run/secrets")] == ["tmpfs"], mounts
 
     # Both change: the second service fails, and the first goes back with it, also to the values of then.
     shipit.write(motd="changed")

