@@ -272,7 +272,10 @@ ANSWERS: list[tuple[str, Any]] = [
 def answering(
     folder: Path, answers: dict[str, Any], seen: list[tuple[str, dict[str, str]]] | None = None
 ) -> Iterator[SwarmClient]:
-    """The client of an engine with one service of ours, and the given answers to other requests; `seen` gets the requests."""
+    """The client of an engine with one service of ours, and the given answers to other requests, those of GET without the word.
+
+    `seen` gets the requests.
+    """
     good: dict[str, Any] = {f"/{name}": [] for name in ("tasks", "networks", "nodes", "configs", "secrets")}
     good["/services"] = [{"ID": "x", "Spec": SPEC}]
     with Server(folder / "docker.sock") as server:
@@ -280,7 +283,7 @@ def answering(
         thread.start()
         for name, body in {**good, **answers}.items():
             text = body if isinstance(body, str) else json.dumps(body)
-            server.answers[f"GET {name}"] = (200, text.encode())
+            server.answers[name if " " in name else f"GET {name}"] = (200, text.encode())
         engine = Engine(EngineAddress(f"unix://{server.server_address!s}"), {})
         try:
             assert engine.is_reachable()

@@ -13,7 +13,8 @@ from shipit.targets.remote import Command, Size
 from shipit.targets.swarm.look import Reader
 from shipit.targets.swarm.one_off import JobRun, job_body, remove_old_runs, with_terminal
 from shipit.targets.swarm.ports import TaskPorts
-from tests.targets.test_swarm_engine import NOW_S, OWNER, SPEC, answering, folder, session
+from shipit.targets.swarm.terminal import run_at_terminal
+from tests.targets.test_swarm_engine import IMAGE, NOW_S, OWNER, SPEC, answering, folder, session, setting
 from tests.waits import wait_until
 
 __all__ = ["folder"]
@@ -120,6 +121,36 @@ def test_a_job_with_a_terminal_runs_on_one_node_and_waits_for_a_line() -> None:
         job_body({"TaskTemplate": {"ContainerSpec": {}}}, OWNER, "web", "name", Command(("sh",))), "n1"
     )
     assert bare["TaskTemplate"]["Placement"] == {"Constraints": ["node.id==n1"]}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "what", "hint"),
+    [
+        ([task("job", "failed", Err='exec: "/bin/sh": stat /bin/sh: no such file')], "run.1 on n failed", "--no-tty needs none"),
+        ([task("job", "rejected", Err="No such image: shop")], "rejected: No such image: shop", ""),
+        # The container ended while it was connected to.
+        ([task("job", "running")], "No such image", ""),
+    ],
+)  # fmt: skip
+def test_a_command_with_a_terminal_that_can_not_run_leaves_no_job(
+    tmp_path: Path, folder: Path, tasks: list[Any], what: str, hint: str
+) -> None:
+    answers = {
+        "/tasks": tasks,
+        "/info": {"Swarm": {"NodeID": "n"}},
+        "/services/shop-production-web": {
+            "ID": "x",
+            "Spec": {**SPEC, "TaskTemplate": {"ContainerSpec": {"Image": IMAGE}}},
+        },
+        "POST /services/create": {"ID": "job"},
+    }
+    seen: list[tuple[str, dict[str, str]]] = []
+    with answering(folder, answers, seen) as client:
+        own = setting(client, OWNER, session(tmp_path))
+        with pytest.raises(RemoteError, match=what) as raised:
+            run_at_terminal("web", Command(("sh",), Size(80, 24), has_input=True), own, lambda name: None)
+        assert hint in raised.value.hint
+    assert seen[-1][0] == "DELETE /v1.41/services/job"
 
 
 def test_a_port_that_can_not_be_reached_is_an_error_that_names_the_nodes(tmp_path: Path, folder: Path) -> None:
