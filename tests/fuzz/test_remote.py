@@ -26,6 +26,7 @@ from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
 from shipit.registry.registries import Registries
 from shipit.registry.wire import RegistryWire
+from shipit.targets.engine.listening import parse_listening
 from shipit.targets.heroku.lines import Lines
 from shipit.targets.heroku.streams import parse_log
 from tests.fuzz.bounds import bounded, fuzzed
@@ -321,3 +322,15 @@ def test_server_sent_events_of_a_log(data: bytes, is_events: bool, piece: int) -
 
     found = bounded(read)
     assert isinstance(found, list) and all("\n" not in line for line in found)
+
+
+PORTS = (
+    b"   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 17 1\n",
+    b"   1: 0000000000000000FFFF00000200000A:0051 00000000000000000000000000000000:0000 07 00000000:00000000\n",
+)
+
+
+@fuzzed
+@given(text_of(*PORTS))
+def test_the_ports_on_which_programs_of_a_host_listen(text: str) -> None:
+    bounded(lambda: parse_listening(text))
