@@ -175,7 +175,7 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
 FILES = (
     "services: {"
     f"web: {{port: 3000, {COMMON}, secret_files: [TOKEN], configs: {{/etc/motd: motd}}}}, "
-    f"worker: {{command: [sleep, '600'], {COMMON}}}}}"
+    f"worker: {{command: [sleep, '600'], mode: global, {COMMON}}}}}"
 )
 READER = SERVER.replace("os.environ['TOKEN']", "open('/run/secrets/TOKEN').read()").replace(
     "{VERSION}", "{VERSION} {open('/etc/motd').read()}"
@@ -192,6 +192,7 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     assert place.ask("web") == [f"v1 hello {SECRET}"]
     assert "TOKEN" not in json.dumps(place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"])
     assert SECRET not in json.dumps(place.spec("web"))
+    assert list(place.spec("worker")["Spec"]["Mode"]) == ["Global"] and len(place.tasks("worker")) == 1
     mounts = place.docker("exec", place.containers("web")[0], "cat", "/proc/mounts").splitlines()
     assert [row.split()[0] for row in mounts if row.split()[1].startswith("/run/secrets")] == ["tmpfs"], mounts
 
@@ -216,7 +217,7 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     assert "exit (4)" in failed.stdout and "migrating" in failed.stdout
     assert place.tasks("web") == before and len(place.ids("service")) == 2
     place.edit("exit 4", "exit 0")
-    place.edit(f", worker: {{command: [sleep, '700'], {COMMON}}}", "")
+    place.edit(f", worker: {{command: [sleep, '700'], mode: global, {COMMON}}}", "")
     done = shipit.run("deploy", *THIRD)
     assert done.returncode == 0, done.stdout + done.stderr
     assert place.ask("web") == ["v1 changed canary-rotated-4711"] and len(place.ids("service")) == 1

@@ -57,7 +57,8 @@ services:
     command: sleep 600
     stop_grace_period: 0s
     networks: [front]
-    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}}
+    logging: {driver: json-file, options: {max-size: 1m}}
+    deploy: {endpoint_mode: dnsrr, update_config: {monitor: 1s}, rollback_config: {parallelism: 0, monitor: 1s}}
 networks: {front: {attachable: true}}
 volumes: {data: }
 secrets: {key: {file: key.txt}}
@@ -84,6 +85,9 @@ def test_a_stack_file_from_its_first_deploy_until_it_is_destroyed(place: Swarm) 
     assert place.ask("web") == [f"v1 {SECRET} {KEY} hello info"] * 2
     assert KEY not in done.stdout + done.stderr + str(place.spec("web"))
     assert place.spec("web")["Spec"]["Labels"]["of"] == "service"
+    worker = place.spec("worker")["Spec"]
+    assert worker["TaskTemplate"]["LogDriver"] == {"Name": "json-file", "Options": {"max-size": "1m"}}
+    assert (worker["RollbackConfig"]["Parallelism"], worker["UpdateConfig"]["Parallelism"]) == (0, 1)
     listed = place.docker("stack", "services", "--format", "{{.Name}} {{.Replicas}}", "stacked-production")
     assert sorted(listed.splitlines()) == ["stacked-production-web 2/2", "stacked-production-worker 1/1"]
     assert "stacked-production_data" in place.docker("volume", "ls", "--quiet")
