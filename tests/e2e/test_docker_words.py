@@ -125,7 +125,7 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, private:
     # docker pull, docker run: nothing of the login stays on the host
     run("deploy")
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        host.docker("pull", host.inspect(host.running[1])["Config"]["Image"])
+        host.docker("pull", f"{image}:v1")
     assert "no basic auth credentials" in refused.value.stderr, refused.value.stderr
     assert _files_with(host, LOGIN.removeprefix("Basic ")) == [] != _files_with(host, "words-data")
     assert host.docker("images", "--digests", "--format", "{{.Digest}}", image).startswith("sha256:")
@@ -154,7 +154,7 @@ def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, private:
     file = host.shipit.folder / "deploy.yml"
     file.write_text(file.read_text().replace("127.0.0.1:3000/'", "127.0.0.1:3000/missing'"))
     failed = host.shipit.run("deploy")
-    assert failed.returncode == 1 and "is unhealthy: " in failed.stderr and "404" in failed.stderr, failed.stderr
+    assert failed.returncode == 1 and "is unhealthy: " in failed.stdout and "404" in failed.stdout, failed.stdout
     assert web in host.running and serves(f"http://127.0.0.1:{host.port}/") == "hello from the folder"
     # docker rm -v, docker rmi, docker network rm, docker volume rm
     run("destroy", "-e", "production", "--yes", "--rmi", "--volumes")
