@@ -37,6 +37,7 @@ class Case:
     does not verify variables. `latest` gives the digest that the tag `latest` names; None where no tag moves.
     `has_steps` is False for a kind whose plan is uploads only. `more` adds an object to the text of deploy.yml, which the
     plan calls `left`; None for a kind that has no objects. `has_input` is False for a kind whose one-off commands get no input.
+    `port` is one that what runs answers over HTTP; 0 for a kind that forwards none.
     A context manager: it ends the runs that were made.
     """
 
@@ -55,6 +56,7 @@ class Case:
     more: Callable[[str], str] | None = None
     left: str = ""
     has_input: bool = True
+    port: int = 0
     runs: list[Run] = field(default_factory=list)
 
     def __enter__(self) -> Self:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import select
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -23,21 +23,30 @@ from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
 from shipit.pipeline.verdict import await_verdict
 from shipit.record import from_json, to_json
-from shipit.release import Destruction, Place, Plan, Release, Seen, State, Status, Step, Verdict
+from shipit.release import Destruction, Place, Plan, Release, Rendered, Seen, State, Status, Step, Verdict
 from shipit.targets.base import Target, previews, reverts
 from shipit.targets.history import has_history, records_releases, returns
 from shipit.targets.kind import METHODS, Kind
 from shipit.targets.locks import Holder, Locks, LockState, locks
 from shipit.targets.log_query import LogQuery
 from shipit.targets.log_times import parse_log_time
-from shipit.targets.orders import RestartOrder, ScaleOrder
+from shipit.targets.orders import RestartOrder, ScaleOrder, StopOrder
 from shipit.targets.remote import Command, Remote
 from shipit.targets.session import Session
-from shipit.targets.verbs import destroys, has_logs, pins_logs, restarts, runs_once, scales
+from shipit.targets.verbs import (
+    destroys,
+    executes,
+    forwards,
+    has_logs,
+    pins_logs,
+    renders,
+    restarts,
+    runs_once,
+    scales,
+    stops,
+)
 from shipit.testing.case import SECRET, Case
-
-# How long a one-off command of the contract may take.
-_COMMAND_S = 60.0
+from shipit.testing.exchange import first_line_of, output_of
 
 
 class _Keeper:
@@ -149,6 +158,11 @@ class TargetContract:
             text = json.dumps(to_json(step))
             assert from_json(Step, json.loads(text)) == step
             assert SECRET not in text
+        if renders(target):
+            rendered = target.render(release, observed)
+            text = json.dumps(to_json(rendered))
+            assert from_json(Rendered, json.loads(text)) == rendered == target.render(release, observed)
+            assert rendered.parts and SECRET not in text
 
     def test_after_a_deploy_the_plan_is_empty_and_stays_so(self, case: Case) -> None:
         before = case.writes()
@@ -256,16 +270,30 @@ class TargetContract:
         done = Change(own, partial(own.plan_restart, order), partial(own.judge_restart, order))
         assert change(again, "restart", [done]) == 0
         assert prepare(case.make()).plan.changes == 0, "a restart is no change for the next deploy"
+        _stop_and_start(case)
 
-    def test_what_runs_can_be_described(self, case: Case) -> None:
+    def test_what_runs_can_be_described_and_reached(self, case: Case) -> None:
         assert deploy(case.make()) == 0
         run = case.make()
-        target = run.targets[0]
+        [target] = run.targets
         status = target.describe(target.observe(run.session(target)))
         assert status.units
         text = json.dumps(to_json(status))
         assert from_json(Status, json.loads(text)) == status
         assert SECRET not in text
+        if executes(target):
+            session = run.session(target)
+            with closing(target.execute(target.workloads()[0], Command(("cat",), has_input=True), session)) as remote:
+                remote.give(b"given\n")
+                remote.end_input()
+                assert output_of(remote, session.clock) == b"given\n"
+                assert remote.result() == 0
+        if forwards(target):
+            ports = target.ports(target.workloads()[0], run.session(target))
+            ports.check(case.port)
+            with closing(ports.open(case.port)) as connection:
+                request = b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n"
+                assert first_line_of(connection, request, run.clock).startswith(b"HTTP/1.")
 
     def test_a_kind_that_declares_logs_gives_the_lines_of_each_workload_in_order(self, case: Case) -> None:
         assert deploy(case.make()) == 0
@@ -424,17 +452,35 @@ class TargetContract:
                 remote.end_input()
             else:
                 assert _is_refused(remote, b"given\n"), "input is never dropped in silence"
-            output, until_s = b"", session.clock.now() + _COMMAND_S
-            while not remote.is_over:
-                assert session.clock.now() < until_s, "the command does not end"
-                remote.flush()
-                select.select([remote], [remote] if remote.has_unsent else [], [], 0.0 if remote.has_more else 0.1)
-                output += b"".join(part.data for part in remote.receive())
-            assert output.endswith(b"given\n")
+            assert output_of(remote, session.clock).endswith(b"given\n")
             assert remote.result() == 0
         finally:
             remote.close()
         assert prepare(case.make()).plan.changes == 0, "it leaves nothing that a deploy would change"
+
+
+def _stop_and_start(case: Case) -> None:
+    """What runs is stopped, and started again as it was, where the kind does that."""
+    run = case.make()
+    [target] = run.targets
+    if not stops(target):
+        return
+    order = StopOrder((target.workloads()[0],))
+    before = target.observe(run.session(target))
+    steps = target.plan_stop(order, before)
+    assert steps and steps == target.plan_stop(order, before)
+    assert target.judge_stop(order, before, Seen(0, 0, 0)).state is not State.HEALTHY
+    text = json.dumps(to_json(steps))
+    assert [from_json(Step, row) for row in json.loads(text)] == list(steps) and SECRET not in text
+    assert (
+        change(run, "stop", [Change(target, partial(target.plan_stop, order), partial(target.judge_stop, order))]) == 0
+    )
+    again = case.make()
+    [own] = again.targets
+    assert stops(own)
+    assert own.plan_stop(order, own.observe(again.session(own))) == (), "it is stopped"
+    assert change(again, "start", [Change(own, partial(own.plan_start, order), partial(own.judge_start, order))]) == 0
+    assert prepare(case.make()).plan.changes == 0, "it runs as it was deployed"
 
 
 def _is_refused(remote: Remote, data: bytes) -> bool:

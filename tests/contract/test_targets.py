@@ -17,7 +17,7 @@ from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP
 
-SERVING: dict[str, Any] = {"source": "app.py", "source_text": SERVING_APP}
+SERVING: dict[str, Any] = {"source": "app.py", "source_text": SERVING_APP, "port": 8000}
 _TYPES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 
 
