@@ -291,9 +291,8 @@ class TargetContract:
         if forwards(target):
             ports = target.ports(target.workloads()[0], run.session(target))
             ports.check(case.port)
-            with closing(ports.open(case.port)) as connection:
-                request = b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n"
-                assert first_line_of(connection, request, run.clock).startswith(b"HTTP/1.")
+            request = b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n"
+            assert first_line_of(ports, case.port, request, run.clock).startswith(b"HTTP/1.")
 
     def test_a_kind_that_declares_logs_gives_the_lines_of_each_workload_in_order(self, case: Case) -> None:
         assert deploy(case.make()) == 0

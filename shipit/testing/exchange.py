@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import select
+from contextlib import closing
 
 from shipit.clock import Clock
-from shipit.targets.remote import Connection, Remote
+from shipit.errors import RemoteError
+from shipit.targets.remote import Connection, Ports, Remote
 
 # How long a command, or an answer, may take.
 _WITHIN_S = 60.0
+_PAUSE_S = 0.2
 
 
 def output_of(remote: Remote, clock: Clock) -> bytes:
@@ -21,12 +24,26 @@ def output_of(remote: Remote, clock: Clock) -> bytes:
     return output
 
 
-def first_line_of(connection: Connection, request: bytes, clock: Clock) -> bytes:
-    """The first line that a port answers to a request."""
+def first_line_of(ports: Ports, port: int, request: bytes, clock: Clock) -> bytes:
+    """The first line that a port answers to a request. What runs without a health check may not listen yet: then again."""
+    until_s = clock.now() + _WITHIN_S
+    while True:
+        try:
+            with closing(ports.open(port)) as connection:
+                return _ask(connection, request, clock, until_s)
+        except RemoteError:
+            if clock.now() >= until_s:
+                raise
+        clock.sleep(_PAUSE_S)
+
+
+def _ask(connection: Connection, request: bytes, clock: Clock, until_s: float) -> bytes:
     connection.give(request)
-    answer, until_s = b"", clock.now() + _WITHIN_S
+    answer = b""
     while b"\n" not in answer:
-        assert clock.now() < until_s and not connection.is_over, f"no line, but {answer!r}"
+        assert clock.now() < until_s, f"no line, but {answer!r}"
+        if connection.is_over:
+            raise RemoteError(f"the connection was closed after {answer!r}")
         _wait(connection)
         answer += b"".join(connection.receive())
     return answer.partition(b"\n")[0]
