@@ -240,7 +240,7 @@ def test_only_containers_of_the_project_are_stopped_started_and_restarted(tmp_pa
     steps = (
         StopContainers("stop", "stop", names=names),
         StartContainers("start", "start", names=names),
-        RestartContainers("restart", "restart", names=names, at=""),
+        RestartContainers("restart", "restart", service="web", names=names, at=""),
     )
     writes = [request for step in steps for request in found.apply(step).requests if request.startswith("POST")]
     assert writes == ["POST /containers/web-1/stop", "POST /containers/web-1/start", "POST /containers/web-1/restart"]

@@ -13,6 +13,7 @@ from shipit.errors import DeployFailed, RemoteError
 from shipit.http.fields import Field
 from shipit.record import from_json, to_json
 from shipit.release import Destruction, Place, Seen, State, Step
+from shipit.targets.compose.config import Rollout
 from shipit.targets.compose.content import Content, pack, starting_variables, unpack, wanted_of
 from shipit.targets.compose.describe import describe, urls_of
 from shipit.targets.compose.destroy import Inventory, leftovers, plan_destroy
@@ -22,7 +23,14 @@ from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wan
 from shipit.targets.compose.parse import is_outdated, parse_container, parse_tags
 from shipit.targets.compose.plan import notes_on, plan_compose
 from shipit.targets.compose.render import hidden_file, render_file
-from shipit.targets.compose.steps import ComposeUp, PullImage, RemoveService, ScaleServices, SendImage
+from shipit.targets.compose.steps import (
+    ComposeUp,
+    PullImage,
+    RemoveService,
+    RestartContainers,
+    ScaleServices,
+    SendImage,
+)
 from shipit.targets.compose.stopping import judge_start, judge_stop, plan_start, plan_stop
 from shipit.targets.compose.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.engine.made_by import MadeBy
@@ -441,10 +449,10 @@ def test_jobs_that_have_ended_do_not_count_for_scaling_or_restarting_others() ->
 def test_restarting_is_done_when_every_container_is_new() -> None:
     order = RestartOrder(("web",), "2026-01-31T12:00:00Z")
     before = ComposeObserved((container(),), (WANTED,))
-    [step] = plan_restart(order, before)
+    [step] = plan_restart(order, before, {})
     assert to_json(step)["names"] == ["shop-web-1"]
     with pytest.raises(DeployFailed, match="web does not run"):
-        plan_restart(order, ComposeObserved())
+        plan_restart(order, ComposeObserved(), {})
     seen = Seen(0, 0, 0, before, before)
     assert judge_restart(order, before, seen, LIMITS).state is State.WAITING
     after = before._replace(containers=(container(started_at="t2"),))
@@ -459,6 +467,24 @@ def test_restarting_is_done_when_every_container_is_new() -> None:
     after = before._replace(containers=(container(started_at="t2"), dead))
     judged = judge_restart(order, after, Seen(0, 0, 0, before, before), LIMITS)
     assert judged.reason == "shop-web-2 exited with 1"
+
+
+@pytest.mark.parametrize(
+    ("count", "rollouts", "file", "detail"),
+    [
+        (1, {"web": Rollout(5.0)}, "f1", "one more container serves meanwhile, and is removed then"),
+        (2, {"web": Rollout(5.0)}, "", "each container restarts when the one before is ready"),
+        (2, {}, "", "each container restarts when the one before is ready"),
+        (1, {}, "", "the service is down while its only container restarts"),
+    ],
+)
+def test_an_only_container_restarts_while_another_one_serves_where_deploys_start_the_new_one_first(
+    count: int, rollouts: dict[str, Rollout], file: str, detail: str
+) -> None:
+    found = ComposeObserved(tuple(container(number=number + 1) for number in range(count)), (WANTED,))
+    [step] = plan_restart(RestartOrder(("web",), "t"), found, rollouts)
+    assert isinstance(step, RestartContainers)
+    assert (step.file, step.drain_s, step.detail[0]) == (file, 5.0 if rollouts else 0.0, detail)
 
 
 def test_stopping_and_starting_keep_the_order_of_needs() -> None:

@@ -111,18 +111,21 @@ class FakeEngine:
         return self.ended
 
 
-def roll(engine: FakeEngine, tmp_path: Path, **keys: Any) -> list[str]:
-    """Apply the step: what it told."""
+def setting_of(engine: FakeEngine, tmp_path: Path) -> Setting:
     clock = SlowClock()
     environment = ProcessEnvironment({}, tmp_path, tmp_path)
     mark: Callable[[str], str] = lambda text: text if len(text) < 20 else "f1"  # noqa: E731
     session = Session(environment, clock, lambda event: None, mark, 600, Clients(clock))
     program = cast("ComposeProgram", engine)
-    setting = Setting(
+    return Setting(
         "stack", "shop", OWNER, session, frozenset(), lambda *_: CONTENT, lambda _: program, Limits(30.0), 2.0
     )
+
+
+def roll(engine: FakeEngine, tmp_path: Path, **keys: Any) -> list[str]:
+    """Apply the step: what it told."""
     step = RollService(**{**STEP.__dict__, **keys})
-    events = list(Roll(step, cast("HostClient", engine), setting).run())
+    events = list(Roll(step, cast("HostClient", engine), setting_of(engine, tmp_path)).run())
     return [event.line for event in events if isinstance(event, Log)]
 
 

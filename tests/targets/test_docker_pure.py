@@ -20,12 +20,15 @@ from shipit.targets.docker.parse import image_ids, parse_container
 from shipit.targets.docker.plan import notes_on, plan_docker
 from shipit.targets.docker.plan_back import Kept, Record, Way, plan_back
 from shipit.targets.docker.probe import parse_answer
+from shipit.targets.docker.proxy.observed import ProxyFacts, RouteFacts
+from shipit.targets.docker.proxy.route import Ports, RouteSpec
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.spec import Health, container_name, other_number
 from shipit.targets.docker.steps import (
     PullImage,
     RemoveAll,
     ReplaceService,
+    RestartService,
     RunReleaseCommand,
     SendImage,
     StopContainers,
@@ -347,14 +350,55 @@ def test_a_status_has_each_container_that_runs_and_what_is_left_of_a_service_wit
 def test_a_restart_is_over_when_every_container_has_started_again() -> None:
     order, one = RestartOrder(("web",), "2026-01-31T12:00:00Z"), container(spec(), started_at="1")
     before = observed(one)
-    [step] = plan_restart(order, before)
-    assert step.detail == ("each container is down while it restarts",)
+    [step] = plan_restart(order, before, way)
+    assert isinstance(step, RestartService)
+    assert (step.names, step.beside, step.number) == ((one.name,), f"{one.name}-beside-1", 1)
+    assert step.detail == (f"{one.name}-beside-1 serves meanwhile, and is removed then",)
     seen = SEEN._replace(before=before)
     assert judge_restart(order, before, seen, LIMITS, way).state is State.WAITING
     assert judge_restart(order, observed(one._replace(started_at="2")), seen, LIMITS, way).state is State.HEALTHY
     assert judge_restart(order, observed(one._replace(state="exited")), seen, LIMITS, way).state is State.FAILED
     with pytest.raises(DeployFailed, match="does not run"):
-        plan_restart(order, observed())
+        plan_restart(order, observed(), way)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more", "order", "detail"),
+    [
+        ((2, 1), {}, "start-first", "each container restarts when the one before is ready"),
+        ((1,), {}, "stop-first", "the service is down while its only container restarts: no second one may run beside it"),
+        ((1,), {"is_fixed": True}, "start-first", "the service is down while its only container restarts: no second one may run beside it"),
+    ],
+)  # fmt: skip
+def test_a_restart_without_a_second_container_beside_the_only_one(
+    numbers: tuple[int, ...], more: dict[str, Any], order: str, detail: str
+) -> None:
+    found = observed(*(container(spec(), number, **more) for number in numbers))
+    [step] = plan_restart(RestartOrder(("web",), "t"), found, lambda service: Way(order))
+    assert isinstance(step, RestartService)
+    assert (step.names, step.beside) == (tuple(container(spec(), number).name for number in sorted(numbers)), "")
+    assert step.detail == (detail,)
+
+
+def test_a_restart_leads_the_proxy_only_where_it_has_the_hosts_of_the_service() -> None:
+    route = RouteSpec("shipit:shop:production:docker:web", "web", ("shop.test",), 3000)
+    for hosts, led in ((("shop.test",), route), (("other.test",), None)):
+        proxy = ProxyFacts("p", "caddy", Ports(), routes={"web": RouteFacts("https", hosts, (), "")})
+        ways = lambda service: Way(route=route)  # noqa: E731
+        [step] = plan_restart(RestartOrder(("web",), "t"), observed(container(spec()), proxy=proxy), ways)
+        assert isinstance(step, RestartService) and step.route == led
+
+
+def test_what_a_killed_restart_leaves_is_stopped_by_the_next_deploy_and_the_next_restart_has_another_name() -> None:
+    one = container(spec())
+    beside = one._replace(name=f"{one.name}-beside-1", id="second")
+    [step] = plan_docker(OWNER, {"web": wanted()}, observed(beside, one), IMAGES)
+    assert isinstance(step, ReplaceService) and (step.create, step.start, step.stop) == ({}, (), (beside.name,))
+    left = observed(beside, one._replace(state="exited"))
+    assert plan_docker(OWNER, {"web": wanted()}, left, IMAGES) == (), "the one that serves stays"
+    [again] = plan_restart(RestartOrder(("web",), "t"), left, way)
+    assert isinstance(again, RestartService)
+    assert (again.names, again.beside) == ((beside.name,), f"{one.name}-beside-2")
 
 
 def test_destroy_keeps_volumes_that_are_not_named() -> None:

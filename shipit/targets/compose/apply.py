@@ -12,6 +12,7 @@ from shipit.targets.compose.kept import forget_files, keep_image
 from shipit.targets.compose.look import project_filters, project_rows
 from shipit.targets.compose.parse import SERVICE
 from shipit.targets.compose.ready import await_needs
+from shipit.targets.compose.restart import Restart
 from shipit.targets.compose.roll import Roll
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import (
@@ -61,8 +62,7 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
         case ScaleServices():
             yield from _scale(step, client, setting)
         case RestartContainers():
-            for name in _of_project(step.names, client, setting):
-                client.restart(name)
+            yield from Restart(step, client, setting).run()
         case StopContainers():
             for name in _of_project(step.names, client, setting):
                 client.stop(name)

@@ -63,7 +63,7 @@ class Operations(ComposePlace):
         return verbs.judge_scale(order, observed, seen, self._limits)
 
     def plan_restart(self, order: RestartOrder, observed: ComposeObserved) -> tuple[Step, ...]:
-        return verbs.plan_restart(order, observed)
+        return verbs.plan_restart(order, observed, self.config.rollouts)
 
     def judge_restart(self, order: RestartOrder, observed: ComposeObserved, seen: Seen) -> Verdict:
         return verbs.judge_restart(order, observed, seen, self._limits)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from shipit.errors import DeployFailed, ShipitError
 from shipit.events import Event, Log
 from shipit.targets.compose.content import Content, wanted_of
+from shipit.targets.compose.drain import before_stop
 from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.compose.program import last_lines
 from shipit.targets.compose.ready import await_needs, await_ready
@@ -22,12 +23,10 @@ from shipit.targets.compose.up import (
     run_alone,
 )
 from shipit.targets.engine.client import HostClient
-from shipit.targets.engine.exec import run_to_end
-from shipit.targets.engine.running import RunningContainer
 from shipit.targets.engine.superseded import superseded_error
 
-# Seconds to remove new containers in, also when the deadline has passed; seconds that `before_stop` may run.
-_UNDO_S, _COMMAND_S = 120.0, 60.0
+# Seconds to remove new containers in, also when the deadline has passed.
+_UNDO_S = 120.0
 
 
 class Roll:
@@ -98,20 +97,12 @@ class Roll:
         """Let the old containers end their requests; the new ones have to be ready afterwards, too."""
         old, new = self._divided(content, self.client)
         for one in old if self.step.before_stop else ():
-            yield from self._before_stop(one)
+            self._is_draining = True
+            yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
         if old:
             waiting = f"the requests to the old containers of {self.step.service}"
             self.setting.session.deadline.sleep(self.step.drain_s, waiting)
             await_ready(self.step.service, [one.id for one in new], self.client, self.setting)
-
-    def _before_stop(self, one: ContainerFacts) -> Iterator[Event]:
-        """A command that fails is told, and the old container is removed all the same."""
-        deadline = self.setting.session.deadline.within(_COMMAND_S)
-        self._is_draining = True
-        code, line = run_to_end(RunningContainer(self.client, one.id, one.name), self.step.before_stop, deadline)
-        if code:
-            said = f": {line}" if line else ""
-            yield Log(self.setting.target, self.step.service, f"before_stop ended with {code} in {one.name}{said}")
 
     def _remove(self, containers: Iterable[ContainerFacts]) -> None:
         """Anonymous volumes may have data: they stay, as with `docker compose down`."""

@@ -107,12 +107,21 @@ class StartContainers(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class RestartContainers(Step):
-    """Restarts containers, one after the other. `at` is when that was asked for."""
+    """Restarts the containers of a service, each when the one before is ready. `at` is when that was asked for.
+
+    `file` is the kept file of which one more container serves while an only one restarts; empty where none may run beside it.
+    `drain_s` is how long a container runs on before it is restarted or removed while others serve, `before_stop` the command that
+    runs in it first.
+    """
 
     type: ClassVar[str] = "compose.restart"
 
+    service: str
     names: tuple[str, ...]
     at: str
+    file: str = ""
+    drain_s: float = 0.0
+    before_stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
+from shipit.targets.compose.config import Rollout
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
 from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.steps import RestartContainers, ScaleServices
@@ -47,17 +50,35 @@ def judge_scale(order: ScaleOrder, observed: ComposeObserved, seen: Seen, limits
     return judge_containers(order.quantities, services, observed, seen, limits)
 
 
-def plan_restart(order: RestartOrder, observed: ComposeObserved) -> tuple[Step, ...]:
-    """Raises: DeployFailed for a service that does not run."""
+def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mapping[str, Rollout]) -> tuple[Step, ...]:
+    """Containers restart one after the other; an only one of `rollouts` while one more of the service serves.
+
+    Raises: DeployFailed for a service that does not run.
+    """
     steps: list[Step] = []
     for service in order.workloads:
         names = _running(service, observed)
         if not names:
             raise DeployFailed(f"{service} does not run", where=service, hint="shipit deploy first")
-        detail = ("each container is down while it restarts",)
-        step = RestartContainers(f"restart {service}", f"restart {service}", detail, names=names, at=order.at)
-        steps.append(step)
+        steps.append(_restart(service, names, observed, rollouts.get(service), order.at))
     return tuple(steps)
+
+
+def _restart(service: str, names: tuple[str, ...], observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
+    current = observed.current
+    has_beside = bool(rollout and len(names) == 1 and current and service in current.services)
+    detail = ["the service is down while its only container restarts"]
+    if len(names) > 1:
+        detail = ["each container restarts when the one before is ready"]
+    elif has_beside:
+        detail = ["one more container serves meanwhile, and is removed then"]
+    elif not rollout:
+        detail += ["with rollout: start-first one more container serves meanwhile"]
+    return RestartContainers(
+        f"restart {service}", f"restart {service}", tuple(detail), service=service, names=names, at=at,
+        file=current.file if current and has_beside else "", drain_s=rollout.drain_s if rollout else 0.0,
+        before_stop=rollout.before_stop if rollout else (),
+    )  # fmt: skip
 
 
 def judge_restart(order: RestartOrder, observed: ComposeObserved, seen: Seen, limits: Limits) -> Verdict:

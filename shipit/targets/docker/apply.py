@@ -17,6 +17,7 @@ from shipit.targets.docker.proxy.steps import ProvideProxy, RemoveRoute, SetRout
 from shipit.targets.docker.proxy.switch import Switch, find_proxy, remove_all
 from shipit.targets.docker.replace import Replacement
 from shipit.targets.docker.resting import stop_container
+from shipit.targets.docker.restart import Restart
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import (
@@ -52,8 +53,7 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
             for name in _own(step.names, client, setting.owner):
                 stop_container(client, name)
         case RestartService():
-            for name in _own(step.names, client, setting.owner):
-                client.restart(name)
+            yield from Restart(step, client, setting).run()
         case ProvideProxy():
             provide(step, client, setting)
         case SetRoute():

@@ -67,7 +67,7 @@ class Operations(HostPlace):
 
     def plan_restart(self, order: RestartOrder, observed: DockerObserved) -> tuple[Step, ...]:
         check_reached(observed)
-        return verbs.plan_restart(order, observed)
+        return verbs.plan_restart(order, observed, self._way)
 
     def judge_restart(self, order: RestartOrder, observed: DockerObserved, seen: Seen) -> Verdict:
         return self._judge_reached(observed, seen) or verbs.judge_restart(

@@ -8,14 +8,14 @@ from shipit.errors import DeployFailed
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.probe import probe
 from shipit.targets.docker.setting import Setting
-from shipit.targets.docker.steps import ReplaceService
+from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.pauses import ready_pauses
 
 
 def await_ready(
     names: Sequence[str],
-    step: ReplaceService,
+    step: ReplaceService | RestartService,
     client: HostClient,
     setting: Setting,
     read: Callable[[str], ContainerFacts | None],
@@ -44,11 +44,15 @@ def await_ready(
 
 
 def _reason(
-    found: ContainerFacts | None, step: ReplaceService, client: HostClient, setting: Setting, since_s: float
+    found: ContainerFacts | None,
+    step: ReplaceService | RestartService,
+    client: HostClient,
+    setting: Setting,
+    since_s: float,
 ) -> str:
     """The reason to wait for a container; empty when it is ready. Raises: DeployFailed when it has failed."""
     if found is None:
-        raise DeployFailed(f"a new container of {step.service} was removed by someone else", where=setting.target)
+        raise DeployFailed(f"a container of {step.service} was removed by someone else", where=setting.target)
     if not found.is_running or found.restarts > setting.restarts or found.state == "restarting":
         if found.state == "created":
             return "it is created"

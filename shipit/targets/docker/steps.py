@@ -97,12 +97,21 @@ class StopContainers(HostStep):
 
 @dataclass(frozen=True, kw_only=True)
 class RestartService(HostStep):
-    """Restarts containers, one after the other. `at` is when that was asked for."""
+    """Restarts the containers of a service, each when the one before is ready. `at` is when that was asked for.
+
+    With a `route`, the proxy leads to the others meanwhile. `beside` is the name of a container like the only one, with the same
+    `number`, which serves while that one restarts, and is removed afterwards; empty where none may run beside it.
+    """
 
     type: ClassVar[str] = "docker.restart"
 
+    service: str
     names: tuple[str, ...]
     at: str
+    health: Health | None = None
+    route: RouteSpec | None = None
+    beside: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

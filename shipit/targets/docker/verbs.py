@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.docker.judge import Limits, judge_containers
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
-from shipit.targets.docker.plan_back import Ways
+from shipit.targets.docker.plan import order_of
+from shipit.targets.docker.plan_back import Way, Ways
+from shipit.targets.docker.proxy.route import RouteSpec
 from shipit.targets.docker.spec import other_number
 from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
+
+# What the name of a container has that serves while another one restarts.
+_BESIDE = "-beside-"
 
 
 def plan_scale(order: ScaleOrder, observed: DockerObserved, ways: Ways) -> tuple[Step, ...]:
@@ -71,20 +77,48 @@ def judge_scale(order: ScaleOrder, observed: DockerObserved, seen: Seen, limits:
     return judge_containers(_only(order.quantities, observed), observed, seen, limits, ways)
 
 
-def plan_restart(order: RestartOrder, observed: DockerObserved) -> tuple[Step, ...]:
-    """Raises: DeployFailed for a service that does not run."""
+def plan_restart(order: RestartOrder, observed: DockerObserved, ways: Ways) -> tuple[Step, ...]:
+    """Containers restart one after the other, and an only one while a container like it serves, where a deploy starts the new one first.
+
+    Raises: DeployFailed for a service that does not run.
+    """
     steps: list[Step] = []
     for host, facts in observed.hosts.items():
         for service in order.workloads:
-            names = tuple(one.name for one in facts.running(service))
-            if not names:
+            running = sorted(facts.running(service), key=lambda one: one.number)
+            if not running:
                 raise DeployFailed(f"{service} does not run on {host}", where=service, hint="shipit deploy first")
-            detail = ("each container is down while it restarts",)
-            summary = f"restart {service} on {host}"
-            steps.append(
-                RestartService(f"restart {service} {host}", summary, detail, host=host, names=names, at=order.at)
-            )
+            steps.append(_restart(host, running, facts, ways(service), order.at))
     return tuple(steps)
+
+
+def _restart(host: str, running: list[ContainerFacts], facts: HostFacts, way: Way, at: str) -> Step:
+    [first, *others] = running
+    is_beside = not others and order_of(way.order, running) == "start-first"
+    beside = _beside(first.name, facts) if is_beside else ""
+    if others:
+        detail = ("each container restarts when the one before is ready",)
+    elif beside:
+        detail = (f"{beside} serves meanwhile, and is removed then",)
+    else:
+        detail = ("the service is down while its only container restarts: no second one may run beside it",)
+    return RestartService(
+        f"restart {first.service} {host}", f"restart {first.service} on {host}", detail,
+        host=host, service=first.service, names=tuple(one.name for one in running), at=at,
+        health=way.health, route=_led(way.route, facts), beside=beside, number=first.number,
+    )  # fmt: skip
+
+
+def _beside(name: str, facts: HostFacts) -> str:
+    """A free name for a second container. Where a killed restart leaves both, a deploy keeps the first one by its name."""
+    base = name.partition(_BESIDE)[0]
+    return next(free for count in itertools.count(1) if facts.find(free := f"{base}{_BESIDE}{count}") is None)
+
+
+def _led(route: RouteSpec | None, facts: HostFacts) -> RouteSpec | None:
+    """The route of a service that the proxy has: a restart adds none, and changes no host."""
+    found = facts.proxy.routes.get(route.service) if route and facts.proxy and facts.proxy.is_running else None
+    return route if route and found and found.hosts == route.hosts else None
 
 
 def judge_restart(order: RestartOrder, observed: DockerObserved, seen: Seen, limits: Limits, ways: Ways) -> Verdict:

@@ -1,0 +1,82 @@
+"""Restarts the containers of a service one after the other, each when the one before is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shipit.errors import DeployFailed, ShipitError
+from shipit.events import Event, Log
+from shipit.targets.compose.drain import before_stop
+from shipit.targets.compose.observed import ContainerFacts
+from shipit.targets.compose.program import last_lines
+from shipit.targets.compose.ready import await_ready
+from shipit.targets.compose.setting import Setting
+from shipit.targets.compose.steps import RestartContainers
+from shipit.targets.compose.up import containers_of, kept_content, labelled, run_alone
+from shipit.targets.engine.client import HostClient
+
+# Seconds to look at what serves on, or to remove a container that is not ready, also when the deadline has passed.
+_UNDO_S = 30.0
+
+
+class Restart:
+    """One step, at its engine."""
+
+    def __init__(self, step: RestartContainers, client: HostClient, setting: Setting) -> None:
+        self.step, self.client, self.setting = step, client, setting
+
+    def run(self) -> Iterator[Event]:
+        """Raises: DeployFailed for a container that is not ready again: the others are not restarted, and serve on."""
+        own = [one for one in self._containers() if one.name in self.step.names]
+        beside = self._start_beside() if self.step.file and own else []
+        for one in own:
+            others = [other for other in (*own, *beside) if other is not one]
+            if others:
+                yield from self._drain(one)
+            self.client.restart(one.name)
+            yield Log(self.setting.target, self.step.service, f"restarted {one.name}")
+            self._await(one, others)
+        for one in beside:
+            yield from self._drain(one)
+            self.setting.session.fence()
+            self.client.stop(one.id)
+            # Anonymous volumes may have data, as where a service is rolled.
+            self.client.remove(one.id, keeps_volumes=True)
+
+    def _containers(self) -> list[ContainerFacts]:
+        return sorted(containers_of(self.client, self.setting, self.step.service), key=lambda one: one.number)
+
+    def _start_beside(self) -> list[ContainerFacts]:
+        """One more container of the service, when it is ready. Raises: DeployFailed, after it was removed."""
+        service, before = self.step.service, {one.id for one in self._containers()}
+        content = kept_content(self.step.file, self.client, self.setting)
+        given = labelled(content, self.client, self.setting)
+        done = run_alone(given, ["--no-recreate"], (service,), {service: len(before) + 1}, self.setting)
+        new = [one for one in self._containers() if one.id not in before]
+        if not new:
+            lines = last_lines(done.errors)
+            said = lines[-1] if lines else "no container was made"
+            raise DeployFailed(f"docker compose up {done.how}: {said}", where=self.setting.target, detail=lines[:-1])
+        try:
+            await_ready(service, [one.id for one in new], self.client, self.setting, self.setting.steady_s)
+        except ShipitError:
+            for one in new:
+                self.client.within(_UNDO_S).remove(one.id)
+            raise
+        return new
+
+    def _drain(self, one: ContainerFacts) -> Iterator[Event]:
+        if self.step.before_stop:
+            yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
+        if self.step.drain_s:
+            self.setting.session.deadline.sleep(self.step.drain_s, f"the requests to {one.name}")
+
+    def _await(self, one: ContainerFacts, others: Sequence[ContainerFacts]) -> None:
+        try:
+            await_ready(self.step.service, [one.id], self.client, self.setting, self.setting.steady_s)
+        except DeployFailed as error:
+            found = containers_of(self.client.within(_UNDO_S), self.setting, self.step.service)
+            ids = {other.id for other in others}
+            if names := [other.name for other in found if other.id in ids and other.is_serving]:
+                error.what += f"; {', '.join(names)} {'serves' if len(names) == 1 else 'serve'} on"
+            raise
