@@ -61,16 +61,17 @@ def complete_topics(incomplete: str) -> list[str]:
 
 
 def _workloads(target: Any, part: Any) -> list[Any]:
-    """The workloads that the part of a target names, by the key that its kind has for them."""
+    """The workloads that the part of a target names, by the key that its kind has for them, and those that its files name."""
     from shipit.targets.kinds import find_kind
 
-    if not isinstance(part, Mapping):
-        return []
+    keys = part if isinstance(part, Mapping) else {}
     try:
-        own = part.get(find_kind(str(part.get("kind") or target)).workloads_key)
-    except KeyError:
+        kind = find_kind(str(keys.get("kind") or target))
+        own, others = keys.get(kind.workloads_key), kind.load_named_workloads()
+        found = others(_path().parent, keys) if others else []
+    except Exception:
         return []
-    return list(own) if isinstance(own, Mapping) else []
+    return [*(own if isinstance(own, Mapping) else ()), *found]
 
 
 def _starting(incomplete: str, words: Any) -> list[str]:

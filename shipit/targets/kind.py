@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 if TYPE_CHECKING:
     # A Kind is made at start-up; what it names is imported when it is asked for.
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from shipit.clock import Clock
     from shipit.config.model import TargetConfig
@@ -126,7 +127,8 @@ class Kind(NamedTuple):
     `reopen_logs`: what reads logs with what the capability `pins_logs` gave. `draft`: its KindDraft for `shipit init`.
     `guide`: its topic of `shipit help`.
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
-    the names of workloads, for shell completion. `instead`: a command of shipit that it lacks -> what to use instead.
+    the names of workloads, for shell completion. `named_workloads`: a function that gives the workloads that other files name,
+    of the folder of deploy.yml and the part of a target, for shell completion, too. `instead`: a command of shipit that it lacks -> what to use instead.
     """
 
     names: tuple[str, ...]
@@ -141,6 +143,7 @@ class Kind(NamedTuple):
     guide: str = ""
     parts: Mapping[str, Reference] = {}
     workloads_key: str = ""
+    named_workloads: Reference = ""
     instead: Mapping[str, str] = {}
 
     @property
@@ -154,6 +157,9 @@ class Kind(NamedTuple):
     def create(self, name: str, config: TargetConfig, project: Project, environment: ProcessEnvironment) -> Any:
         """The Target of a name in deploy.yml."""
         return load(self.target)(name, config, project, environment)
+
+    def load_named_workloads(self) -> Callable[[Path, Mapping[str, Any]], Sequence[str]] | None:
+        return load(self.named_workloads) if self.named_workloads else None
 
     def load_login(self) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
         return load(self.login) if self.login else None

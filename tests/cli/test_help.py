@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shipit.cli.commands import SUMMARIES
-from shipit.cli.completion import complete_images
+from shipit.cli.completion import complete_images, complete_workloads
 from shipit.cli.guide import read_topics
 from shipit.cli.hints import ELSEWHERE, SYNONYMS
 from shipit.cli.markdown import render_markdown
@@ -218,6 +218,41 @@ def test_the_only_image_is_completed_by_the_name_of_the_app(
     (tmp_path / "deploy.yml").write_text(f"app: {app}\nimage: user/hello\n")
     monkeypatch.chdir(tmp_path)
     assert complete_images("") == expected
+
+
+SERVICES = "services: {web: {image: a}, debug: {image: a, profiles: [debug]}, 'x;id': {image: a}}\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("docker: {services: {web: , worker: }}", {"docker/web", "docker/worker"}),
+        ("heroku: {processes: {web: {quantity: 1}}}", {"heroku/web"}),
+        ("k8s: {workloads: {api: }}", {"k8s/api"}),
+        ("compose: ", {"compose/web", "compose/mail"}),
+        ("eu: {kind: compose, file: stack.yml, profiles: debug}", {"eu/web", "eu/debug"}),
+        ("eu: {kind: compose, file: [stack.yml, none.yml, broken.yml], services: {web: }}", {"eu/web"}),
+        ("swarm: {file: stack.yml}", {"swarm/web"}),
+        ("swarm: {services: {web: }}", {"swarm/web"}),
+        ("hub: {file: stack.yml}", set()),
+    ],
+)
+def test_the_workloads_of_each_kind_are_completed_also_those_that_its_files_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, expected: set[str]
+) -> None:
+    files = {
+        "deploy.yml": f"app: a\nimage: u/a\ntargets: {{{target}}}\n",
+        "compose.yaml": SERVICES,
+        "compose.override.yaml": "services: {mail: {image: a}}\n",
+        "stack.yml": SERVICES,
+        "broken.yml": "services: {web: [\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    name = target.partition(":")[0]
+    assert set(complete_workloads(f"{name}/")) == expected
+    assert complete_workloads(name[:2]) == [name, *complete_workloads(f"{name}/")]
 
 
 def test_completion_offers_only_names_that_are_words(shipit: Shipit) -> None:

@@ -35,5 +35,6 @@ KIND = Kind(
     ),
     draft="shipit.targets.compose.draft:DRAFT",
     guide="compose-projects",
+    named_workloads="shipit.targets.compose.named_services:named_services",
     parts={"`services.NAME` of a Compose target": "shipit.targets.compose.config:ComposeServiceConfig"},
 )

@@ -37,6 +37,7 @@ KIND = Kind(
     draft="shipit.targets.swarm.draft:DRAFT",
     guide="swarm",
     workloads_key="services",
+    named_workloads="shipit.targets.swarm.named_services:named_services",
     parts={
         "`services.NAME` of Swarm": "shipit.targets.swarm.config:SwarmServiceConfig",
         "`update` of a service": "shipit.targets.swarm.config:UpdateConfig",
