@@ -283,7 +283,8 @@ class Unit(NamedTuple):
 
     `image` is `repository@digest`, a digest or the first digits of one, and empty where it is not known. `wanted` and
     `ready` count instances, None where that means nothing. `since` is when what runs was released or started, RFC 3339,
-    empty where it is not known. `error` is how an instance failed last.
+    empty where it is not known. `error` is how an instance failed last. `version` is the run that made it, by what the place
+    tells; empty where it is not known, or the release of the whole place counts.
     """
 
     name: Name
@@ -294,6 +295,7 @@ class Unit(NamedTuple):
     restarts: int | None = None
     since: FreeText = ""
     error: FreeText = ""
+    version: FreeText = ""
 
 
 class Status(NamedTuple):

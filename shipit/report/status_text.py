@@ -44,7 +44,7 @@ def _row(status: Status, unit: Unit, now_s: float) -> tuple[str, ...]:
         unit.name,
         ready,
         _image(unit.image),
-        status.version,
+        unit.version or status.version,
         age(unit.since, now_s),
         restarts,
         unit.state,

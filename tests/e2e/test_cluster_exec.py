@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_start import imports
+from tests.e2e.attached import at_terminal, check_bytes, check_codes, check_interrupted, check_shell, piped
 from tests.servers.cluster import Cluster
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
-from tests.terminal import Terminal
 from tests.waits import wait_until
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster, pytest.mark.program]
@@ -84,16 +82,6 @@ def app(
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-def piped(app: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """The program with pipes, as bytes."""
-    command = [sys.executable, "-m", "shipit", *arguments]
-    return subprocess.run(command, cwd=app.folder, env=app.measured(), input=data, capture_output=True, timeout=120)
-
-
-def at_terminal(app: Shipit, *arguments: str) -> Terminal:
-    return Terminal(arguments, app.folder, app.measured())
-
-
 @pytest.fixture(params=WAYS)
 def way(app: Shipit, request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The words that name the workload. Those of `again` were given before, so that something is kept for them."""
@@ -113,10 +101,8 @@ def test_the_environment_and_both_streams_are_those_of_the_container(app: Shipit
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\n", b"broken\n")
 
 
-@pytest.mark.parametrize("code", [0, 1, 42, 137])
-def test_the_exit_code_is_that_of_the_command(app: Shipit, way: tuple[str, ...], code: int) -> None:
-    done = piped(app, "exec", *way, "--", "sh", "-c", f"exit {code}")
-    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+def test_the_exit_code_is_that_of_the_command(app: Shipit, way: tuple[str, ...]) -> None:
+    check_codes(app, "exec", *way)
 
 
 def test_a_command_that_is_killed_has_the_code_of_its_signal(app: Shipit) -> None:
@@ -143,10 +129,7 @@ def test_what_is_kept_is_not_used_for_another_place(app: Shipit, way: tuple[str,
 
 
 def test_a_megabyte_of_any_bytes_comes_back_through_cat(app: Shipit, way: tuple[str, ...]) -> None:
-    data = os.urandom(1024 * 1024) + b"\r\n\x04\x03\xff\x00"
-    done = piped(app, "exec", *way, "--", "cat", data=data)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == data
+    check_bytes(app, "exec", *way)
 
 
 def test_a_program_that_is_not_there_is_shipits_own_failure(app: Shipit, way: tuple[str, ...]) -> None:
@@ -168,31 +151,12 @@ def test_with_output_json_lines_are_events_and_the_code_is_the_last(app: Shipit)
 
 
 def test_a_shell_at_a_terminal_follows_its_size_and_its_keys(app: Shipit, way: tuple[str, ...]) -> None:
-    with at_terminal(app, "exec", *way, "--", "sh") as terminal:
-        before = terminal.mode()
-        terminal.wait_for("# ")
-        assert terminal.mode() != before
-        terminal.type("busybox stty size\n")
-        terminal.wait_for("24 80")
-        terminal.resize(120, 40)
-        terminal.type("sleep 1; busybox stty size\n")
-        terminal.wait_for("40 120")
-        terminal.wait_for("# ")
-        # One process from the first word on: a key between two of them would be lost.
-        terminal.type("sh -c 'echo begun; exec sleep 100'\n")
-        terminal.wait_for("begun\r\n")
-        terminal.type("\x03")
-        terminal.wait_for("# ")
-        terminal.type("exit 7\n")
-        assert terminal.wait() == 7
-        assert terminal.mode() == before
+    check_shell(app, "exec", *way)
 
 
-def test_ctrl_d_ends_a_shell_at_a_terminal(app: Shipit) -> None:
-    with at_terminal(app, "exec", "-it", "k8s/web", "--", "sh") as terminal:
-        terminal.wait_for("# ")
-        terminal.type("\x04")
-        assert terminal.wait() == 0
+def test_a_one_off_shell_at_a_terminal_follows_its_size_and_its_keys(app: Shipit, cluster: Cluster) -> None:
+    check_shell(app, "run", "-it", "k8s/web")
+    assert one_offs(cluster) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -206,10 +170,7 @@ def test_a_signal_restores_the_terminal(app: Shipit, way: tuple[str, ...], numbe
 
 
 def test_ctrl_c_without_a_terminal_of_its_own_ends_shipit(app: Shipit) -> None:
-    with at_terminal(app, "exec", "-T", "k8s/web", "--", "sh", "-c", "echo begun; sleep 100") as terminal:
-        terminal.wait_for("begun")
-        terminal.type("\x03")
-        assert terminal.wait() == 130
+    check_interrupted(app, "exec", "-T", "k8s/web")
 
 
 def test_a_workload_is_named_where_there_are_two(app: Shipit) -> None:
@@ -294,16 +255,12 @@ def test_a_one_off_has_the_image_and_settings_and_is_removed(app: Shipit, cluste
     assert one_offs(cluster) == []
 
 
-@pytest.mark.parametrize("code", [0, 1, 137])
-def test_a_one_off_has_the_exit_code_of_its_command(app: Shipit, code: int) -> None:
-    assert piped(app, "run", "k8s/web", "--", "sh", "-c", f"exit {code}").returncode == code
+def test_a_one_off_has_the_exit_code_of_its_command(app: Shipit) -> None:
+    check_codes(app, "run", "k8s/web")
 
 
 def test_a_one_off_takes_and_gives_a_megabyte_of_any_bytes(app: Shipit) -> None:
-    data = b"\n\r\n" + os.urandom(1024 * 1024)
-    done = piped(app, "run", "k8s/web", "--", "cat", data=data)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == data
+    check_bytes(app, "run", "k8s/web")
 
 
 def test_no_service_finds_the_pod_of_a_one_off(app: Shipit, cluster: Cluster) -> None:

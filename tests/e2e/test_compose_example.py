@@ -245,7 +245,14 @@ def _change_under_load(example: Example, before: Mapping[str, str]) -> None:
     assert {name for name, at in example.started().items() if before.get(name) != at} == {"/example-production-shop-2"}
     assert "nothing changed" in shipit.run("deploy").stdout
 
+    # One more container serves while the only one restarts.
+    released = example.started()
+    restarted = shipit.run("restart", "stack/shop")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    assert "one more container serves meanwhile" in restarted.stdout + restarted.stderr, restarted.stdout
     second = example.started()
+    assert second.keys() == released.keys(), restarted.stdout
+    assert {name for name in second if second[name] != released[name]} == {"/example-production-shop-2"}
     example.write("shop", "v3", "console.error('no database'); process.exit(3)")
     failed = shipit.run("deploy", "--yes")
     said = failed.stdout + failed.stderr

@@ -14,6 +14,7 @@ import pytest
 
 from shipit.rehearsal.dyno import free_port
 from shipit.targets.compose.content import unpack
+from tests.e2e.attached import check_codes, check_shell
 from tests.sampled import sampled
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.install import find
@@ -177,9 +178,9 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     told = shipit.run("run", "compose/web", "--", "sh", "-c", "echo once; ls /data")
     assert (told.stdout.split(), told.returncode) == (["once", "file"], 0), told.stderr
     # docker compose run -it, docker compose up --scale
-    shell = ("run", "-it", "compose/web", "--", "sh")
-    code, shown = shipit.converse(shell, [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
-    assert code == 5 and "42\n" in shown, shown
+    for words in (("exec", "compose/web"), ("run", "compose/web")):
+        check_codes(shipit, *words)
+        check_shell(shipit, *words)
     assert set(project.ids("--all")) == {web, dev}
     for number, names in (("2", {web, "taken-production-web-2", dev}), ("1", {web, dev})):
         scaled = shipit.run("scale", f"compose/web={number}")

@@ -55,6 +55,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 print("serving", VERSION, flush=True)
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
+ONCE = """import os, sys
+if os.path.exists("/begun"):
+    sys.exit("no second start")
+open("/begun", "w").close()
+"""
 BROKEN = SERVER.replace('"/healthz"', '"/never"')
 
 
@@ -308,6 +313,9 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
         done = shop.shipit.run("deploy", *THIRD)
         assert done.returncode == 0, done.stdout
         assert foreign.say("hello") == "v1 hello", "a WebSocket of another app lives on"
+        [fourth] = shop.running
+        restarted = shop.shipit.run("restart")
+        assert restarted.returncode == 0 and shop.running == [fourth], restarted.stdout + restarted.stderr
     finally:
         for load in loads:
             load.stop()
@@ -321,6 +329,16 @@ def test_no_request_fails_through_deploys_and_a_failed_one_and_destroy_leaves_th
     back = shop.shipit.run("rollback")
     assert back.returncode == 0, back.stdout + back.stderr
     assert shop.running == [second] and proxied.request("shop.test").text == "v2"
+    # What can't be started a second time is stopped, and the container beside it serves on.
+    shop.write("v5", ONCE + SERVER)
+    assert shop.shipit.run("deploy", *SECOND).returncode == 0
+    [once] = shop.running
+    failed = shop.shipit.run("restart")
+    assert failed.returncode == 1 and f"{once}-beside-1 serves on" in failed.stdout, failed.stdout + failed.stderr
+    assert "no second start" in failed.stdout and proxied.request("shop.test").text == "v5"
+    assert shop.running == [f"{once}-beside-1"]
+    left = shop.shipit.run("deploy")
+    assert left.returncode == 0 and "nothing changed" in left.stdout, left.stdout
     status = shop.shipit.run("status")
     assert f"http://shop.test:{proxied.port}" in status.stdout, status.stdout
     gone = shop.shipit.run("destroy", "-e", "production", *SECOND)

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.e2e.attached import check_bytes, check_codes, check_interrupted, check_shell
 from tests.e2e.test_docker_hosts import SECRET, Host, fetch
 from tests.servers.engine import DockerEngine
 from tests.shipit import Shipit
@@ -79,6 +80,12 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     assert done.returncode == 3 and done.stdout.splitlines()[0].strip() == str(len(SECRET) + 1), done.stderr
     assert host.names() == [name]
     assert host.docker("exec", name, "cat", "/data/given") == "seed"
+    for verb in ("exec", "run"):
+        check_codes(shipit, verb, "docker/web")
+        check_bytes(shipit, verb, "docker/web")
+        check_shell(shipit, verb, "-it", "docker/web")
+    check_interrupted(shipit, "run", "-T", "docker/web")
+    assert host.names() == [name]
     missing = shipit.run("run", "docker/web", "--", "no-such-program")
     assert missing.returncode == 125 and "check that the image has this program" in missing.stderr
     assert host.names() == [name]
@@ -99,6 +106,16 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     assert "nothing changed" in shipit.run("stop").stdout
     begun = shipit.run("start", "docker/web")
     assert begun.returncode == 0 and host.get(name) == f"v1 {SECRET}", begun.stdout + begun.stderr
+    # An only container restarts in place while another one serves, which is removed then.
+    before = host.inspect(name)
+    restarted = shipit.run("restart")
+    said = restarted.stdout + restarted.stderr
+    assert restarted.returncode == 0 and f"{name}-beside-1 serves meanwhile" in said, said
+    after = host.inspect(name)
+    assert after["Id"] == before["Id"] and after["State"]["StartedAt"] != before["State"]["StartedAt"]
+    assert host.running == [name] and f"{name}-beside-1" not in host.names()
+    status = shipit.run("status")
+    assert after["Config"]["Labels"]["dev.shipit.release"] in status.stdout, status.stdout
     # A one-off command takes no part in a deploy.
     again = shipit.run("deploy")
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.attached import check_bytes, check_codes, check_shell
 from tests.e2e.test_docker_hosts import DOCKERFILE, SECRET, SERVER
 from tests.servers.engine import DockerEngine
 from tests.servers.registry import RegistryServer
@@ -165,6 +166,9 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     place.follow("web", "serving v1", "one more line")
     command = shipit.run("exec", "swarm/web", "--", "sh", "-c", "echo $PORT; exit 3")
     assert (command.returncode, command.stdout) == (3, "3000\n"), command.stderr
+    check_codes(shipit, "exec", "swarm/web")
+    check_shell(shipit, "exec", "swarm/web")
+    check_bytes(shipit, "exec", "swarm/web")
 
     gone = shipit.run("destroy", "-e", "production", "--yes", "--include", "volume/stack-data")
     assert gone.returncode == 0, gone.stdout + gone.stderr
@@ -236,6 +240,7 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     ran = shipit.run("run", "swarm/web", "--", "sh", "-c", script)
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (3, "on the way"), ran.stdout + ran.stderr
     assert ran.stdout.endswith("changed") and "problem" in ran.stderr
+    check_codes(shipit, "run", "swarm/web", codes=(0, 137))
     assert len(place.ids("service")) == 1
     # With a terminal the command has input, too, and nothing of its first output is lost.
     script = "test -t 0 && cat /run/secrets/TOKEN; echo ' first'; read -r line; echo \"$line $(stty size)\"; exit 5"

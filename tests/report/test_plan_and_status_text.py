@@ -124,6 +124,7 @@ def test_a_status_is_one_table_over_all_targets_then_places_then_errors() -> Non
         4,
         "2026-01-31T09:00:00Z",
         "web-1: app exited with 1",
+        "3f9c01ab22ee",
     )
     found = (
         Status("k8s", PLACE, units=(web, Unit("ConfigMap/x", "not there"))),
@@ -133,10 +134,10 @@ def test_a_status_is_one_table_over_all_targets_then_places_then_errors() -> Non
         Status("hub", Place("registry", "r/shop"), units=(Unit("latest", image=str(DIGEST)),)),
     )
     assert list(render_statuses(found, NOW_S)) == [
-        f"TARGET  WHAT            READY  IMAGE{' ' * 17}VERSION  AGE  RESTARTS  STATE",
-        f"k8s     Deployment/web  2/3    {SHORT}, r/b:v1           3h   4         2 of 3 updated",
-        f"k8s     ConfigMap/x{' ' * 58}not there",
-        f"heroku  web             1/1    {SHORT}          v12                     web.1 up",
+        f"TARGET  WHAT            READY  IMAGE{' ' * 17}VERSION       AGE  RESTARTS  STATE",
+        f"k8s     Deployment/web  2/3    {SHORT}, r/b:v1  3f9c01ab22ee  3h   4         2 of 3 updated",
+        f"k8s     ConfigMap/x{' ' * 63}not there",
+        f"heroku  web             1/1    {SHORT}          v12                          web.1 up",
         f"hub     latest                 {SHORT}",
         "",
         "k8s     namespace shop",

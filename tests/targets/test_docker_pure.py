@@ -327,7 +327,8 @@ def test_scaling_copies_the_first_container_and_stops_the_last() -> None:
 
 
 def test_a_status_has_each_container_that_runs_and_what_is_left_of_a_service_without_any() -> None:
-    runs, kept = container(spec(), started_at="2026-01-31T12:00:00Z"), container(spec(OLD), state="exited")
+    made = MadeBy(run="3f9c01ab22ee")
+    runs, kept = container(spec(), started_at="2026-01-31T12:00:00Z", made=made), container(spec(OLD), state="exited")
     starting = container(spec(OLD), 2, health="starting", restarts=3)
     crashed = container(spec())._replace(
         service="worker", name="worker", state="exited", exit_code=3, error="no such file"
@@ -336,7 +337,7 @@ def test_a_status_has_each_container_that_runs_and_what_is_left_of_a_service_wit
     found = describe("docker", place, observed(runs, kept, starting, crashed), ("http://web1",))
     assert (found.target, found.place, found.urls) == ("docker", place, ("http://web1",))
     assert found.units == (
-        Unit(runs.name, "running", NEW, 1, 1, 0, "2026-01-31T12:00:00Z", ""),
+        Unit(runs.name, "running", NEW, 1, 1, 0, "2026-01-31T12:00:00Z", "", "3f9c01ab22ee"),
         Unit(starting.name, "running, starting", OLD, 1, 0, 3, "", ""),
         Unit("worker", "exited", NEW, 1, 0, 0, "", "exited with 3: no such file"),
     )

@@ -20,7 +20,7 @@ POD = {
 
 def described(kind: str, spec: dict[str, Any]) -> Unit:
     version = {"CronJob": "batch/v1", "ReplicationController": "v1", "Pod": "v1"}.get(kind, "apps/v1")
-    metadata = {"name": "web", "uid": "u-web"}
+    metadata = {"name": "web", "uid": "u-web", "annotations": {"shipit.dev/run": "3f9c01ab22ee"}}
     live: Live = parse_live(Field({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, "GET x"))
     [unit] = describe_objects(KubernetesObserved({f"{kind}/web": live}))
     return unit
@@ -38,8 +38,9 @@ def described(kind: str, spec: dict[str, Any]) -> Unit:
         ("CronJob", {"jobTemplate": {"spec": {"template": {"spec": POD}}}}),
     ],
 )
-def test_every_kind_with_pods_tells_its_images(kind: str, spec: dict[str, Any]) -> None:
-    assert described(kind, spec).image == "h/new@sha256:1"
+def test_every_kind_with_pods_tells_its_images_and_the_run_that_wrote_it(kind: str, spec: dict[str, Any]) -> None:
+    found = described(kind, spec)
+    assert (found.image, found.version) == ("h/new@sha256:1", "3f9c01ab22ee")
 
 
 def test_a_cron_job_that_is_suspended() -> None:

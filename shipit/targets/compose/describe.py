@@ -19,9 +19,8 @@ def _unit(one: ContainerFacts) -> Unit:
     state = f"{one.state}, {one.health}" if one.health else one.state
     error = "" if one.is_running or one.has_ended_well else one.ended
     wanted, ready = (None, None) if one.has_ended_well else (1, int(is_ready))
-    return Unit(
-        one.name, state, one.image, wanted, ready, one.restarts, one.started_at if one.is_running else "", error
-    )
+    since = one.started_at if one.is_running else ""
+    return Unit(one.name, state, one.image, wanted, ready, one.restarts, since, error, one.made.run)
 
 
 def urls_of(host: str, observed: ComposeObserved) -> Iterator[str]:

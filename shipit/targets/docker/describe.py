@@ -33,7 +33,8 @@ def _unit(name: str, one: ContainerFacts) -> Unit:
     is_ready = one.state == "running" and one.health in ("", "healthy")
     state = f"{one.state}, {one.health}" if one.health else one.state
     error = "" if one.is_running else one.ended
-    return Unit(name, state, one.image, 1, int(is_ready), one.restarts, one.started_at if one.is_running else "", error)
+    since = one.started_at if one.is_running else ""
+    return Unit(name, state, one.image, 1, int(is_ready), one.restarts, since, error, one.made.run)
 
 
 def urls_of(services: Services, observed: DockerObserved) -> Iterator[str]:

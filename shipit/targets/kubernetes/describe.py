@@ -8,7 +8,11 @@ from shipit.release import Unit
 from shipit.targets.kubernetes.live import Container, Ended, Live, Pod, job_state
 from shipit.targets.kubernetes.objects import container_images, spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved
+from shipit.targets.kubernetes.origin import RUN
 from shipit.targets.kubernetes.pods import current_replica_set, pods_behind, reason_not_ready
+
+# The longest run that is shown.
+_LONGEST = 64
 
 
 def describe_objects(observed: KubernetesObserved) -> Iterator[Unit]:
@@ -34,7 +38,8 @@ def _described(key: str, live: Live, observed: KubernetesObserved) -> Unit | Non
         return _unit(key, live, pods)
     if live.kind in ("CronJob", "ReplicaSet", "ReplicationController"):
         state = "suspended" if spec_of(live.manifest).get("suspend") is True else ""
-        return Unit(key, state, ", ".join(container_images(live.manifest).values()), since=live.meta.created)
+        images = ", ".join(container_images(live.manifest).values())
+        return Unit(key, state, images, since=live.meta.created, version=_run(live))
     return None
 
 
@@ -49,13 +54,28 @@ def _unit(key: str, live: Live, pods: Sequence[Pod], *, state: str = "", since: 
         sum(container.restarts for pod in pods for container in pod.containers),
         since or live.meta.created,
         _last_error(pods),
+        _run(live),
     )
 
 
 def _pod(key: str, live: Live) -> Unit:
     images, pods = ", ".join(live.spec.images.values()), [live.pod] if live.pod else []
     restarts = sum(container.restarts for pod in pods for container in pod.containers)
-    return Unit(key, live.status.phase, images, restarts=restarts, since=live.meta.created, error=_last_error(pods))
+    error = _last_error(pods)
+    return Unit(
+        key,
+        live.status.phase,
+        images,
+        restarts=restarts,
+        since=live.meta.created,
+        error=error,
+        version=_run(live),
+    )
+
+
+def _run(live: Live) -> str:
+    """The run that wrote an object last, by its annotation: anybody may have written it."""
+    return live.meta.annotations.get(RUN, "")[:_LONGEST]
 
 
 def _state(live: Live, pods: Sequence[Pod]) -> str:

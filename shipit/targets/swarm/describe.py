@@ -25,7 +25,7 @@ def _unit(found: ServiceFacts) -> Unit:
     changed = f", {GONE}" if found.drift == (GONE,) else ", changed by someone else" if found.drift else ""
     return Unit(
         found.service, f"{found.mode}{update}{changed}", found.image, found.wanted, ready, len(failed) or None,
-        found.since, error,
+        found.since, error, found.made.run,
     )  # fmt: skip
 
 
