@@ -173,6 +173,14 @@ def test_ctrl_c_without_a_terminal_of_its_own_ends_shipit(app: Shipit) -> None:
     check_interrupted(app, "exec", "-T", "k8s/web")
 
 
+def test_images_are_listed_with_the_workloads_that_run_them(app: Shipit) -> None:
+    code, events = app.events("images", "shop")
+    assert code == 0, events
+    [listed] = [event for event in events if event["event"] == "images_listed"]
+    [image] = listed["repositories"][0]["images"]
+    assert sorted(image["runs"]) == ["k8s/idle", "k8s/web"], listed
+
+
 def test_a_workload_is_named_where_there_are_two(app: Shipit) -> None:
     done = app.run("exec", "k8s", "--", "true")
     assert done.returncode == 2

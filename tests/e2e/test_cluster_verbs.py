@@ -129,6 +129,36 @@ def test_a_restart_replaces_every_pod_and_changes_nothing_for_the_next_deploy(pl
     assert "Job/once can't be restarted: only Deployment, StatefulSet, DaemonSet can" in refused.stderr
 
 
+def test_urls_are_those_of_an_ingress_and_of_a_load_balancer_that_has_an_address(place: Place) -> None:
+    web = controller("web", replicas=0)
+    place.deploy(web)
+    none = place.shipit.run("open")
+    assert none.returncode == 1 and "there is no URL to open" in none.stderr, none.stderr
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web"},
+        "spec": {"rules": [{"host": "shop.example.com", "http": {"paths": [path]}}]},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {"type": "LoadBalancer", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8000}]},
+    }
+    place.deploy(web, ingress, service)
+    assert place.shipit.run("open").stdout == "http://shop.example.com/\n"
+    # No controller of this cluster gives addresses.
+    change = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}})
+    place.kubectl("patch", "service/web", "--subresource=status", "--type=merge", "-p", change)
+    assert sorted(place.shipit.run("open").stdout.split()) == ["http://203.0.113.7/", "http://shop.example.com/"]
+    status = place.shipit.run("status")
+    run = json.loads(place.kubectl("get", "deployment/web", "-o", "json"))["metadata"]["annotations"]["shipit.dev/run"]
+    assert run in status.stdout and "http://203.0.113.7/" in status.stdout, status.stdout
+
+
 def test_a_paused_deployment_is_not_restarted(place: Place) -> None:
     place.deploy(controller("web"))
     place.kubectl("rollout", "pause", "deployment/web")

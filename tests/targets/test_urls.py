@@ -40,6 +40,43 @@ def test_urls_of_an_ingress(spec: Any, urls: tuple[str, ...]) -> None:
     assert urls_of([ingress(spec)]) == urls
 
 
+def service(ports: Any, addresses: Any) -> dict[str, Any]:
+    status = {"loadBalancer": {"ingress": addresses}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {"ports": ports},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ports", "addresses", "urls"),
+    [
+        ([{"port": 80}], [{"ip": "203.0.113.7"}], ("http://203.0.113.7/",)),
+        (
+            [{"port": 443}, {"port": 9000, "name": "http-admin"}],
+            [{"hostname": "lb.example.com", "ip": "203.0.113.7"}],
+            ("https://lb.example.com/", "http://lb.example.com:9000/"),
+        ),
+        ([{"port": 7000, "appProtocol": "https"}], [{"ip": "2001:db8::7"}], ("https://[2001:db8::7]:7000/",)),
+        ([{"port": 80}], [{"ip": "203.0.113.7"}, {"ip": "203.0.113.8"}], ("http://203.0.113.7/", "http://203.0.113.8/")),
+        ([{"port": 5432}, {"port": 80, "protocol": "UDP"}, {"port": "80"}, "x"], [{"ip": "203.0.113.7"}], ()),
+        ([{"port": 80}], [{"ip": "evil/\n"}, {"hostname": 7}, {}, "x"], ()),
+        ([{"port": 80}], None, ()),
+        (None, [{"ip": "203.0.113.7"}], ()),
+    ],
+)  # fmt: skip
+def test_urls_of_a_load_balancer(ports: Any, addresses: Any, urls: tuple[str, ...]) -> None:
+    assert urls_of([service(ports, addresses)]) == urls
+
+
+@pytest.mark.parametrize("status", [None, "x", {}, {"loadBalancer": "x"}, {"loadBalancer": {}}])
+def test_a_service_without_an_address_has_no_url(status: Any) -> None:
+    assert urls_of([{**service([{"port": 80}], []), "status": status}]) == ()
+
+
 def of_gateways(kind: str, spec: Any, name: str = "public") -> dict[str, Any]:
     return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 

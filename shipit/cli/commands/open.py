@@ -28,7 +28,7 @@ def run(options: TargetOptions) -> None:
         found = read_status(run)
         urls = web_urls(run.redactor.value(found))
         if not urls:
-            hint = "shipit status shows what runs; a Kubernetes workload has a URL with host:, a Heroku app with a web dyno"
+            hint = "shipit status shows what runs; Kubernetes has URLs with host: or a load balancer, Heroku with a web dyno"
             raise ShipitError(
                 "there is no URL to open", where=", ".join(target.name for target in run.targets), hint=hint
             )

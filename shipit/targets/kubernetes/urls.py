@@ -1,18 +1,24 @@
-"""The URLs of an app, from its Ingresses and the HTTPRoutes of Gateways. Pure.
+"""The URLs of an app, from its Ingresses, the HTTPRoutes of Gateways, and Services of the type LoadBalancer. Pure.
 
 Source: Kubernetes API reference, networking.k8s.io/v1 Ingress, `spec.rules[].host` and `spec.tls[].hosts`; Gateway API,
-gateway.networking.k8s.io/v1 HTTPRoute, `spec.hostnames` and `spec.parentRefs[].sectionName`; Gateway, `spec.listeners[].protocol`.
+gateway.networking.k8s.io/v1 HTTPRoute, `spec.hostnames` and `spec.parentRefs[].sectionName`; Gateway, `spec.listeners[].protocol`;
+v1 Service, `status.loadBalancer.ingress[]`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from shipit.targets.kubernetes.render import Manifest
 
+# A host name, or an address of IPv4 or IPv6.
+_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
+_USUAL = {"http": 80, "https": 443}
+
 
 def urls_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:
-    """A URL for each host of the Ingresses and HTTPRoutes among the manifests.
+    """A URL for each host of the Ingresses and HTTPRoutes among the manifests, and for each address of a LoadBalancer.
 
     It is https where an Ingress has a certificate for the host, and where a route names a listener for HTTPS: by the
     Gateway where it is among the manifests, else by the listener's name.
@@ -25,6 +31,8 @@ def urls_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:
             found += _route_urls(one, gateways)
         elif one.get("kind") == "Ingress":
             found += _ingress_urls(one["spec"])
+        elif (one.get("apiVersion"), one.get("kind")) == ("v1", "Service"):
+            found += _balanced_urls(one)
     return tuple(dict.fromkeys(found))
 
 
@@ -67,6 +75,31 @@ def _ingress_urls(spec: Manifest) -> Iterator[str]:
         host = rule.get("host")
         if _is_one_host(host):
             yield f"{'https' if host in secured else 'http'}://{host}/"
+
+
+def _balanced_urls(service: Manifest) -> Iterator[str]:
+    """Those of ports that serve HTTP by their protocol, name or number, at the addresses that the cluster has given."""
+    status = service.get("status")
+    balancer = status.get("loadBalancer") if isinstance(status, dict) else None
+    for row in _rows(balancer.get("ingress")) if isinstance(balancer, dict) else ():
+        address = row.get("hostname") or row.get("ip")
+        if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+            continue
+        name = f"[{address}]" if ":" in address else address
+        for port in _rows(service["spec"].get("ports")):
+            if scheme := _scheme(port):
+                number = port.get("port")
+                yield f"{scheme}://{name}/" if number == _USUAL[scheme] else f"{scheme}://{name}:{number}/"
+
+
+def _scheme(port: Manifest) -> str:
+    """http or https; empty for a port that does not serve it as far as is known."""
+    number, told = port.get("port"), str(port.get("appProtocol") or port.get("name") or "").lower()
+    if port.get("protocol", "TCP") != "TCP" or not isinstance(number, int):
+        return ""
+    if told.startswith("https") or number in (443, 8443):
+        return "https"
+    return "http" if told.startswith("http") or number in (80, 8080) else ""
 
 
 def _rows(value: object) -> list[Manifest]:
