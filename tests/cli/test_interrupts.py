@@ -86,35 +86,59 @@ def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, silent: str
     assert took_s < SOON_S
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+# Target -> the commands after a deploy, of which each waits for the answer of its place or of its registry.
+WAITING = {
+    "k8s: {port: 80}": (
         ("images",),
         ("render",),
         ("open",),
         ("destroy", "-e", "production", "--yes"),
         ("prune", "--keep", "1", "--yes"),
-    ],
-    ids=lambda words: str(words[0]),
+        ("logs", "-f"),
+        ("exec", "k8s", "--", "true"),
+        ("run", "k8s", "--", "true"),
+        ("forward", "k8s", "0:80"),
+        ("scale", "k8s=2"),
+        ("restart",),
+        ("rollback",),
+        ("history",),
+        ("diff", "v1", "v2"),
+    ),
+    "docker: {hosts: ['tcp://HOST'], port: 80}": (("stop",), ("start",), ("prune", "--yes"), ("unlock", "--yes")),
+}
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("target", "words"),
+    sampled([(target, words) for target, rows in WAITING.items() for words in rows], 9),
+    ids=lambda value: str(value[0]) if isinstance(value, tuple) else value.partition(":")[0],
 )
-def test_an_interruption_of_a_command_after_the_deploy(shipit: Shipit, silent: str, words: tuple[str, ...]) -> None:
-    cluster = {
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://{silent}"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }
-    shipit.write(
-        Dockerfile=f"FROM {silent}/base\nCOPY Dockerfile /\n",
-        deploy__yml=f"app: shop\nimage: {silent}/shop\ntargets: {{k8s: {{port: 80}}}}\n",
-        kubeconfig=json.dumps(cluster),
-    )
-    shipit.env["KUBECONFIG"] = str(shipit.folder / "kubeconfig")
-    process = begun(shipit, *words)
-    time.sleep(1.0)
-    code, said, took_s = interrupted(process, signal.SIGINT, group=True)
+def test_an_interruption_of_a_command_after_the_deploy(shipit: Shipit, target: str, words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        cluster = {
+            "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": f"http://{host}"}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        }
+        shipit.write(
+            Dockerfile=f"FROM {host}/base\nCOPY Dockerfile /\n",
+            deploy__yml=f"app: shop\nimage: {host}/shop\ntargets: {{{target.replace('HOST', host)}}}\n",
+            kubeconfig=json.dumps(cluster),
+        )
+        shipit.env["KUBECONFIG"] = str(shipit.folder / "kubeconfig")
+        process = begun(shipit, *words)
+        # It waits for an answer from now on.
+        silent.settimeout(60)
+        with silent.accept()[0] as connection:
+            connection.settimeout(60)
+            assert connection.recv(16)
+            code, said, took_s = interrupted(process, signal.SIGINT, group=True)
     assert code == 130, said
-    assert "Traceback" not in said and said.count("interrupted") == 1
+    # The usual way to end `logs -f`: nothing is said.
+    assert "Traceback" not in said and said.count("interrupted") == (0 if words[0] == "logs" else 1)
     assert took_s < SOON_S
 
 
