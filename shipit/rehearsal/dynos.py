@@ -35,6 +35,19 @@ class Dynos:
                 app.dynos.append(dyno)
                 self._start(app, dyno, str(manifest))
 
+    def restart_one(self, app: App, name: str) -> bool:
+        """Replace a dyno by one of the same name; False where there is none."""
+        old = next((dyno for dyno in app.dynos if dyno.name == name and dyno.process in app.formation), None)
+        manifest = self.manifest(app.name, old.process, app.formation[old.process]["image"]) if old else None
+        if old is None or manifest is None:
+            return False
+        if old.running:
+            old.running.stop()
+        new = Dyno(name, old.process, app.releases[-1]["version"], free_port(), since=now_text())
+        app.dynos[app.dynos.index(old)] = new
+        self._start(app, new, manifest)
+        return True
+
     def stop(self, app: App, processes: list[str]) -> None:
         for dyno in [dyno for dyno in app.dynos if dyno.process in processes]:
             if dyno.running:

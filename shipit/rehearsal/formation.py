@@ -57,6 +57,11 @@ class Formation:
         self._dynos.restart(app, [process])
         return json_response({}, status=202)
 
+    def restart_dyno(self, app: App, request: Request) -> Response:
+        if not self._dynos.restart_one(app, request.groups["dyno"]):
+            return failure(404, "not_found", "Couldn't find that dyno.", resource="dyno")
+        return json_response({}, status=202)
+
     def restart_all(self, app: App, request: Request) -> Response:
         self._dynos.restart(app, list(app.formation))
         return json_response({}, status=202)

@@ -56,6 +56,7 @@ class HerokuStandIn(StrictServer):
             ("PATCH", rf"{_APP}/formation/(?P<type>[-\w]{{1,128}})", self._of_app(self.formation.patch_process)),
             ("DELETE", rf"{_APP}/formations/(?P<type>[-\w]{{1,128}})", self._of_app(self.formation.restart)),
             ("DELETE", f"{_APP}/dynos", self._of_app(self.formation.restart_all)),
+            ("DELETE", rf"{_APP}/dynos/(?P<dyno>[a-z0-9.]+)", self._of_app(self.formation.restart_dyno)),
             ("GET", f"{_APP}/config-vars", self._of_app(self._get_config)),
             ("PATCH", f"{_APP}/config-vars", self._of_app(self._patch_config)),
             ("GET", f"{_APP}/releases", self._of_app(self._get_releases)),

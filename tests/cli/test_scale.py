@@ -61,6 +61,28 @@ def test_dynos_are_replaced_by_a_restart(shipit: Shipit, heroku: HerokuStandIn) 
     assert "hint: shipit scale starts some" in none.stderr
 
 
+def test_several_dynos_restart_one_after_the_other_and_none_after_one_that_crashes(
+    shipit: Shipit, heroku: HerokuStandIn
+) -> None:
+    assert shipit.run("scale", "heroku/web=3").returncode == 0
+    app = heroku.apps["shop-prod"]
+    before = {dyno.id for dyno in app.dynos}
+    done = shipit.run("restart")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "web  3 dynos, one after the other" in done.stderr, done.stderr
+    names = [f"web.{number}" for number in (1, 2, 3)]
+    assert [path for method, path in heroku.log if method == "DELETE"] == [
+        f"/apps/shop-prod/dynos/{name}" for name in names
+    ]
+    assert [dyno.name for dyno in app.dynos] == names and not before & {dyno.id for dyno in app.dynos}
+    app.config["PYTHONHOME"] = "/nowhere"
+    kept = {dyno.id for dyno in app.dynos[1:]}
+    failed = shipit.run("restart")
+    assert failed.returncode == 1, failed.stdout
+    assert "web.1 crashed after the restart; the dynos after it were not restarted" in failed.stdout + failed.stderr
+    assert {dyno.id for dyno in app.dynos[1:]} == kept
+
+
 def test_a_dyno_that_does_not_come_up_again_fails_the_restart(shipit: Shipit, heroku: HerokuStandIn) -> None:
     app = heroku.apps["shop-prod"]
     app.config["PORT_IS_NO_NUMBER"] = "x"

@@ -179,6 +179,9 @@ def test_the_cli_and_shipit_scale_restart_and_delete_with_the_same_requests(
     updates = [{"type": "web", "quantity": 1}, {"type": "worker", "quantity": 0}]
     assert by_shipit("scale", "heroku/web=1", "heroku/worker=0") == [(method, path, {"updates": updates})]
     assert by_cli("ps:restart", "--process-type", "web") == by_shipit("restart", "heroku/web")
+    by_cli("ps:scale", "web=2")
+    both = [*by_cli("ps:restart", "--dyno-name", "web.1"), *by_cli("ps:restart", "--dyno-name", "web.2")]
+    assert both == by_shipit("restart", "heroku/web")
     stopped = by_shipit("destroy", "-e", "production")
     assert stopped == [("PATCH", "/apps/shop-prod/formation", {"updates": [{"quantity": 0, "type": "web"}]})]
     deleted = by_shipit("destroy", "-e", "production", "--include", "app/shop-prod")

@@ -8,7 +8,7 @@ from shipit.cli.runs import workloads_run
 from shipit.errors import UsageError
 
 HELP = """Restarts what runs, with the same images and settings, and waits until it is healthy. Kubernetes replaces pods one after
-the other, as in a rollout, and Swarm its tasks as in an update; Heroku restarts all dynos of a process type at once. Docker
+the other, as in a rollout, and Swarm its tasks as in an update; Heroku restarts a quarter of the dynos at a time. Docker
 hosts and Compose projects restart one container after the other. An only one restarts while a second one serves, where a
 deploy starts the new one first; else it is down meanwhile, and the plan says so."""
 EXAMPLES = ("shipit restart", "shipit restart k8s/web heroku")

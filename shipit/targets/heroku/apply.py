@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event
@@ -16,6 +15,7 @@ from shipit.targets.heroku.follow import ReleaseFailed
 from shipit.targets.heroku.judge import as_many_up, outage
 from shipit.targets.heroku.observed import HerokuObserved
 from shipit.targets.heroku.reading import observed_of, read_app
+from shipit.targets.heroku.restart import restart
 from shipit.targets.heroku.retry import write_once
 from shipit.targets.heroku.steps import (
     DeleteApp,
@@ -59,9 +59,7 @@ def _apply(changes: Changes, step: Step) -> Iterator[Event]:
         case RollBack():
             yield from roll_back(changes, step)
         case Restart():
-            changes.read(step)
-            for process in step.processes:
-                write_once(changes.client, partial(changes.client.restart, process), lambda: False)
+            yield from restart(changes, step)
         case Scale():
             changes.read(step)
             write_once(changes.client, lambda: changes.client.scale(step.processes), lambda: False)

@@ -102,6 +102,10 @@ class HerokuClient:
         """Replace the dynos of a process type. As the Heroku CLI it sends no body."""
         return self._send("DELETE", f"/apps/{self.app}/formations/{process}", body=None)
 
+    def restart_dyno(self, name: str) -> Reply:
+        """Source: Platform API reference, "Dyno: restart"."""
+        return self._send("DELETE", f"/apps/{self.app}/dynos/{name}", body=None)
+
     def delete_app(self) -> Reply:
         """Source: Heroku Platform API, App Delete."""
         return self._send("DELETE", f"/apps/{self.app}", body=None)

@@ -10,6 +10,9 @@ from shipit.digest import Digest
 from shipit.release import Step
 from shipit.targets.heroku.observed import NOTHING_BEFORE, Before
 
+# Of so many dynos of a process type one may be away at a time while they restart: a quarter, as in a rollout of Kubernetes.
+SHARE = 4
+
 
 @dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class AppStep(Step):
@@ -146,7 +149,7 @@ class RestoreConfig(DeployStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Restart(AppStep):
-    """Replaces the dynos of process types by new ones, of the release that runs."""
+    """Replaces the dynos of process types by new ones, of the release that runs: a quarter at a time where there are several."""
 
     type: ClassVar[str] = "heroku.restart"
 

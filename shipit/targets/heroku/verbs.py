@@ -10,7 +10,7 @@ from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.heroku.judge import judge_dynos, replaced
 from shipit.targets.heroku.observed import HerokuObserved, ShortDigest
 from shipit.targets.heroku.plan_scale import plan_scale
-from shipit.targets.heroku.steps import Restart
+from shipit.targets.heroku.steps import SHARE, Restart
 from shipit.targets.heroku.wanted import Wanted, wanted_as_before
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
@@ -38,10 +38,17 @@ def plan_restart(order: RestartOrder, observed: HerokuObserved) -> tuple[Step, .
     if not names:
         what = f"{', '.join(order.workloads)} has no dynos" if len(order.workloads) == 1 else "no process has dynos"
         raise DeployFailed(what, where=observed.app, hint="shipit scale starts some")
-    detail = tuple(f"{name}  {observed.formation[name].quantity} dynos" for name in names)
+    detail = tuple(f"{name}  {_manner(observed.formation[name].quantity)}" for name in names)
     return (
         Restart(f"restart {' '.join(names)}", f"restart {', '.join(names)}", detail, app=observed.id, processes=names),
     )
+
+
+def _manner(quantity: int) -> str:
+    if quantity == 1:
+        return "1 dyno, which is down while it restarts"
+    some = quantity // SHARE
+    return f"{quantity} dynos, {'one after the other' if some < 2 else f'{some} at a time'}"
 
 
 def judge_restart(order: RestartOrder, observed: HerokuObserved, seen: Seen, *, pending_s: float) -> Verdict:
