@@ -6,15 +6,18 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from shipit.clock import Clock, Deadline
 from shipit.errors import RemoteError, ShipitError
 from shipit.pipeline.prepare import observe_target
 from shipit.pipeline.run import Run
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
+from shipit.targets.heroku.client import HerokuClient
+from shipit.targets.heroku.wire import HerokuWire
 from tests import runs
 from tests.sampled import sampled
 from tests.targets.test_faults import Idle
@@ -201,3 +204,10 @@ def test_an_answer_without_an_end_is_not_read_on(tmp_path: Path, heroku: Altered
     made = run(tmp_path, heroku)
     with pytest.raises(ShipitError, match="longer than 8 MiB"):
         observe_target(made, made.targets[0])
+
+
+@pytest.mark.parametrize("name", ["..", ".", "web.1/../..", "web", "web.", "", "web.1?x", "web.1\n"])
+def test_what_is_no_name_of_a_dyno_is_no_part_of_a_path(name: str) -> None:
+    client = HerokuClient(cast("HerokuWire", None), "shop", Deadline(Clock()))
+    with pytest.raises(RemoteError, match="should be the name of a dyno"):
+        client.restart_dyno(name)

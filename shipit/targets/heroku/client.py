@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shipit.clock import Deadline
 from shipit.digest import Digest
+from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.http.retry import ATTEMPTS, retrying
 from shipit.targets.heroku.answers import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 DOCKER = f"{JSON}.docker-releases"
 _DYNO = re.compile(r"[a-zA-Z0-9_.-]{1,128}", re.ASCII)
+# A dyno of a process type. It is a part of a path.
+_NUMBERED = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,127}[.][0-9]{1,9}")
 SDK = f"{JSON}.sdk"
 
 
@@ -103,7 +106,9 @@ class HerokuClient:
         return self._send("DELETE", f"/apps/{self.app}/formations/{process}", body=None)
 
     def restart_dyno(self, name: str) -> Reply:
-        """Source: Platform API reference, "Dyno: restart"."""
+        """Source: Platform API reference, "Dyno: restart". Raises: RemoteError, also for what is no name of a dyno."""
+        if not _NUMBERED.fullmatch(name):
+            raise RemoteError(f"{name!r} should be the name of a dyno, such as web.1", where=f"the dynos of {self.app}")
         return self._send("DELETE", f"/apps/{self.app}/dynos/{name}", body=None)
 
     def delete_app(self) -> Reply:
