@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from shipit.rehearsal.dyno import free_port
+from tests.e2e.followed import TICKS, Followed, numbers_in
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -127,6 +128,7 @@ WEB = "services: {web: {port: 3000, health: /healthz, volumes: ['hosts-data:/dat
 @pytest.mark.parametrize("host", [("hosts", WEB)], indirect=True)
 def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> None:
     shipit = host.shipit
+    host.write("v1", TICKS + SERVER)
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stderr
     assert "GET /healthz answers 200" in done.stdout
@@ -143,9 +145,15 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> No
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
     assert host.running == [first] and host.inspect(first)["State"]["StartedAt"] == found["State"]["StartedAt"]
 
-    host.write("v2")
-    assert shipit.run("deploy", *SECOND).returncode == 0
+    host.write("v2", TICKS + SERVER)
+    with Followed(shipit, "docker/web") as followed:
+        followed.await_ticks("v1")
+        assert shipit.run("deploy", *SECOND).returncode == 0
+        followed.await_ticks("v2")
     [second] = host.running
+    [old], [new] = followed.of("v1").values(), followed.of("v2").values()
+    assert old == numbers_in(host.docker("logs", first), "v1"), "the whole log of the one that was stopped"
+    assert new == list(range(len(new)))
     assert second != first and host.get(second) == f"v2 {SECRET}"
     assert host.inspect(first)["State"]["Status"] == "exited", "the old one is kept"
 
@@ -171,7 +179,7 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> No
     back = shipit.run("rollback")
     assert back.returncode == 0, back.stderr
     assert host.running == [first] and host.get(first) == f"v1 {SECRET}"
-    host.write("v1")
+    host.write("v1", TICKS + SERVER)
     started = host.inspect(first)["State"]["StartedAt"]
     assert shipit.run("deploy").returncode == 0
     assert host.running == [first] and host.inspect(first)["State"]["StartedAt"] == started

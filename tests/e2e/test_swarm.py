@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.attached import check_bytes, check_codes, check_shell
+from tests.e2e.followed import TICKS, Followed
 from tests.e2e.test_docker_hosts import DOCKERFILE, SECRET, SERVER
 from tests.servers.engine import DockerEngine
 from tests.servers.registry import RegistryServer
@@ -112,6 +113,7 @@ WEB = f"services: {{web: {{port: 3000, replicas: 2, volumes: ['stack-data:/data'
 @pytest.mark.parametrize("place", [("stack", WEB)], indirect=True)
 def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> None:
     shipit = place.shipit
+    place.write("v1", TICKS + SERVER)
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "web: 2 tasks run on" in done.stdout
@@ -128,9 +130,14 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
     assert place.tasks("web") == first
 
-    place.write("v2")
-    done = shipit.run("deploy", *SECOND)
-    assert done.returncode == 0, done.stdout + done.stderr
+    place.write("v2", TICKS + SERVER)
+    with Followed(shipit, "swarm/web") as followed:
+        followed.await_ticks("v1", 2)
+        done = shipit.run("deploy", *SECOND)
+        assert done.returncode == 0, done.stdout + done.stderr
+        followed.await_ticks("v2", 2)
+    for numbers in (*followed.of("v1").values(), *followed.of("v2").values()):
+        assert numbers == list(range(len(numbers))), "none is lost, none comes twice"
     second = place.tasks("web")
     assert not set(first) & set(second) and place.ask("web") == [f"v2 {SECRET}"] * 2
     assert place.spec("web")["UpdateStatus"]["State"] == "completed"
@@ -152,7 +159,7 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     assert back.returncode == 0, back.stdout + back.stderr
     assert place.ask("web") == [f"v1 {SECRET}"] * 2
     back_again = place.tasks("web")
-    place.write("v1")
+    place.write("v1", TICKS + SERVER)
     same = shipit.run("deploy")
     assert same.returncode == 0 and place.tasks("web") == back_again, same.stdout
 
