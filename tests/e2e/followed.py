@@ -25,7 +25,7 @@ class Followed:
 
     def __init__(self, app: Shipit, workload: str) -> None:
         self.lines: dict[str, list[str]] = {}
-        self._process = app.start("logs", "-f", workload, "--output", "json")
+        self._process = app.start("logs", "-f", "--tail", "1000000", workload, "--output", "json")
         self._reader = threading.Thread(target=self._read)
 
     def __enter__(self) -> Self:
