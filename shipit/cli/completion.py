@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shipit.config.folder import ProjectFolder
 
 # Names without shell syntax that are no option.
 _PLAIN = re.compile(r"\w[\w.@%+,:/-]*")
@@ -65,12 +68,12 @@ def _workloads(target: Any, part: Any) -> list[Any]:
     from shipit.targets.kinds import find_kind
 
     keys = part if isinstance(part, Mapping) else {}
-    try:
+    own, found = None, []
+    with suppress(Exception):
         kind = find_kind(str(keys.get("kind") or target))
-        own, others = keys.get(kind.workloads_key), kind.load_named_workloads()
-        found = others(_path().parent, keys) if others else []
-    except Exception:
-        return []
+        own = keys.get(kind.workloads_key)
+        if others := kind.load_named_workloads():
+            found = [*others(_folder(), keys)]
     return [*(own if isinstance(own, Mapping) else ()), *found]
 
 
@@ -86,6 +89,13 @@ def _path() -> Path:
     from shipit.config.process_environment import read_process_environment
 
     return find_file(read_process_environment(), None).path
+
+
+def _folder() -> ProjectFolder:
+    from shipit.config.folder import project_folder
+    from shipit.config.process_environment import read_process_environment
+
+    return project_folder(_path().parent, read_process_environment())
 
 
 def _file() -> Mapping[str, Any]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 if TYPE_CHECKING:
     # A Kind is made at start-up; what it names is imported when it is asked for.
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from shipit.clock import Clock
+    from shipit.config.folder import ProjectFolder
     from shipit.config.model import TargetConfig
     from shipit.config.process_environment import ProcessEnvironment
     from shipit.config.project import Project
@@ -128,7 +128,7 @@ class Kind(NamedTuple):
     `guide`: its topic of `shipit help`.
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
     the names of workloads, for shell completion. `named_workloads`: a function that gives the workloads that other files name,
-    of the folder of deploy.yml and the part of a target, for shell completion, too. `instead`: a command of shipit that it lacks -> what to use instead.
+    of the folder of deploy.yml and the part of a target, or raises ShipitError, for shell completion, too. `instead`: a command of shipit that it lacks -> what to use instead.
     """
 
     names: tuple[str, ...]
@@ -158,7 +158,7 @@ class Kind(NamedTuple):
         """The Target of a name in deploy.yml."""
         return load(self.target)(name, config, project, environment)
 
-    def load_named_workloads(self) -> Callable[[Path, Mapping[str, Any]], Sequence[str]] | None:
+    def load_named_workloads(self) -> Callable[[ProjectFolder, Mapping[str, Any]], Sequence[str]] | None:
         return load(self.named_workloads) if self.named_workloads else None
 
     def load_login(self) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:

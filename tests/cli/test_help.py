@@ -220,6 +220,7 @@ def test_the_only_image_is_completed_by_the_name_of_the_app(
     assert complete_images("") == expected
 
 
+OBJECTS = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: set}\n"
 SERVICES = "services: {web: {image: a}, debug: {image: a, profiles: [debug]}, 'x;id': {image: a}}\n"
 
 
@@ -229,6 +230,8 @@ SERVICES = "services: {web: {image: a}, debug: {image: a, profiles: [debug]}, 'x
         ("docker: {services: {web: , worker: }}", {"docker/web", "docker/worker"}),
         ("heroku: {processes: {web: {quantity: 1}}}", {"heroku/web"}),
         ("k8s: {workloads: {api: }}", {"k8s/api"}),
+        ("k8s: {workloads: {api: }, manifests: [objects.yml, {url: 'https://x.test/'}]}", {"k8s/api", "k8s/set"}),
+        ("k8s: {workloads: {api: }, manifests: broken.yml}", {"k8s/api"}),
         ("compose: ", {"compose/web", "compose/mail"}),
         ("eu: {kind: compose, file: stack.yml, profiles: debug}", {"eu/web", "eu/debug"}),
         ("eu: {kind: compose, file: [stack.yml, none.yml, broken.yml], services: {web: }}", {"eu/web"}),
@@ -245,6 +248,7 @@ def test_the_workloads_of_each_kind_are_completed_also_those_that_its_files_name
         "compose.yaml": SERVICES,
         "compose.override.yaml": "services: {mail: {image: a}}\n",
         "stack.yml": SERVICES,
+        "objects.yml": OBJECTS,
         "broken.yml": "services: {web: [\n",
     }
     for name, text in files.items():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from shipit.config.folder import ProjectFolder
 from shipit.targets.engine.service_names import service_names, texts_of
 
 
-def named_services(folder: Path, part: Mapping[str, Any]) -> Sequence[str]:
-    """`part` is the part of the target in deploy.yml, beside which `folder` is. Unreadable files have none."""
+def named_services(folder: ProjectFolder, part: Mapping[str, Any]) -> Sequence[str]:
+    """`part` is the part of the target in deploy.yml. Unreadable files have none."""
     from shipit.targets.compose.config import DEFAULT_FILES, OVERRIDES
 
-    usual = [name for name in DEFAULT_FILES if (folder / name).is_file()][:1]
-    usual += [name for name in OVERRIDES if (folder / name).is_file()][:1]
+    usual = [name for name in DEFAULT_FILES if folder.file(name).is_file()][:1]
+    usual += [name for name in OVERRIDES if folder.file(name).is_file()][:1]
     return service_names(folder, texts_of(part.get("file")) or usual, texts_of(part.get("profiles")))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from shipit.config.document import parse_document, plain_data
+from shipit.config.folder import ProjectFolder
 from shipit.errors import ShipitError
-from shipit.files import read_file
 
 _LARGEST = 1024 * 1024
 
 
-def service_names(folder: Path, files: Sequence[str], profiles: Sequence[str] = ()) -> list[str]:
+def service_names(folder: ProjectFolder, files: Sequence[str], profiles: Sequence[str] = ()) -> list[str]:
     """The services of these files without those of other profiles; a file that can't be read has none."""
-    return list(dict.fromkeys(name for file in files for name in _names(folder / file, profiles)))
+    return list(dict.fromkeys(name for file in files for name in _names(folder, file, profiles)))
 
 
-def _names(path: Path, profiles: Sequence[str]) -> Iterator[str]:
+def _names(folder: ProjectFolder, file: str, profiles: Sequence[str]) -> Iterator[str]:
     try:
-        text = plain_data(parse_document(read_file(path, max_bytes=_LARGEST), path.name))
+        text = plain_data(parse_document(folder.read(file, max_bytes=_LARGEST), file))
     except ShipitError:
         return
     services = text.get("services") if isinstance(text, Mapping) else None

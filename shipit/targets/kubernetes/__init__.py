@@ -48,6 +48,7 @@ KIND = Kind(
     },
     guide="kubernetes",
     workloads_key="workloads",
+    named_workloads="shipit.targets.kubernetes.named_in_files:named_workloads",
     parts={
         "`namespace` of Kubernetes": "shipit.targets.kubernetes.place_config:NamespaceConfig",
         "`impersonate` of Kubernetes": "shipit.targets.kubernetes.place_config:ImpersonateConfig",
