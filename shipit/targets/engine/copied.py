@@ -28,7 +28,8 @@ _CONFIG = (
 def copied_body(like: Field, number: int) -> dict[str, Any]:
     """`like` is the answer of GET /containers/{id}/json. The networks and their aliases are the same."""
     config = like["Config"].map()
-    body = {key: config[key] for key in _CONFIG if config.get(key)}
+    # A grace time of 0 is one, too.
+    body = {key: config[key] for key in _CONFIG if config.get(key) or (key == "StopTimeout" and config.get(key) == 0)}
     labels = {**like["Config"]["Labels"].texts(), NUMBER: str(number)}
     own = like["Id"].text()[:12]
     if config.get("Hostname") not in (None, "", own):
