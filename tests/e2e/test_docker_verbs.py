@@ -70,10 +70,6 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
 
     shipit.follow("docker/web", ("serving v1", "one more line"), partial(host.docker, "exec", name, "sh", "-c"))
 
-    # At a terminal, the command has one.
-    code, shown = shipit.converse(("exec", "docker/web", "--", "sh"), [("# ", "test -t 0 && echo $((40 + 2)); exit 5")])
-    assert code == 5 and "42\n" in shown, shown
-
     # A one-off command has the variables and volumes of the service, and its container is removed.
     words = ("sh", "-c", "cat > /data/given; echo $TOKEN | wc -c; hostname; exit 3")
     done = shipit.run("run", "docker/web", "--", *words, input_text="seed")

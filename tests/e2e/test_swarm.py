@@ -248,6 +248,7 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (3, "on the way"), ran.stdout + ran.stderr
     assert ran.stdout.endswith("changed") and "problem" in ran.stderr
     check_codes(shipit, "run", "swarm/web", codes=(0, 137))
+    check_shell(shipit, "run", "-it", "swarm/web")
     assert len(place.ids("service")) == 1
     # With a terminal the command has input, too, and nothing of its first output is lost.
     script = "test -t 0 && cat /run/secrets/TOKEN; echo ' first'; read -r line; echo \"$line $(stty size)\"; exit 5"

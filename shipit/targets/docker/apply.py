@@ -16,8 +16,8 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.steps import ProvideProxy, RemoveRoute, SetRoute
 from shipit.targets.docker.proxy.switch import Switch, find_proxy, remove_all
 from shipit.targets.docker.replace import Replacement
-from shipit.targets.docker.resting import stop_container
 from shipit.targets.docker.restart import Restart
+from shipit.targets.docker.resting import stop_container
 from shipit.targets.docker.send import send_image
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import (

@@ -13,6 +13,7 @@ from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.switch import Switch
 from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.replace import Replacement
+from shipit.targets.docker.resting import stop_container
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.client import HostClient
@@ -88,7 +89,7 @@ class Restart:
             running = [other for other in others if (one := self._read(other, client)) and one.is_running]
             if running == [self.step.beside]:
                 # A deploy keeps the one of both that runs.
-                client.stop(name)
+                stop_container(client, name)
             if running:
                 error.what += f"; {', '.join(running)} {'serves' if len(running) == 1 else 'serve'} on"
             raise
