@@ -31,10 +31,11 @@ def attached_tags(subject: Digest) -> tuple[str, ...]:
 def read_referrers(wire: RegistryWire, repository: str, subject: Digest) -> tuple[Digest, ...] | None:
     """The digests that a registry lists as referrers, of which the first 200 are read; None where it keeps no such list.
 
-    Raises: RemoteError; InvalidManifest for an answer that is no index.
+    Raises: RemoteError; InvalidManifest for an index that is none.
     """
     answer = wire.ask("GET", repository, f"referrers/{subject}", headers={"Accept": INDEX}, ok=(200, *_UNKNOWN))
-    if answer.status != 200:
+    # A proxy may answer 200 to everything.
+    if answer.status != 200 or answer.header("Content-Type").partition(";")[0].strip() != INDEX:
         return None
     return digests_of(answer.content)
 

@@ -24,6 +24,7 @@ from shipit.registry.challenge import parse_challenge
 from shipit.registry.client import RegistryClient
 from shipit.registry.credentials import Credentials
 from shipit.registry.limit import parse_limit
+from shipit.registry.referrers import described, with_referrer
 from shipit.registry.registries import Registries
 from shipit.registry.wire import RegistryWire
 from shipit.targets.engine.listening import parse_listening
@@ -169,6 +170,15 @@ def test_an_index(tmp_path: Path, server: Server, data: bytes) -> None:
     put(answers, "", MANIFEST["mediaType"], as_json(MANIFEST), {})
     blobs(answers, as_json(CONFIG), LAYER)
     bounded(lambda: resolve(tmp_path, server, answers))
+
+
+@fuzzed
+@given(mutated_json(INDEX).map(as_json) | mutated(as_json(INDEX)), mutated_json(MANIFEST).map(as_json))
+def test_a_list_of_referrers_and_one_of_them(tmp_path: Path, server: Server, data: bytes, manifest: bytes) -> None:
+    server.answers = {"*": Served(200, data, {"Content-Type": INDEX["mediaType"].encode()})}
+    client = client_of(server, tmp_path)
+    bounded(lambda: client.referrers("a/b", Digest.of(b"")))
+    bounded(lambda: with_referrer(data, described(manifest, Digest.of(manifest), "application/json")))
 
 
 @fuzzed

@@ -188,6 +188,18 @@ def test_an_artifact_that_can_not_be_copied_is_a_warning(bench: PromotionBench) 
     assert production.get(digest).ok and production.referrers(digest) == []
 
 
+def test_what_belongs_to_an_image_has_a_bound(bench: PromotionBench) -> None:
+    staging, production, digest = repositories(bench)
+    own = json.loads(staging.get(digest).content)
+    rows = [staging.row(staging.put({**own, "annotations": {"number": str(number)}})) for number in range(8)]
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows * 70}
+    sbom = staging.attach(digest, "application/spdx+json", "an SBOM")
+    listed(staging, digest, sbom, staging.put({**index, "subject": staging.row(digest)}))
+    assert bench.promote() == 0
+    [said] = warnings(bench)
+    assert said.endswith("more than 500 manifests belong to the image") and production.get(digest).ok
+
+
 def test_the_reference_registry_gets_them_with_a_list_by_tag(tmp_path: Path, registry_server: RegistryServer) -> None:
     """docker-registry of Debian keeps no list of referrers: the tag of the specification has it."""
     bench = PromotionBench(tmp_path, cast("EmbeddedRegistry", registry_server))
