@@ -63,10 +63,22 @@ def _changes(
     elif not is_saving:
         share_found_key(run)
     hooks = hooks_of(run)
+    _leave(run, others, is_error=is_selected or not chosen)
+    return _planned_changes(run, chosen, wanted, is_selected=is_selected, saved=saved), hooks
+
+
+def _leave(run: Run, others: Mapping[str, str], *, is_error: bool) -> None:
+    """Warn of the targets that can't return to a release. Raises: UsageError where that is an error."""
     for name, what in others.items():
-        if is_selected or not chosen:
+        if is_error:
             raise UsageError(f"{name} {what}", hint="shipit rollback TARGET for one that can be rolled back")
         run.emit(Warned(name, f"it {what}, and is left as it is"))
+
+
+def _planned_changes(
+    run: Run, chosen: list[Returns], wanted: str, *, is_selected: bool, saved: SavedPlan | None
+) -> list[Change]:
+    """The change of each target, to the release that it returns to. Raises: ShipitError."""
     runs = read_own_runs(run)
     history = read_releases(run, chosen, runs)
     left = {target.name: left_rollback(runs, history[target.name], target.place) for target in chosen}
@@ -81,11 +93,10 @@ def _changes(
         {target.name: partial(recall_past, run, target, choices[target.name].past) for target in chosen}, run.clock
     )
     running = {target.name: running_release(history[target.name]) for target in chosen}
-    changes = [
+    return [
         _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen), running[target.name])
         for target in chosen
     ]
-    return changes, hooks
 
 
 def _named(targets: Sequence[Target], wanted: str, saved: SavedPlan | None) -> Mapping[str, str]:

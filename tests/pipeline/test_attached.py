@@ -118,7 +118,7 @@ def repositories(bench: PromotionBench) -> tuple[Repository, Repository, str]:
 
 def listed(repository: Repository, subject: str, *rows: str) -> None:
     """The list of referrers of a registry that keeps none, as other tools write it."""
-    if isinstance(repository, Repository) and not requests.get(f"{repository.url}/referrers/{subject}", timeout=10).ok:
+    if not requests.get(f"{repository.url}/referrers/{subject}", timeout=10).ok:
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [repository.row(row) for row in rows]}
         repository.put(index, subject.replace(":", "-"))
 
