@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol, get_args
 
 from shipit.events import Event
@@ -17,14 +17,21 @@ FORMAT_VERSION = 1
 EVENT = "event"
 
 
-class Envelope(NamedTuple):
-    """One event of one run. `seq` counts from 1 without gaps; `at` is RFC 3339 in UTC, with milliseconds."""
-
+class _Envelope(NamedTuple):
     v: int
     run: Name
     seq: int
     at: Name
     event: Event
+
+
+class Envelope(_Envelope):
+    """One event of one run. `seq` counts from 1 without gaps; `at` is RFC 3339 in UTC, with milliseconds."""
+
+    @cached_property
+    def json(self) -> Mapping[str, Any]:
+        """`envelope_to_json` of it, which the journal and a reporter share. Nobody changes it."""
+        return envelope_to_json(self)
 
 
 class _Head(NamedTuple):

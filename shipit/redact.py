@@ -20,6 +20,8 @@ Span = tuple[int, int]
 SHORTEST = 4
 MASK = "[redacted]"
 _HEAD = 64
+# How many texts without a secret are known, and their length.
+_MOST_KEPT, _LONGEST_KEPT = 4096, 256
 # Of a line that continues another, as much as shows whether a form does.
 _JOINED = 4 * SHORTEST
 # Characters that programs append to text that they cut.
@@ -30,6 +32,7 @@ class _Known(NamedTuple):
     """The index of the forms to search for. `by_start`: first four characters of a form -> forms, longest first.
 
     Every `stride`th four characters of a text are compared with `grams`: a form can't be there without one of them.
+    `clean` are texts without any: what a step does is told when it is planned, begun and done.
     """
 
     by_start: dict[str, tuple[str, ...]]
@@ -38,10 +41,11 @@ class _Known(NamedTuple):
     longest: int
     has_spaces: bool
     fragments: Fragments
+    clean: set[str]
 
 
 _Gap = Callable[[re.Match[str]], str]
-_NOTHING = _Known({}, frozenset(), SHORTEST, 0, False, Fragments())
+_NOTHING = _Known({}, frozenset(), SHORTEST, 0, False, Fragments(), set())
 
 
 class Redactor:
@@ -105,8 +109,16 @@ class Redactor:
     def spans(self, text: str) -> list[Span]:
         """The positions of forms in a text: sorted (start, end) pairs that do not overlap."""
         known = self._known()
-        if not known.grams:
+        if not known.grams or text in known.clean:
             return []
+        spans = self._searched(text, known)
+        if not spans and len(text) <= _LONGEST_KEPT:
+            if len(known.clean) >= _MOST_KEPT:
+                known.clean.clear()
+            known.clean.add(text)
+        return spans
+
+    def _searched(self, text: str, known: _Known) -> list[Span]:
         spans = _found(text, known) if _may_hold(text, known) else []
         for gap in _gaps(text, known):
             kept = within().sub(gap, text)
@@ -239,7 +251,8 @@ def _indexed(forms: set[str], fragments: Fragments) -> _Known:
     stride = min(SHORTEST, min(len(form) for form in forms) - SHORTEST + 1)
     grams = {form[at : at + SHORTEST] for form in forms for at in range(stride)}
     starts = {start: tuple(found) for start, found in by_start.items()}
-    return _Known(starts, frozenset(grams), stride, max(map(len, forms)), any(" " in form for form in forms), fragments)
+    longest, has_spaces = max(map(len, forms)), any(" " in form for form in forms)
+    return _Known(starts, frozenset(grams), stride, longest, has_spaces, fragments, set())
 
 
 def _may_hold(text: str, known: _Known) -> bool:

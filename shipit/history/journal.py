@@ -10,7 +10,7 @@ import os
 import threading
 from pathlib import Path
 
-from shipit.envelope import Envelope, envelope_to_json
+from shipit.envelope import Envelope
 from shipit.events import (
     LogLine,
     PlanMade,
@@ -128,7 +128,7 @@ def _is_needed(envelope: Envelope) -> bool:
 
 
 def _line(envelope: Envelope) -> str:
-    return json.dumps(envelope_to_json(envelope)) + "\n"
+    return json.dumps(envelope.json) + "\n"
 
 
 def _prune(folder: RunsFolder, own: str) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-from shipit.envelope import Envelope, envelope_to_json
+from shipit.envelope import Envelope
 from shipit.printable import inert_quoted
 from shipit.report.stream import Writes, as_is, write_lines
 
@@ -33,7 +33,7 @@ class JsonReporter:
 
     def __call__(self, envelope: Envelope) -> None:
         with self._lock:
-            write_lines(self._out, [to_json(envelope_to_json(envelope))])
+            write_lines(self._out, [to_json(envelope.json)])
 
     def close(self) -> None:
         """Every line is written at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from shipit.config.model import ReleaseConfig
@@ -97,12 +97,7 @@ class Desired:
 
     def uses(self) -> tuple[ImageUse, ...]:
         names = {self.project.image_name(image) for _, image in self.config.image_keys()}
-        for manifest in self.raw:
-            names |= {
-                image
-                for text in image_names(manifest, self.config.image_fields)
-                if (image := image_for(text, self._repositories))
-            }
+        names |= {image for named in self._named for image in named.values()}
         if self.project.release:
             names.add(self.project.image_name(self.project.release.image))
         return tuple(self._use(name) for name in sorted(names))
@@ -162,14 +157,13 @@ class Desired:
         from shipit.targets.kubernetes.sealed import sealed
 
         setting = self.setting_of(observed)
-
-        def pinned(text: str) -> str | None:
-            found = image_for(text, self._repositories)
-            return self.image(found, release).pinned if found else None
-
-        for manifest in self.raw:
+        for manifest, named in zip(self.raw, self._named, strict=True):
             marks = observed.wanted_marks.get(key_of(manifest, self.namespace), {})
-            yield labelled(pin_images(sealed(manifest, marks), pinned, self.config.image_fields), self.set_id)
+            whole = sealed(manifest, marks)
+            if named:
+                pins = {text: self.image(image, release).pinned for text, image in named.items()}
+                whole = pin_images(whole, pins.get, self.config.image_fields)
+            yield labelled(whole, self.set_id)
         for name, workload in self.config.workloads.items():
             image = self.image(self.project.image_name(workload.image), release)
             others = {other: self.image(other, release) for other in other_images(workload)}
@@ -281,7 +275,16 @@ class Desired:
     def workload_name(self, name: str) -> str:
         return self.project.app if name == ONLY else name
 
-    @property
+    @cached_property
+    def _named(self) -> tuple[dict[str, str], ...]:
+        """For each object of the manifests: text that names an image of deploy.yml -> that image."""
+        fields, repositories = self.config.image_fields, self._repositories
+        found = cache(lambda text: image_for(text, repositories))
+        return tuple(
+            {text: image for text in image_names(manifest, fields) if (image := found(text))} for manifest in self.raw
+        )
+
+    @cached_property
     def _repositories(self) -> dict[str, str]:
         """Image -> repository; empty for an image that is not built: manifests refer to it by its name only."""
         return {image: built.repository or "" for image, built in self.project.images.items()}

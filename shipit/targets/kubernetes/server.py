@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -81,7 +82,7 @@ class ApiServer:
 
         Raises: RemoteError, DeadlinePassed, Interrupted.
         """
-        url = self.url + path + (f"?{urlencode(query)}" if query else "")
+        url = self.url + path + (f"?{_encoded(tuple(query.items()))}" if query else "")
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
         request = Request(
             method,
@@ -164,6 +165,12 @@ class ApiServer:
                 tls = self._identity.tls(deadline) if self.url.startswith("https") else None
                 self._transport = Transport(self._environment, tls=tls, proxy=self.context.proxy or None)
             return self._transport
+
+
+@lru_cache(256)
+def _encoded(query: tuple[tuple[str, str | int], ...]) -> str:
+    """A query as text: a deploy has the same few for all its objects."""
+    return urlencode(query)
 
 
 def checked(answer: Answer) -> Answer:
