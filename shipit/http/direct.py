@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -149,6 +150,7 @@ def _answered(connection: http.client.HTTPConnection, request: Request, pace: Pa
     return response
 
 
+@lru_cache(256)
 def parse_url(url: str) -> tuple[Place, str]:
     """Where to connect, and the target of the request line. Raises: http.client.InvalidURL."""
     try:

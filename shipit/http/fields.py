@@ -30,20 +30,33 @@ class Field:
     Raises: RemoteError, from every method that finds another type than it expects.
     """
 
-    __slots__ = ("_value", "hint", "path", "where")
+    __slots__ = ("_above", "_name", "_value", "hint", "where")
 
-    def __init__(self, value: Any, where: str, path: str = "", hint: str = _HINT) -> None:
+    def __init__(
+        self, value: Any, where: str, name: str | int = "", hint: str = _HINT, above: Field | None = None
+    ) -> None:
         self._value = value
         self.where = where
-        self.path = path
         self.hint = hint
+        # The path is put together for errors only: an answer has thousands of fields.
+        self._name = name
+        self._above = above
+
+    @property
+    def path(self) -> str:
+        """Where the field is in the answer, as `items[0].name`; empty for all of it."""
+        above = self._above.path if self._above is not None else ""
+        if isinstance(self._name, int):
+            return f"{above}[{self._name}]"
+        return f"{above}.{self._name}" if above else self._name
 
     def __getitem__(self, key: str) -> Field:
-        return self._inner(self.map().get(key), f"{self.path}.{key}" if self.path else key)
+        value = self._value if type(self._value) is dict else self.map()
+        return Field(value.get(key), self.where, key, self.hint, self)
 
     def within(self, head: Mapping[str, Any]) -> Field:
         """The same map, with the keys of `head` that it lacks: a list's items omit what the list says once."""
-        return self._inner({**head, **self.map()}, self.path)
+        return Field({**head, **self.map()}, self.where, self.path, self.hint)
 
     @property
     def is_missing(self) -> bool:
@@ -65,20 +78,21 @@ class Field:
     def rows(self) -> Iterator[Field]:
         """The items of a list."""
         for index, item in enumerate(self._typed(list, "a list", [])):
-            yield self._inner(item, f"{self.path}[{index}]")
+            yield Field(item, self.where, index, self.hint, self)
 
     def items(self) -> Iterator[tuple[str, Field]]:
         """The keys of a map with their values."""
         for key, value in self.map().items():
             name = _encodable(str(key))
-            yield name, self._inner(value, f"{self.path}.{name}" if self.path else name)
+            yield name, Field(value, self.where, name, self.hint, self)
 
     def texts(self) -> dict[str, str]:
         """A map of text to text."""
         return {key: value.text() for key, value in self.items()}
 
     def text(self, default: str = "") -> str:
-        return _encodable(self._typed(str, "text", default))
+        value = self._value
+        return value if type(value) is str and value.isascii() else _encodable(self._typed(str, "text", default))
 
     def required(self) -> str:
         """Text that is present and not empty."""
@@ -119,9 +133,6 @@ class Field:
     def wrong(self, what: str) -> RemoteError:
         """The error for this field; `what` says what should be there."""
         return RemoteError(f"{self.path or 'the answer'} {what}", where=self.where, hint=self.hint)
-
-    def _inner(self, value: Any, path: str) -> Field:
-        return Field(value, self.where, path, self.hint)
 
     def _typed(self, kind: type[Any], words: str, default: Any) -> Any:
         if self._value is None:

@@ -6,6 +6,7 @@ Source: RFC 6454, section 4 (origins).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -14,6 +15,7 @@ _AMBIGUOUS = re.compile(r"[\s\\<>^`{|}\"]")
 Origin = tuple[str, str, int]
 
 
+@lru_cache(256)
 def shown(method: str, url: str) -> str:
     """`METHOD host/path`, for people: without user, password and query, which may be credentials."""
     try:
