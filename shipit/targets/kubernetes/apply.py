@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL, labelled
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.definitions import DEFINITION
+from shipit.targets.kubernetes.deletion import delete_object
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.drift import hashes, object_differences, stamp
 from shipit.targets.kubernetes.live import Live
@@ -24,6 +25,7 @@ from shipit.targets.kubernetes.pull_secret import render_pull_secret_of
 from shipit.targets.kubernetes.render import COPIED_ANNOTATION, PREVIOUS_LABEL, Manifest
 from shipit.targets.kubernetes.render_secrets import render_previous
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values, value_marks
+from shipit.targets.kubernetes.served_kinds import await_kinds
 from shipit.targets.kubernetes.set_changes import SetChanges, SetStep
 from shipit.targets.kubernetes.steps import (
     ApplyObject,
@@ -56,14 +58,14 @@ class Changes:
         if isinstance(step, SetStep):
             yield from SetChanges(self.desired, self.client).apply(step)
         elif isinstance(step, DeleteObject):
-            self.client.delete(step.manifest, self.desired.namespace, step.uid)
+            delete_object(self.client, step.manifest, self.desired.namespace, step.uid)
         elif isinstance(step, ApplyPullSecret):
             self.client.apply(stamp(render_pull_secret_of(self.desired, self.session)), self.desired.namespace)
         else:
             assert isinstance(step, ObjectStep)
             live = self._sealed(self._apply(step))
             if live.kind == DEFINITION:
-                self.client.await_kinds(live.manifest)
+                await_kinds(self.client, live.manifest)
             known = hashes(object_differences(step.manifest, live))
             facts = {"object": self._key(step), "known": list(known), "uid": live.meta.uid}
             yield StepApplied(step.id, self.desired.target, facts)
@@ -123,7 +125,7 @@ class Changes:
                 return live
             if live.meta.version != step.version:
                 self._check_unchanged(step, live)
-            self.client.delete(step.manifest, self.desired.namespace, live.meta.uid)
+            delete_object(self.client, step.manifest, self.desired.namespace, live.meta.uid)
         return self._write(step, lambda live: dict(step.manifest), None, "")
 
     def _check_unchanged(self, step: ObjectStep, live: Live) -> None:

@@ -13,6 +13,7 @@ from shipit.events import Event
 from shipit.targets.kubernetes.canary import is_canary_of
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.concise.canary import workload_of_canary
+from shipit.targets.kubernetes.deletion import delete_object
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pod_watch import PodWatch, WatchPlace
 from shipit.targets.kubernetes.steps import EndCanary, RunCanary
@@ -56,7 +57,7 @@ class CanaryRun:
         live = self.place.client.read(step.manifest, self.place.desired.namespace)
         if live is not None:
             self._check_ours(live, _workload(step.manifest))
-            self.place.client.delete(step.manifest, self.place.desired.namespace, live.meta.uid)
+            delete_object(self.place.client, step.manifest, self.place.desired.namespace, live.meta.uid)
 
     def _applied(self, step: RunCanary) -> Live:
         """Apply the canary, also over one that an earlier deploy left."""
@@ -82,7 +83,7 @@ class CanaryRun:
     def _removed(self, step: RunCanary, live: Live) -> str:
         """Delete the canary; the result, for people."""
         try:
-            self.place.clean_up_client().delete(step.manifest, self.place.desired.namespace, live.meta.uid)
+            delete_object(self.place.clean_up_client(), step.manifest, self.place.desired.namespace, live.meta.uid)
         except Interrupted:
             self._interrupted(live)
             raise

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from shipit.clock import Deadline
-from shipit.errors import DeadlinePassed, RemoteError
+from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
 from shipit.http.retry import retrying
-from shipit.targets.kubernetes.definitions import defined_kinds
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pages import PAGE, Listed, read_pages
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.refusal import is_temporary
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
-from shipit.targets.kubernetes.server import ApiServer, Query, checked, error_of, parsed
+from shipit.targets.kubernetes.server import ApiServer, Query, Resource, checked, error_of, parsed
 
 if TYPE_CHECKING:
     from shipit.events import Emit
@@ -33,7 +31,6 @@ ATTEMPTS = 4
 WRITE_ATTEMPTS = 1000
 _THROTTLED = (429,)
 CONFLICT = 409
-_GONE_POLL_S = 0.3
 _APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -58,11 +55,11 @@ class KubernetesClient:
         self.attempts = attempts
 
     def namespace(self, name: str) -> Field | None:
-        return self._maybe(f"/api/v1/namespaces/{name}")
+        return self.find(f"/api/v1/namespaces/{name}")
 
     def read(self, manifest: Mapping[str, Any], namespace: str) -> Live | None:
         """The live object that a manifest names; None where there is none."""
-        found = self._maybe(self.path(manifest, namespace))
+        found = self.find(self.path(manifest, namespace))
         return None if found is None else _named(found, manifest, namespace)
 
     def listed(
@@ -82,21 +79,6 @@ class KubernetesClient:
             return self._page(path, query, _METADATA)
 
         return read_pages(page, path, {"limit": PAGE, "labelSelector": selector}, parse).items
-
-    def version_of(self, group: str, kind: str) -> str:
-        """The apiVersion under which the server has a kind, the preferred one first; empty where it has none."""
-        if not group:
-            return "v1"
-        found = self._maybe(f"/apis/{quote(group, safe='')}")
-        if found is None:
-            return ""
-        versions = [found["preferredVersion"], *found["versions"].rows()]
-        for version in dict.fromkeys(row["groupVersion"].text() for row in versions):
-            if version and kind in self._again(
-                partial(self.server.resources, f"/apis/{quote(version)}", self.deadline)
-            ):
-                return version
-        return ""
 
     def apply(self, manifest: Manifest, namespace: str) -> Live:
         """Server-side apply as field manager `shipit`, which takes fields over from others; the object as it is then.
@@ -192,24 +174,6 @@ class KubernetesClient:
             raise
         return True
 
-    def delete(self, manifest: Mapping[str, Any], namespace: str, uid: str = "") -> None:
-        """Delete an object, that of the uid where one is given, and wait until it is gone; one that is not there is fine.
-
-        Raises: DeadlinePassed, which says what the object waits for.
-        """
-        path = self.path(manifest, namespace)
-        uid = uid or self._uid(path)
-        if not uid:
-            return
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        try:
-            self.write("DELETE", path, json.dumps(options))
-        except RemoteError as error:
-            # With 409 it is another object that has the name now.
-            if error.status not in (404, 409):
-                raise
-        self._await_gone(path, f"{manifest['kind']}/{manifest['metadata']['name']}", uid)
-
     def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
         """The URL path of an object, by what the server says of its kind.
 
@@ -233,7 +197,7 @@ class KubernetesClient:
         """
         _check_segments(*version.split("/"), namespace)
         prefix = f"/api/{quote(version)}" if "/" not in version else f"/apis/{quote(version)}"
-        found = self._again(lambda: self.server.resources(prefix, self.deadline)).get(kind)
+        found = self.kinds(prefix).get(kind)
         if found is None:
             return ""
         middle = f"/namespaces/{quote(namespace, safe='')}" if found.is_namespaced else ""
@@ -248,37 +212,13 @@ class KubernetesClient:
         group = manifest["apiVersion"].rpartition("/")[0]
         return group, parts[-2], parts[-3] if "namespaces" in parts[:-2] else ""
 
-    def await_kinds(self, definition: Manifest) -> None:
-        """Wait until the API server serves the kind of a CustomResourceDefinition. Raises: DeadlinePassed."""
-        group, kind, versions = defined_kinds(definition)
-        for version in versions:
-            prefix = f"/apis/{quote(group)}/{quote(version)}"
-            while kind not in self._again(lambda: self.server.resources(prefix, self.deadline, is_fresh=True)):  # noqa: B023
-                self.deadline.sleep(_GONE_POLL_S, f"the API server to serve {kind} in {group}/{version}")
+    def kinds(self, prefix: str, *, is_fresh: bool = False) -> Mapping[str, Resource]:
+        """Kind -> resource of a group and version: that of ApiServer. Raises: RemoteError."""
+        return self._again(lambda: self.server.resources(prefix, self.deadline, is_fresh=is_fresh))
 
     def date(self) -> str | None:
         """The API server's clock, as its `Date` header has it."""
         return self.server.send("GET", "/version", self.deadline).header("Date") or None
-
-    def _uid(self, path: str) -> str:
-        found = self._maybe(path)
-        return found["metadata"]["uid"].required() if found else ""
-
-    def _await_gone(self, path: str, key: str, uid: str) -> None:
-        """Wait until an object is gone; one with another uid is another object."""
-        waiting_for = f"{key} to be deleted"
-        try:
-            while (found := self._maybe(path)) is not None:
-                metadata = found["metadata"]
-                if metadata["uid"].text() != uid:
-                    return
-                finalizers = [row.text() for row in metadata["finalizers"].rows()]
-                waiting_for = f"{key} to be deleted" + (
-                    f", which waits for {', '.join(finalizers)}" if finalizers else ""
-                )
-                self.deadline.sleep(_GONE_POLL_S, waiting_for)
-        except DeadlinePassed:
-            raise DeadlinePassed(f"the deadline passed while waiting for {waiting_for}") from None
 
     def request_delete(self, manifest: Mapping[str, Any], namespace: str, options: Mapping[str, Any]) -> None:
         """Delete an object without waiting. Raises: RemoteError, with 409 when a precondition does not hold."""
@@ -287,7 +227,8 @@ class KubernetesClient:
     def _page(self, path: str, query: Query, accept: str = "application/json") -> Answer:
         return self._again(lambda: checked(self.server.send("GET", path, self.deadline, query=query, accept=accept)))
 
-    def _maybe(self, path: str) -> Field | None:
+    def find(self, path: str) -> Field | None:
+        """The answer at a path; None where there is none. Raises: RemoteError."""
         try:
             return self._again(lambda: parsed(self.server.send("GET", path, self.deadline)))
         except RemoteError as error:

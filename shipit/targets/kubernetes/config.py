@@ -11,24 +11,17 @@ from shipit.config.image import BuildConfig, ImageConfig
 from shipit.config.model import PortKeys, TargetConfig
 from shipit.config.part import forbid
 from shipit.config.position import Keys
-from shipit.config.units import Duration, Flag, Misplaced, render_duration
+from shipit.config.units import Duration, Flag, Misplaced
 from shipit.errors import ConfigError
 from shipit.files import Unreadable
-from shipit.targets.kubernetes.concise.blue_green import slot_names
-from shipit.targets.kubernetes.concise.canary import canary_name
 from shipit.targets.kubernetes.concise.file_contents import file_problems
-from shipit.targets.kubernetes.concise.kinds import (
-    LONGEST_NAMES,
-    LONGEST_WITH_CANARY,
-    LONGEST_WITH_SLOTS,
-    made_kinds,
-)
 from shipit.targets.kubernetes.concise.names import NotEmpty, WorkloadName
 from shipit.targets.kubernetes.concise.security import SecurityConfig
 from shipit.targets.kubernetes.concise.workload import PORT_RULES, WorkloadConfig
 from shipit.targets.kubernetes.images import ImageField
 from shipit.targets.kubernetes.manifest_sources import HelmConfig, ImageRule, ManifestConfig
 from shipit.targets.kubernetes.place_config import ImpersonateConfig, NamespaceConfig
+from shipit.targets.kubernetes.workload_rules import check_workloads
 
 _WORKLOAD_KEYS = frozenset(WorkloadConfig.model_fields) - {"kind"}
 # Keys that bring objects of their own.
@@ -162,65 +155,8 @@ class KubernetesConfig(TargetConfig):
         raise Misplaced(what, "contexts", hint="write a target with context: for each")
 
     @model_validator(mode="after")
-    def _services(self) -> Self:
-        """The name of a Service begins with a letter (RFC 1035)."""
-        for name, workload in self.workloads.items():
-            if "Service" in made_kinds(workload) and name[:1].isdigit():
-                key = "kind: statefulset" if workload.kind == "statefulset" else "port:"
-                what = f"should begin with a letter, since {key} makes a Service of this name"
-                raise Misplaced(what, "workloads", name, hint=f"rename it, or leave out {key}")
-        return self
-
-    @model_validator(mode="after")
-    def _name_lengths(self) -> Self:
-        """Names from which Kubernetes or shipit make longer ones: the headless Service, and the Jobs of a CronJob."""
-        for name, workload in self.workloads.items():
-            most = LONGEST_NAMES.get(workload.kind, 63)
-            if len(name) > most:
-                what = (
-                    f"should be at most {most} characters for kind: {workload.kind}, which makes longer names from it"
-                )
-                raise Misplaced(what, "workloads", name, hint="rename it")
-            if workload.canary and len(name) > LONGEST_WITH_CANARY:
-                what = f"should be at most {LONGEST_WITH_CANARY} characters with canary:, which makes NAME-canary"
-                raise Misplaced(what, "workloads", name, hint="rename it")
-            if workload.has_slots:
-                self._check_slots(name)
-        return self
-
-    def _check_slots(self, name: str) -> None:
-        """The names of its two Deployments are free, and not too long."""
-        if len(name) > LONGEST_WITH_SLOTS:
-            what = f"should be at most {LONGEST_WITH_SLOTS} characters with blue_green:, which makes NAME-green"
-            raise Misplaced(what, "workloads", name, hint="rename it")
-        for slot in slot_names(name):
-            if slot in self.workloads:
-                raise Misplaced(f"is a Deployment of {name}, which is blue_green", "workloads", slot, hint="rename it")
-
-    @model_validator(mode="after")
-    def _canaries(self) -> Self:
-        """Their names are free, and their pauses fit into the time limit of the target."""
-        takes_s = 0.0
-        for name, workload in self.workloads.items():
-            if workload.canary is None:
-                continue
-            takes_s += workload.canary.takes_s
-            if (own := canary_name(name)) in self.workloads:
-                raise Misplaced(f"is the name of the canary of {name}", "workloads", own, hint="rename it")
-            if takes_s >= self.timeout:
-                what = f"pauses for {render_duration(takes_s)} in all, and timeout: is {render_duration(self.timeout)}"
-                hint = f"write timeout: {render_duration(takes_s + self.timeout)} on the target"
-                raise Misplaced(what, "workloads", name, "canary", hint=hint)
-        return self
-
-    @model_validator(mode="after")
-    def _hosts(self) -> Self:
-        owners: dict[str, str] = {}
-        for name, workload in self.workloads.items():
-            for host in workload.all_hosts:
-                if owners.setdefault(host, name) != name:
-                    key = ("host",) if host == workload.host else ("hosts", workload.hosts.index(host))
-                    raise Misplaced(f"is the host of {owners[host]} too: {host}", "workloads", name, *key)
+    def _workloads(self) -> Self:
+        check_workloads(self.workloads, self.timeout)
         return self
 
     def problems_in(

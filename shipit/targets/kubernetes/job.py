@@ -12,6 +12,7 @@ from shipit.events import Event, Log
 from shipit.release import Seen
 from shipit.targets.kubernetes.admission import admission_hint
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.deletion import delete_object
 from shipit.targets.kubernetes.health.happenings import about
 from shipit.targets.kubernetes.live import Live, Pod, job_state
 from shipit.targets.kubernetes.parse import parse_event, parse_live, parse_pod
@@ -52,7 +53,7 @@ class ReleaseJob:
         name = job["metadata"]["name"]
         try:
             if step.failed:
-                self.client.delete(job, self.namespace, step.failed)
+                delete_object(self.client, job, self.namespace, step.failed)
             if not self.client.create(job, self.namespace):
                 yield Log(self.target, "release", f"Job/{name} exists already: waiting for it")
             yield from self._follow(job, last)
@@ -126,7 +127,7 @@ class ReleaseJob:
             other = {**job, "metadata": {"name": name}}
             live = self.client.read(other, self.namespace)
             if live is not None and job_state(live) != "running":
-                self.client.delete(other, self.namespace, live.meta.uid)
+                delete_object(self.client, other, self.namespace, live.meta.uid)
 
 
 def read_jobs(client: KubernetesClient, namespace: str, selector: str) -> tuple[Live, ...]:

@@ -27,6 +27,7 @@ from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Live, Meta
 from shipit.targets.kubernetes.parse import parse_meta
 from shipit.targets.kubernetes.render import MANAGED_BY
+from shipit.targets.kubernetes.served_kinds import version_of
 
 # `Kind.group`, namespace (empty where there is none), name -> whether to leave an object out.
 Skips = Callable[[str, str, str], bool]
@@ -104,7 +105,7 @@ class SetReader:
         """
         for name in scope.kinds:
             kind, _, group = name.partition(".")
-            if version := versions.get(name) or self.client.version_of(group, kind):
+            if version := versions.get(name) or version_of(self.client, group, kind):
                 yield from ((version, kind, namespace) for namespace in (self.namespace, *scope.namespaces))
 
     def _listings(self, heads: Iterable[Head]) -> set[Listing]:

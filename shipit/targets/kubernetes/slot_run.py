@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shipit.errors import DeployFailed, Interrupted, ShipitError
 from shipit.events import Event
+from shipit.targets.kubernetes.deletion import delete_object
 from shipit.targets.kubernetes.pod_watch import PodWatch, WatchPlace
 from shipit.targets.kubernetes.slots import selected_name
 from shipit.targets.kubernetes.steps import AwaitPods
@@ -45,7 +46,7 @@ class SlotRun:
             )
             if selected_name(service) == step.manifest["metadata"]["name"]:
                 return f"it stays, because Service/{step.service} selects it"
-            client.delete(step.manifest, namespace, uid)
+            delete_object(client, step.manifest, namespace, uid)
         except Interrupted:
             raise
         except ShipitError as error:
