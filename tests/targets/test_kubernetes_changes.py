@@ -209,8 +209,12 @@ CRD = _own(
     "CustomResourceDefinition",
     "cars.example.com",
     "apiextensions.k8s.io/v1",
-    spec={"group": "example.com", "names": {"kind": "Car"}},
+    spec={"group": "example.com", "names": {"kind": "Car"}, "versions": [{"name": "v1", "served": True}]},
 )
+
+
+def _live(item: Object) -> Live:
+    return parse_live(Field(item, "GET test"))
 
 
 @pytest.mark.parametrize(
@@ -231,6 +235,12 @@ CRD = _own(
 )
 def test_what_has_to_exist_before_an_object_can_be_checked(manifest: Object, other: Object, first: str) -> None:
     wanted = [want(f"{item['kind']}/{item['metadata']['name']}", item, None) for item in (other, manifest)]
-    assert needed_first(wanted, "prod") == ({wanted[1].key: first} if first else {})
-    there = wanted[0]._replace(live=live({}))
+    assert needed_first(wanted, "prod") == ({wanted[1].key: f"{first} is new"} if first else {})
+    there = wanted[0]._replace(live=_live(other))
     assert needed_first([there, wanted[1]], "prod") == {}
+
+
+def test_an_object_of_a_version_that_its_definition_gets_now_is_not_checked() -> None:
+    key = "CustomResourceDefinition/cars.example.com"
+    own = [want(key, CRD, _live(CRD)), want("Car.example.com/own", _own("Car", version="example.com/v2"), None)]
+    assert needed_first(own, "prod") == {"Car.example.com/own": f"{key} does not serve v2 yet"}

@@ -259,3 +259,33 @@ def test_a_secret_is_sent_with_its_values_and_shown_without(place: KubePlace, ap
     assert observed.previews[step.id.removeprefix("apply ")] == Preview(), "the server takes it"
     text = json.dumps(to_json(observed)) + json.dumps(to_json(preparation.plan)) + repr(events)
     assert "canary" not in text and "Y2FuYXJ5" not in text
+
+
+DEFINED = """\
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: cars.example.com}
+spec:
+  group: example.com
+  names: {kind: Car, plural: cars}
+  versions: [{name: v1, served: false}, {name: v2, served: true}]
+---
+kind: Car
+apiVersion: example.com/v1
+metadata: {name: own}
+"""
+
+
+def test_an_object_of_a_version_that_its_definition_does_not_serve_fails_before_any_request(
+    place: KubePlace, api: Strict
+) -> None:
+    place.own += DEFINED
+    error = failure(place)
+    [problem] = getattr(error, "problems", ())
+    assert (problem.where, problem.what, problem.hint) == (
+        "own.yml:15:1",
+        "Car.example.com/own: CustomResourceDefinition/cars.example.com does not serve v1",
+        "write apiVersion with v2",
+    )
+    assert api.log == []

@@ -16,7 +16,7 @@ from shipit.targets.kubernetes.client import ATTEMPTS, KubernetesClient
 from shipit.targets.kubernetes.concise.file_contents import read_files
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.object_problems import check_labels, check_unique
+from shipit.targets.kubernetes.object_problems import check_labels, check_served, check_unique
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.place import find_login, read_place
 from shipit.targets.kubernetes.pods import Limits
@@ -55,6 +55,7 @@ class ClusterPlace:
         self._desired = Desired(name, config, project, self.namespace, raw, secrets, places, contents, sources)
         check_unique(self._desired)
         check_labels(self._desired)
+        check_served(self._desired)
         self._guard(project)
 
     def _sources(self, environment: ProcessEnvironment) -> dict[str, bytes]:

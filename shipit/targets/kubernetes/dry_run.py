@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from shipit.errors import RemoteError
+from shipit.http.messages import Answer
 from shipit.parallel import Failures, together
 from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
@@ -17,6 +18,7 @@ from shipit.targets.kubernetes.adoption import after_adoption, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
+from shipit.targets.kubernetes.leftovers import leftovers, with_nulls
 from shipit.targets.kubernetes.live import Live, Status
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
@@ -63,9 +65,9 @@ class DryRun:
         errors += [self._may_not(why) for why in dict.fromkeys(forbidden.values()) if is_deploy]
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
-        previews = {key: Preview(unchecked=f"{other} is new") for key, other in first.items()}
+        previews = {key: Preview(unchecked=why) for key, why in first.items()}
         previews |= {
-            item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
+            item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced, item.cleared)
             for item in asked
         }
         if changed and observed.applied_set is not None:
@@ -116,9 +118,7 @@ class DryRun:
                 self.client.check_object(answer, wanted.manifest, namespace)
                 return Asked(wanted)
             if answer.status < 300:
-                result = self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace))
-                unserved = unserved_versions(self.client, wanted.live, namespace)
-                return Asked(wanted, after_adoption(wanted.manifest, wanted.live, _written(result), unserved))
+                return Asked(wanted, self._result(answer, wanted))
             if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)
@@ -127,6 +127,23 @@ class DryRun:
                 return Asked(wanted)
         raise AssertionError("unreachable")
 
+    def _result(self, answer: Answer, wanted: Wanted) -> Live:
+        """The object as applying would leave it."""
+        result = self._sealed(self.client.parsed_live(answer, wanted.manifest, self.desired.namespace))
+        unserved = unserved_versions(self.client, wanted.live, self.desired.namespace)
+        return after_adoption(wanted.manifest, wanted.live, _written(result), unserved)
+
+    def _cleared(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked | None:
+        """What the server answers when defaults of its own, which it refuses beside the new values, are removed as well."""
+        if wanted.live is None or refusal.error.status != INVALID:
+            return None
+        paths = leftovers(wanted.manifest, wanted.live, [cause.field for cause in refusal.causes])
+        if not paths:
+            return None
+        again = with_version(with_nulls(body, paths), wanted.live.meta.version)
+        answer = self.client.try_apply(again, self.desired.namespace)
+        return Asked(wanted, self._result(answer, wanted), cleared=paths) if answer.status < 300 else None
+
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
         """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.
 
@@ -134,6 +151,8 @@ class DryRun:
         """
         if not refusal.is_about_manifest:
             return Asked(wanted, refusal=refusal)
+        if cleared := self._cleared(wanted, refusal, body):
+            return cleared
         answer = self.client.try_create(body, self.desired.namespace)
         if answer.status in (BAD_REQUEST, INVALID):
             return Asked(wanted, refusal=parse_refusal(answer))

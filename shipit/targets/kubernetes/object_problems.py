@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.config import ONLY
+from shipit.targets.kubernetes.definitions import DEFINITION, defined_kinds, defines
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import key_of
 
@@ -34,6 +35,21 @@ def check_unique(desired: Desired) -> None:
             what = f"{key} is defined twice{first}"
             raise ConfigErrors([desired.project.problem(("targets", desired.target, "manifests"), what, hint)])
         seen.add(key)
+
+
+def check_served(desired: Desired) -> None:
+    """Check that a definition among the manifests serves the version of each object of its kind. Raises: ConfigErrors."""
+    definitions = [manifest for manifest in desired.raw if manifest["kind"] == DEFINITION]
+    wrong = []
+    for manifest in desired.raw if definitions else ():
+        version, own = manifest["apiVersion"].rpartition("/")[2], [one for one in definitions if defines(one, manifest)]
+        if own and all(version not in defined_kinds(one)[2] for one in own):
+            key, other = key_of(manifest, desired.namespace), key_of(own[0], desired.namespace)
+            served = ", ".join(defined_kinds(own[0])[2])
+            hint = f"write apiVersion with {served}" if served else f"serve a version in {other}"
+            wrong.append(problem_of(desired, key, "apiVersion", f"{key}: {other} does not serve {version}", hint))
+    if wrong:
+        raise ConfigErrors(wrong)
 
 
 def problem_of(desired: Desired, key: str, field: str, what: str, hint: str) -> ConfigError:

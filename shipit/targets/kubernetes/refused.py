@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from shipit.errors import ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.fields import FieldPath
 from shipit.targets.kubernetes.images import image_names
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.object_problems import problem_of
@@ -23,7 +24,7 @@ class Asked(NamedTuple):
     """An object with what the server answered. `wanted` is beside the live object that it was asked for.
 
     `is_replaced`: the server takes it only as a new object, which its manifest allows. `is_created`: it is created, and
-    not applied.
+    not applied. `cleared` is that of Preview.
     """
 
     wanted: Wanted
@@ -31,6 +32,7 @@ class Asked(NamedTuple):
     refusal: Refusal | None = None
     is_replaced: bool = False
     is_created: bool = False
+    cleared: tuple[FieldPath, ...] = ()
 
 
 def may_replace(manifest: Manifest) -> bool:

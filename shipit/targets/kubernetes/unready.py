@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shipit.targets.kubernetes.definitions import DEFINITION, defines
+from shipit.targets.kubernetes.definitions import DEFINITION, defined_kinds, defines
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.wanted import Wanted
@@ -18,16 +18,27 @@ _NAMED_BY_PODS = {
 
 
 def needed_first(wanted: Sequence[Wanted], namespace: str) -> dict[str, str]:
-    """Key of an object -> key of a new object that has to exist before the server can check it."""
-    new = {item.key: item.manifest for item in wanted if item.live is None}
-    definitions = {key: other for key, other in new.items() if other["kind"] == DEFINITION}
+    """Key of an object -> why the server can't check it yet, such as `Namespace/shop is new`."""
+    new = {item.key for item in wanted if item.live is None}
+    definitions = [item for item in wanted if item.manifest["kind"] == DEFINITION]
     found = {}
     for item in wanted:
-        keys = [key for key in _named(item.manifest, namespace) if key in new]
-        keys += [key for key, other in definitions.items() if defines(other, item.manifest)]
-        if keys:
-            found[item.key] = keys[0]
+        reasons = [f"{key} is new" for key in _named(item.manifest, namespace) if key in new]
+        reasons += [why for other in definitions if (why := _undefined(item.manifest, other))]
+        if reasons:
+            found[item.key] = reasons[0]
     return found
+
+
+def _undefined(manifest: Manifest, definition: Wanted) -> str:
+    """Why the cluster does not know the kind of an object yet, which a definition of the same deploy defines; empty where it does."""
+    if not defines(definition.manifest, manifest):
+        return ""
+    if definition.live is None:
+        return f"{definition.key} is new"
+    version = manifest["apiVersion"].rpartition("/")[2]
+    is_served = version in defined_kinds(definition.live.manifest)[2]
+    return "" if is_served else f"{definition.key} does not serve {version} yet"
 
 
 def _named(manifest: Manifest, namespace: str) -> Iterator[str]:
