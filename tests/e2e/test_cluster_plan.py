@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,39 @@ def test_an_immutable_field_says_what_can_be_done(shop: Planner) -> None:
     assert "unknown field" in shop.refused(other)[0].what
 
 
+def test_defaults_of_the_server_leave_with_what_they_were_for_or_the_error_says_how(shop: Planner) -> None:
+    """kubernetes/kubernetes#24198: they are nobody's fields, so that server-side apply leaves them beside the new values."""
+    before = deployment("one")
+    pod = before["spec"]["template"]["spec"]
+    pod["volumes"] = [{"name": "own", "configMap": {"name": "settings"}}]
+    _container(before)["livenessProbe"] = {"tcpSocket": {"port": 1}, "initialDelaySeconds": 600}
+    _container(before)["startupProbe"] = {"httpGet": {"path": "/", "port": 1}, "initialDelaySeconds": 600}
+    before["spec"]["replicas"] = 0
+    assert shop.deploy(config_map("1"), before)[0] == 0
+    after = json.loads(json.dumps(before))
+    after["spec"]["strategy"] = {"type": "Recreate"}
+    after["spec"]["template"]["spec"]["volumes"] = [{"name": "own", "emptyDir": {}}]
+    _container(after)["livenessProbe"] = {"httpGet": {"path": "/", "port": 1}, "initialDelaySeconds": 600}
+    _container(after)["startupProbe"] = {"exec": {"command": ["/busybox", "true"]}, "initialDelaySeconds": 600}
+    [error] = shop.refused(config_map("1"), after)
+    assert "spec.strategy.rollingUpdate: Forbidden: may not be specified" in error.what
+    way, _, command = error.hint.partition(": ")
+    assert way == "the server set this field by itself; remove it"
+    program, _, namespace, *arguments = shlex.split(command)
+    assert (program, namespace) == ("kubectl", shop.namespace)
+    shop.kubectl(*arguments)
+    *_, step = shop.steps(config_map("1"), after)
+    assert "- volumes[own].configMap" in step.detail
+    code, finished = shop.deploy(config_map("1"), after)
+    assert code == 0, finished.reason
+    live = shop.get("deployment/web")
+    assert live["spec"]["strategy"] == {"type": "Recreate"}
+    assert live["spec"]["template"]["spec"]["volumes"] == [{"name": "own", "emptyDir": {}}]
+    probes = [_container(live)[name] for name in ("livenessProbe", "startupProbe")]
+    assert ["httpGet" in probes[0], "tcpSocket" in probes[0], "httpGet" in probes[1]] == [True, False, False]
+    assert shop.steps(config_map("1"), after) == ()
+
+
 def test_a_quota_fails_the_plan(shop: Planner) -> None:
     shop.kubectl("create", "quota", "few", "--hard=count/secrets=0")
     value = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": {"a": "canary-4711"}}
@@ -303,6 +337,27 @@ def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
     assert "spec.doors" in error.what and "unknown field" in error.what
     [error] = shop.refused({**car(), "apiVersion": "nowhere.example.com/v1"}, definition)
     assert error.what == "the cluster knows no Car in nowhere.example.com/v1"
+    # The same definition gets a version, and stops serving the other one.
+    version["served"], version["storage"] = False, False
+    definition["spec"]["versions"].append({**version, "name": "v2", "served": True, "storage": True})
+    [error] = shop.refused(car(wheels=4), definition)
+    assert error.what == f"Car.{group}/own: CustomResourceDefinition/cars.{group} does not serve v1"
+    assert error.hint == "write apiVersion with v2"
+    newer = {**car(wheels=2), "apiVersion": f"{group}/v2"}
+    steps = shop.steps(newer, definition)
+    assert [step.detail for step in steps if isinstance(step, ApplyObject)][1:] == [
+        (
+            f"apiVersion  {group}/v1 -> {group}/v2",
+            "wheels  4 -> 2",
+            f"not checked by the API server yet: CustomResourceDefinition/cars.{group} does not serve v2 yet",
+        )
+    ]
+    code, finished = shop.deploy(newer, definition)
+    assert code == 0, finished.reason
+    assert shop.steps(newer, definition) == ()
+    # What only the cluster has, of a version that it does not serve.
+    [error] = shop.refused(car(wheels=2))
+    assert error.what == f"the cluster knows no Car in {group}/v1"
 
 
 def test_a_pod_is_replaced_and_an_invalid_one_is_refused(shop: Planner) -> None:

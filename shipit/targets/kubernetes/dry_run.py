@@ -16,9 +16,9 @@ from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
 from shipit.targets.kubernetes.adoption import after_adoption, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
+from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
-from shipit.targets.kubernetes.leftovers import leftovers, with_nulls
 from shipit.targets.kubernetes.live import Live, Status
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
@@ -35,6 +35,8 @@ from shipit.targets.session import Session
 
 _THREADS, _ATTEMPTS = 16, 4
 _REPLACED = ("Pod", "Job")
+# Kinds that the server takes under one name only, which it checks against their spec.
+_NAMED_BY_CONTENT = (DEFINITION, "APIService")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class DryRun:
             raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
         previews = {key: Preview(unchecked=why) for key, why in first.items()}
         previews |= {
-            item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced, item.cleared)
+            item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
             for item in asked
         }
         if changed and observed.applied_set is not None:
@@ -133,17 +135,6 @@ class DryRun:
         unserved = unserved_versions(self.client, wanted.live, self.desired.namespace)
         return after_adoption(wanted.manifest, wanted.live, _written(result), unserved)
 
-    def _cleared(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked | None:
-        """What the server answers when defaults of its own, which it refuses beside the new values, are removed as well."""
-        if wanted.live is None or refusal.error.status != INVALID:
-            return None
-        paths = leftovers(wanted.manifest, wanted.live, [cause.field for cause in refusal.causes])
-        if not paths:
-            return None
-        again = with_version(with_nulls(body, paths), wanted.live.meta.version)
-        answer = self.client.try_apply(again, self.desired.namespace)
-        return Asked(wanted, self._result(answer, wanted), cleared=paths) if answer.status < 300 else None
-
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
         """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.
 
@@ -151,9 +142,9 @@ class DryRun:
         """
         if not refusal.is_about_manifest:
             return Asked(wanted, refusal=refusal)
-        if cleared := self._cleared(wanted, refusal, body):
-            return cleared
         answer = self.client.try_create(body, self.desired.namespace)
+        if answer.status == INVALID and wanted.manifest["kind"] in _NAMED_BY_CONTENT:
+            return Asked(wanted, refusal=refusal)
         if answer.status in (BAD_REQUEST, INVALID):
             return Asked(wanted, refusal=parse_refusal(answer))
         if answer.status >= 300 or wanted.live is None or refusal.error.status != INVALID:

@@ -17,6 +17,7 @@ from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import Mark, is_secret, sealed_live
+from shipit.targets.kubernetes.served_kinds import version_of
 from shipit.targets.kubernetes.server import Query
 
 if TYPE_CHECKING:
@@ -56,9 +57,16 @@ class ObjectReader:
         except UnknownKind:
             if not is_defined(manifests[0], self.desired.raw):
                 raise
-            # This deploy creates the kind.
-            missing: dict[str, Live | None] = {key_of(item, self.desired.namespace): None for item in manifests}
-            return Read(manifests, missing, None)
+            return self._of_other_version(manifests)
+
+    def _of_other_version(self, manifests: Sequence[Manifest]) -> Read:
+        """The objects of a kind that this deploy defines: in a version that the cluster serves, where it has the kind already."""
+        group = manifests[0]["apiVersion"].rpartition("/")[0]
+        version = version_of(self.client, group, manifests[0]["kind"])
+        if version:
+            return self.read([{**manifest, "apiVersion": version} for manifest in manifests])
+        missing: dict[str, Live | None] = {key_of(item, self.desired.namespace): None for item in manifests}
+        return Read(manifests, missing, None)
 
     def _found(self, manifests: Sequence[Manifest], listed: dict[str, Live] | None) -> Read:
         found = {}

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.fields import FieldPath
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 
 T = TypeVar("T")
@@ -100,14 +99,12 @@ class Preview:
     """The object as applying a manifest would leave it, with keyed hashes for the values of a Secret.
 
     Without a `result` the object is new or has to be replaced: `is_replaced` where its manifest allows that.
-    `unchecked` says why the server was not asked. `cleared` are the paths of fields that the manifest has to have as null:
-    see `leftovers`.
+    `unchecked` says why the server was not asked.
     """
 
     result: Live | None = None
     unchecked: str = ""
     is_replaced: bool = False
-    cleared: tuple[FieldPath, ...] = ()
 
 
 NO_PREVIEW = Preview()

@@ -11,7 +11,6 @@ from shipit.targets.kubernetes.adoption import is_adopted
 from shipit.targets.kubernetes.changes import is_up_to_date
 from shipit.targets.kubernetes.details import changes_of, detail_of, facts_of, unchecked_lines
 from shipit.targets.kubernetes.drift import hashes, stamp
-from shipit.targets.kubernetes.leftovers import with_nulls
 from shipit.targets.kubernetes.live import job_state
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
 from shipit.targets.kubernetes.plan_secrets import apply_secret
@@ -65,7 +64,7 @@ def _step(wanted: Wanted, observed: KubernetesObserved, file: str) -> Step | Non
         )  # fmt: skip
     return ApplyObject(
         f"apply {key}", f"change {key}", detail, "change", False, f"apply {key} as it was",
-        manifest=with_nulls(manifest, preview.cleared), version=live.meta.version, known=known, replicas=wanted.replicas, adopts=is_adopted(live),
+        manifest=manifest, version=live.meta.version, known=known, replicas=wanted.replicas, adopts=is_adopted(live),
         changes=changes,
     )  # fmt: skip
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from shipit.errors import ConfigError, ConfigErrors, RemoteError, ShipitError
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.fields import FieldPath
 from shipit.targets.kubernetes.images import image_names
+from shipit.targets.kubernetes.leftovers import leftover_patch
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.object_problems import problem_of
 from shipit.targets.kubernetes.objects import annotations_of
@@ -24,7 +25,7 @@ class Asked(NamedTuple):
     """An object with what the server answered. `wanted` is beside the live object that it was asked for.
 
     `is_replaced`: the server takes it only as a new object, which its manifest allows. `is_created`: it is created, and
-    not applied. `cleared` is that of Preview.
+    not applied.
     """
 
     wanted: Wanted
@@ -32,7 +33,6 @@ class Asked(NamedTuple):
     refusal: Refusal | None = None
     is_replaced: bool = False
     is_created: bool = False
-    cleared: tuple[FieldPath, ...] = ()
 
 
 def may_replace(manifest: Manifest) -> bool:
@@ -87,6 +87,9 @@ def _hint(desired: Desired, wanted: Wanted, refusal: Refusal) -> str:
     namespace = wanted.manifest["metadata"].get("namespace") or desired.namespace
     if refusal.takes_new:
         kind, name = wanted.manifest["kind"].lower(), wanted.manifest["metadata"]["name"]
+        if patch := leftover_patch(wanted.manifest, wanted.live, [cause.field for cause in refusal.causes]):
+            text = json.dumps(patch)
+            return f"the server set this field by itself; remove it: kubectl -n {namespace} patch {kind} {name} --type merge -p '{text}'"
         delete = f"delete it: kubectl -n {namespace} delete {kind} {name}"
         if wanted.key not in desired.places or is_secret(wanted.manifest):
             return f"this field can't be changed: give the object another name, or {delete}"
