@@ -358,6 +358,7 @@ def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
     # What only the cluster has, of a version that it does not serve.
     [error] = shop.refused(car(wheels=2))
     assert error.what == f"the cluster knows no Car in {group}/v1"
+    shop.cluster.kubectl("delete", f"crd/cars.{group}", "--wait=false")
 
 
 def test_a_pod_is_replaced_and_an_invalid_one_is_refused(shop: Planner) -> None:

@@ -114,8 +114,9 @@ class DryRun:
         for attempt in range(_ATTEMPTS):
             body, version = self._body(wanted), wanted.live.meta.version if wanted.live else ABSENT
             is_last = attempt == _ATTEMPTS - 1
-            answer = self.client.try_apply(body if is_last else with_version(body, version), namespace)
-            if answer.status < 300 and wanted.live is None:
+            manifest, is_new = body if is_last else with_version(body, version), wanted.live is None
+            answer = self.client.try_apply(manifest, namespace, is_short=is_new)
+            if answer.status < 300 and is_new:
                 # Of a new object the plan shows the manifest: only whether the server takes it is of use.
                 self.client.check_object(answer, wanted.manifest, namespace)
                 return Asked(wanted)
