@@ -282,7 +282,8 @@ def test_an_object_of_a_version_that_its_definition_does_not_serve_fails_before_
 ) -> None:
     place.own += DEFINED
     error = failure(place)
-    [problem] = getattr(error, "problems", ())
+    assert isinstance(error, ConfigErrors)
+    [problem] = error.problems
     assert (problem.where, problem.what, problem.hint) == (
         "own.yml:15:1",
         "Car.example.com/own: CustomResourceDefinition/cars.example.com does not serve v1",

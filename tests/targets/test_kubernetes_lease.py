@@ -31,7 +31,9 @@ class Held(KubernetesClient):
         self.lease, self.at = lease, date
         self.bodies: list[Any] = []
 
-    def answer(self, method: str, path: str, body: Any = None, content_type: str = "", query: Any = None) -> Answer:
+    def answer(
+        self, method: str, path: str, body: Any = None, content_type: str = "", query: Any = None, accept: str = ""
+    ) -> Answer:
         self.bodies.append(body)
         request = make_request(method, f"https://api.example{path}")
         return Answer(request, 200, {"date": self.at}, io.BytesIO(json.dumps(self.lease).encode()))
