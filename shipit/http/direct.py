@@ -141,6 +141,12 @@ def _send(connection: http.client.HTTPConnection, request: Request, target: str)
 
 def _answered(connection: http.client.HTTPConnection, request: Request, pace: Pace) -> DirectResponse:
     pace.head()
+    if hasattr(request.body, "read"):
+        # http.client sent it, and waits for the answer before it sends another.
+        connection.response_class = DirectResponse
+        found = connection.getresponse()
+        assert isinstance(found, DirectResponse)
+        return found
     response = DirectResponse(connection.sock, method=request.method)
     try:
         response.begin()
