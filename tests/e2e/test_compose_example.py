@@ -19,7 +19,6 @@ import pytest
 
 from shipit.rehearsal.dyno import free_port
 from tests.conftest import started
-from tests.e2e.followed import Followed
 from tests.e2e.test_docker_proxy import Answer, Load
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.hub import DockerHub
@@ -120,8 +119,6 @@ const body = Buffer.concat([Buffer.from([query.length + 5, 0, 0, 0]), query, Buf
 const head = Buffer.alloc(21);
 head.writeInt32LE(21 + body.length, 0); head.writeInt32LE(2013, 12);
 process.on('SIGTERM', () => process.exit(0));
-let ticks = 0;
-setInterval(() => console.log('tick', version, ticks++), 100);
 require('http').createServer(async (_, answer) => {
   try {
     const hits = await ask('redis', 6379, `INCR ${name}\\r\\n`, data => data.toString().trim());
@@ -250,15 +247,7 @@ def _change_under_load(example: Example, before: Mapping[str, str]) -> None:
 
     # One more container serves while the only one restarts.
     released = example.started()
-    with Followed(shipit, "stack/shop") as followed:
-        followed.await_ticks("v2")
-        restarted = shipit.run("restart", "stack/shop")
-        followed.await_ticks("v2", 2)
-    # The one that was restarted begins again at 0.
-    for numbers in followed.of("v2").values():
-        begins = [at for at, number in enumerate(numbers) if number == 0]
-        parts = [numbers[at:end] for at, end in zip(begins, [*begins[1:], len(numbers)], strict=True)]
-        assert all(part == list(range(len(part))) for part in parts), "none is lost, none comes twice"
+    restarted = shipit.run("restart", "stack/shop")
     assert restarted.returncode == 0, restarted.stdout + restarted.stderr
     assert "one more container serves meanwhile" in restarted.stdout + restarted.stderr, restarted.stdout
     second = example.started()
