@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shipit.files import MIB, read_file
 from shipit.http.pace import Pace
+from shipit.http.response import Response
 from shipit.http.sockets import PacedSocket, PacedTlsSocket, open_socket, secure
 from shipit.http.tls import Tls
 
@@ -65,6 +66,7 @@ class Connections:
             connection.close()
         _, host, port = place
         connection = http.client.HTTPConnection(host, port, blocksize=_BLOCK)
+        connection.response_class = Response
         connection.sock = self.connect(place, pace, connect_s)
         return connection
 

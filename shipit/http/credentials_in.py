@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _HEADERS = ("authorization", "proxy-authorization", "cookie", "x-registry-auth", "x-registry-config")
 # Fields of forms, and parameters of URLs, that are credentials; those of signed URLs are in _SIGNATURES.
@@ -19,7 +19,6 @@ _SIGNATURES = (
     "policy",
     "key-pair-id",
 )
-_SECRET = frozenset((*_FIELDS, *_SIGNATURES))
 
 
 def credentials_in(headers: Mapping[str, str], url: str, form: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
@@ -47,15 +46,16 @@ def _of_header(value: str) -> Iterator[str]:
 
 
 def _of_url(url: str) -> Iterator[str]:
-    if "@" in url:
-        try:
-            password = urlsplit(url).password or ""
-        except ValueError:
-            return
-        yield password
-        yield unquote(password)
-    query = url.partition("#")[0].partition("?")[2]
-    for part in query.split("&"):
-        name, _, value = part.partition("=")
-        if unquote_plus(name).lower() in _SECRET:
-            yield unquote_plus(value)
+    if "@" not in url and "?" not in url:
+        return
+    try:
+        parts = urlsplit(url)
+        password = parts.password or ""
+        named = parse_qsl(parts.query, max_num_fields=100)
+    except ValueError:
+        return
+    yield password
+    yield unquote(password)
+    for name, value in named:
+        if name.lower() in _FIELDS or name.lower() in _SIGNATURES:
+            yield value

@@ -5,18 +5,15 @@ from __future__ import annotations
 import errno
 import http.client
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from shipit.http.connections import Connections, Place
 from shipit.http.failures import translate
-from shipit.http.head import render_head
 from shipit.http.messages import Answer, Request
 from shipit.http.pace import Pace
 from shipit.http.reach import Reach, reach_of
 from shipit.http.repeated import HeaderPairs
-from shipit.http.response import DirectResponse
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
 from shipit.http.upgraded import RawConnection, Upgraded
@@ -24,8 +21,6 @@ from shipit.http.urls import ascii_host, check_authority
 
 # Reserved and unreserved characters of RFC 3986, and `%`: a URL that a server quoted is not quoted again.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
-# A body up to this length is copied behind the head, and sent with it.
-_LONGEST_PIECE = 64 * 1024
 _HUNG_UP = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
@@ -54,10 +49,14 @@ class Direct:
         except BaseException:
             connection.close()
             raise
+        received: dict[str, str] = {}
+        for name, value in response.headers.items():
+            name = name.lower()
+            received[name] = f"{received[name]}, {value}" if name in received else value
         if response.status == http.client.SWITCHING_PROTOCOLS:
-            return Answer(request, response.status, response.received, Upgraded(response, sock), reach)
+            return Answer(request, response.status, received, Upgraded(response, sock), reach)
         body = _Incoming(self._connections, place, connection, response, request, pace)
-        return Answer(request, response.status, response.received, body, reach)
+        return Answer(request, response.status, received, body, reach)
 
 
 class _Incoming:
@@ -108,55 +107,27 @@ class _Incoming:
             self._connection.close()
 
 
-def _exchange(connection: http.client.HTTPConnection, request: Request, target: str, pace: Pace) -> DirectResponse:
+def _exchange(
+    connection: http.client.HTTPConnection, request: Request, target: str, pace: Pace
+) -> http.client.HTTPResponse:
     pace.sending()
+    headers = HeaderPairs(request.headers, request.repeated) if request.repeated else dict(request.headers)
     try:
-        _send(connection, request, target)
+        connection.request(request.method, target, body=request.body, headers=headers)
     except OSError as error:
         if error.errno not in _HUNG_UP:
             raise
         # A server may answer and close the connection before it has read the body: its answer says why.
         with suppress(OSError, http.client.HTTPException):
-            response = _answered(connection, request, pace)
+            pace.head()
+            response = connection.getresponse()
             response.will_close = True
             return response
         raise
-    return _answered(connection, request, pace)
-
-
-def _send(connection: http.client.HTTPConnection, request: Request, target: str) -> None:
-    """Send the head, and the body: in one piece where it is at hand and not long."""
-    fields, body = (*request.headers.items(), *request.repeated), request.body
-    if hasattr(body, "read"):
-        headers = HeaderPairs(request.headers, request.repeated) if request.repeated else dict(request.headers)
-        connection.request(request.method, target, body=body, headers=headers)
-        return
-    head = render_head(request.method, target, connection.host, connection.port, fields, body)
-    if body and len(body) > _LONGEST_PIECE:
-        connection.sock.sendall(head)
-        connection.sock.sendall(body)
-        return
-    connection.sock.sendall(head + (body or b""))
-
-
-def _answered(connection: http.client.HTTPConnection, request: Request, pace: Pace) -> DirectResponse:
     pace.head()
-    if hasattr(request.body, "read"):
-        # http.client sent it, and waits for the answer before it sends another.
-        connection.response_class = DirectResponse
-        found = connection.getresponse()
-        assert isinstance(found, DirectResponse)
-        return found
-    response = DirectResponse(connection.sock, method=request.method)
-    try:
-        response.begin()
-    except BaseException:
-        response.close()
-        raise
-    return response
+    return connection.getresponse()
 
 
-@lru_cache(256)
 def parse_url(url: str) -> tuple[Place, str]:
     """Where to connect, and the target of the request line. Raises: http.client.InvalidURL."""
     try:

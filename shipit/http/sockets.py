@@ -61,9 +61,7 @@ class PacedTlsSocket(ssl.SSLSocket):
 
 def _paced(sock: PacedSocket | PacedTlsSocket, call: Callable[[], int]) -> int:
     def once(seconds: float) -> int | None:
-        # Setting it is a system call.
-        if sock.gettimeout() != seconds:
-            sock.settimeout(seconds)
+        sock.settimeout(seconds)
         try:
             return call()
         except TimeoutError:
