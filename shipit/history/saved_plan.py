@@ -23,7 +23,7 @@ FORMAT, VERSION = "shipit plan", 1
 # Raised with VERSION, so that a signature is for one format only.
 _SIGNED = b"shipit plan 1\n"
 MOST_BYTES = 32 * MIB
-_NEW = "make a new one: shipit plan --save FILE"
+_NEW = "make a new one: shipit plan --save FILE, or shipit rollback --save FILE for a rollback"
 
 
 class SavedTarget(NamedTuple):

@@ -13,6 +13,7 @@ from shipit.pipeline.approve import approve_plan
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.graph import run_order
 from shipit.pipeline.hook_text import hook_lines
+from shipit.pipeline.lock_notes import lock_notes
 from shipit.pipeline.lock_wait import await_turn
 from shipit.pipeline.locks import begin_changes
 from shipit.pipeline.remove_from import remove_from
@@ -113,7 +114,7 @@ def _plan(run: Run, targets: Mapping[str, Destroys], found: Mapping[str, Any], w
     for name, target in targets.items():
         notes = tuple(left.what for left in target.leftovers(found[name], wanted))
         steps = target.plan_destroy(found[name], wanted)
-        notes += tuple(hook_lines(target.config.hooks, run.command)) if steps else ()
+        notes += (*lock_notes(run, target), *hook_lines(target.config.hooks, run.command)) if steps else ()
         plans.append(TargetPlan(name, target.place, (), steps, notes))
     if wanted.images and sum(bool(own.steps) for own in plans) > 1:
         last = max(number for number, own in enumerate(plans) if own.steps)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shipit.config.overlay import environment_option
 from shipit.errors import DeployFailed, ShipitError
 from shipit.targets.base import Target
-from shipit.targets.locks import Holder
+from shipit.targets.locks import Holder, locks
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -45,8 +45,16 @@ def described(holder: Holder) -> str:
     return f"{' '.join(parts)}{by}{since}"
 
 
+def of_lender(run: Run, target: Target) -> str:
+    """`, by the lock of k8s`, for a target that borrows it; empty for every other."""
+    if run.lender is None or locks(target) or (run.state is not None and run.state.keeps_locks):
+        return ""
+    return f", by the lock of {run.lender.name}"
+
+
 def locked_by(run: Run, target: Target, holder: Holder | None) -> Locked:
     who = described(holder) if holder else "another run, which took it first"
     unlock = f"shipit unlock {target.name}{environment_option(run.project.environment)}"
-    hint = f"wait for it: --wait 10m; or, if it does not run any more: {unlock}"
-    return Locked(f"it is locked by {who}", where=target.name, hint=hint)
+    wait = "run it again when that has ended" if run.command == "push" else "wait for it: --wait 10m"
+    hint = f"{wait}; or, if it does not run any more: {unlock}"
+    return Locked(f"it is locked by {who}{of_lender(run, target)}", where=target.name, hint=hint)

@@ -23,6 +23,8 @@ from shipit.targets.session import Session
 REQUEST_S = 10.0
 # Tries to write a lock that its holder renews every few seconds.
 SWAPS = 20
+# Characters of all names of targets in a lock: places bound the length of one.
+_LONGEST_NAMES = 2000
 
 
 class _OwnClock(Clock):
@@ -112,6 +114,7 @@ def own_holder(run: Run) -> Holder:
     from shipit.config.author import read_author
     from shipit.envelope import rfc3339
 
+    names = tuple(target.name for target in run.targets)
     return Holder(
         run.id,
         run.command,
@@ -120,4 +123,5 @@ def own_holder(run: Run) -> Holder:
         "" if run.command == "rollback" else run.commit[0],
         rfc3339(run.clock.wall_s()),
         supersedes=run.supersedes,
+        targets=names if sum(map(len, names)) <= _LONGEST_NAMES else (),
     )

@@ -36,7 +36,8 @@ def await_free(run: Run, wait_s: float) -> None:
             return
         target, found = held[0]
         holder = found.holder or Holder("")
-        if holder.supersedes and run.command == "deploy" and run.project.git.is_before(holder.commit):
+        takes_all = not holder.targets or {own.name for own in run.targets} <= {*holder.targets}
+        if holder.supersedes and takes_all and run.command == "deploy" and run.project.git.is_before(holder.commit):
             raise Superseded(described(holder), target.name)
         if deadline.remaining_s() <= 0:
             raise locked_by(run, target, holder)

@@ -21,7 +21,7 @@ from shipit.record import to_json
 from shipit.release import Plan
 from shipit.targets.base import Target
 from shipit.targets.history import records_published
-from shipit.targets.locks import BEAT_S, LEASE_S, Holder, KeepsLock, LockState, NoLock
+from shipit.targets.locks import BEAT_S, LEASE_S, Holder, KeepsLock, LockState, NoLock, locks
 from shipit.targets.session import Session
 
 
@@ -117,8 +117,8 @@ class RunLocks:
         """Take the lock of each target; all or none. Raises: Locked, RemoteError."""
         holder = own_holder(self._run)
         try:
-            # In one order for every run, so that no two wait for each other.
-            for target in sorted(targets, key=lambda target: target.place):
+            # In one order for every run, so that no two wait for each other; those that lend their lock first.
+            for target in sorted(targets, key=lambda target: (not locks(target), target.place)):
                 if target.name not in self._held and (lock := self._taken(target, holder)) is not None:
                     self._held[target.name] = lock
         except BaseException:

@@ -34,7 +34,9 @@ def show_logs(
 def loggable(targets: Sequence[Target], chosen: Mapping[str, Sequence[str]]) -> list[HasLogs]:
     """The targets of the chosen workloads. Raises: UsageError for one whose kind has no logs."""
     if not chosen:
-        raise UsageError("no target here runs anything", hint="add a kubernetes or heroku target, or name another -e")
+        raise UsageError(
+            "no target here runs anything", hint="a registry only keeps images: add another target, or name another -e"
+        )
     found: list[HasLogs] = []
     for target in targets:
         if target.name not in chosen:

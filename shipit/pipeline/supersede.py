@@ -40,9 +40,11 @@ def supersede(run: Run, wait_s: float) -> None:
 
 
 def _why_not(run: Run, holder: Holder) -> str:
-    """Why a holder is not asked to stop; empty where its commit is an ancestor of ours."""
+    """Why a holder is not asked to stop; empty where its commit is an ancestor of ours, and this run changes all that it does."""
     if holder.command not in ("deploy", "promote") or not holder.commit:
         return "it is no deploy of a commit"
+    if others := sorted({*holder.targets} - {target.name for target in run.targets}):
+        return f"it changes {', '.join(others)}, which this run does not"
     is_after = run.project.git.is_after(holder.commit)
     if is_after is None:
         return f"this clone does not have its commit {holder.commit[:12]}: fetch the whole history"

@@ -20,6 +20,7 @@ class Holder(NamedTuple):
     """The holder of a lock: the id and the command of a run, who started it, its commit, and the time, RFC 3339 in UTC.
 
     `superseded_by` is a run of a newer commit that has asked the holder to stop. With `supersedes`, older ones stop waiting, too.
+    `targets` are those that the run was asked to change; empty where they are too many to be kept, or an older shipit wrote it.
     """
 
     run: Name
@@ -29,6 +30,7 @@ class Holder(NamedTuple):
     since: Name = ""
     superseded_by: FreeText = ""
     supersedes: bool = False
+    targets: tuple[Name, ...] = ()
 
 
 class LockState(NamedTuple):

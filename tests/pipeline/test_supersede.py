@@ -116,6 +116,9 @@ def test_only_a_deploy_of_an_older_commit_is_superseded(bench: Bench) -> None:
         Holder("0123456789ab", "deploy", commit=new): f"its commit {new[:12]} is not older than ours",
         Holder("0123456789ab", "scale", commit=old): "it is no deploy of a commit",
         Holder("0123456789ab", "deploy"): "it is no deploy of a commit",
+        Holder(
+            "0123456789ab", "deploy", commit=old, targets=("one", "other")
+        ): "it changes other, which this run does not",
         Holder("0123456789ab", "deploy", commit="c0ffee00" * 5): "this clone does not have its commit c0ffee00c0ff",
     }
     for holder, why in cases.items():
@@ -142,6 +145,10 @@ def test_an_older_deploy_that_waits_ends_where_a_newer_one_supersedes(bench: Ben
     again.announce("deploy")
     with pytest.raises(Locked):
         await_free(again, 5)
+    bench.hold("one", holder._replace(targets=("one",)), clock.wall_s())
+    with pytest.raises(Locked):
+        # The newer deploy does not change all that this one would.
+        await_free(older, 5)
 
 
 class _Renewed(MemoryTarget):

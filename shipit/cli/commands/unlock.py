@@ -33,7 +33,7 @@ def run(options: ChangeOptions) -> None:
 
 def _unlock(run: Run, tell: Callable[[str], None], *, is_sure: bool, asks: bool) -> None:
     from shipit.events import Warned
-    from shipit.pipeline.lock_errors import described
+    from shipit.pipeline.lock_errors import described, of_lender
     from shipit.pipeline.lock_keepers import read_locks
     from shipit.pipeline.telling import tell_warnings
     from shipit.pipeline.unlock import break_lock
@@ -48,7 +48,8 @@ def _unlock(run: Run, tell: Callable[[str], None], *, is_sure: bool, asks: bool)
     if not held:
         tell("no target is locked")
         return
-    told = "; ".join(f"{name} is locked by {described(holder)}" for name, holder in held.items())
+    lent = {target.name: of_lender(run, target) for target in run.targets}
+    told = "; ".join(f"{name} is locked by {described(holder)}{lent[name]}" for name, holder in held.items())
     if not is_sure and not (asks and confirm(run.redactor.text(f"{told}. Break the lock?"))):
         raise UsageError(f"not confirmed: {told}", hint="answer yes, or pass --yes where nobody can be asked")
     for target in run.targets:

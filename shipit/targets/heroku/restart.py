@@ -21,9 +21,11 @@ def restart(changes: Changes, step: Restart) -> Iterator[Event]:
     for process in step.processes:
         own = [dyno for dyno in now.dynos if dyno.process == process]
         if len(own) < 2:
+            changes.session.fence()
             write_once(changes.client, partial(changes.client.restart, process), lambda: False)
             continue
         for some in _batches(own):
+            changes.session.fence()
             for dyno in some:
                 _restart_one(changes, dyno)
             _await(changes, some)
