@@ -104,6 +104,13 @@ def _copy_attached(delivery: Delivery, item: Prepared) -> int:
     if copies.kept:
         kept = ", ".join(copies.kept)
         delivery.emit(Warned("", f"{target.name} keeps its own {kept}: those of {origin.name} are not copied"))
+    if copies.failed:
+        failed, others = copies.failed[0], len(copies.failed) - 1
+        more = f", and {others} more" if others else ""
+        delivery.emit(Warned("", f"of what is attached to {origin} this can't be copied: {failed}{more}"))
+    if copies.is_cut:
+        what = f"{origin} has more attached to it than shipit copies: the first {len(copies.copied)} are copied"
+        delivery.emit(Warned("", what))
     return len(copies.copied)
 
 

@@ -16,7 +16,7 @@ from shipit.http.retry import ATTEMPTS, retrying
 from shipit.image.manifest import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from shipit.registry.blob_download import read_blob
 from shipit.registry.blob_upload import BlobUpload, cancel_upload
-from shipit.registry.referrers import read_referrers
+from shipit.registry.referrers import Listed, read_referrers
 from shipit.registry.tag_list import TagList, read_tags
 from shipit.registry.wire import RegistryWire, scopes_of
 
@@ -113,7 +113,7 @@ class RegistryClient:
         """
         self._wire.ask("DELETE", repository, f"manifests/{digest}", deletes=True, ok=(200, 202, 404), attempts=attempts)
 
-    def referrers(self, repository: str, subject: Digest) -> tuple[Digest, ...] | None:
+    def referrers(self, repository: str, subject: Digest) -> Listed | None:
         """The manifests that refer to another one; None where the registry keeps no list of them."""
         return read_referrers(self._wire, repository, subject)
 

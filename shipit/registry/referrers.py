@@ -6,7 +6,7 @@ Source: OCI distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.digest import Digest
 from shipit.image.manifest import INDEX_TYPES, Index, InvalidManifest, parse_manifest, parse_object
@@ -16,6 +16,13 @@ INDEX = INDEX_TYPES[0]
 # Of a registry that does not know the request.
 _UNKNOWN = (400, 404, 405, 501)
 _MOST = 200
+
+
+class Listed(NamedTuple):
+    """The digests of a list of referrers, at most 200; whether these are all of the registry's."""
+
+    digests: tuple[Digest, ...]
+    is_whole: bool = True
 
 
 def referrers_tag(subject: Digest) -> str:
@@ -28,8 +35,8 @@ def attached_tags(subject: Digest) -> tuple[str, ...]:
     return tuple(f"{referrers_tag(subject)}.{kind}" for kind in ("sig", "att", "sbom"))
 
 
-def read_referrers(wire: RegistryWire, repository: str, subject: Digest) -> tuple[Digest, ...] | None:
-    """The digests that a registry lists as referrers, of which the first 200 are read; None where it keeps no such list.
+def read_referrers(wire: RegistryWire, repository: str, subject: Digest) -> Listed | None:
+    """The first page of what a registry lists as referrers; None where it keeps no such list.
 
     Raises: RemoteError; InvalidManifest for an index that is none.
     """
@@ -37,15 +44,17 @@ def read_referrers(wire: RegistryWire, repository: str, subject: Digest) -> tupl
     # A proxy may answer 200 to everything.
     if answer.status != 200 or answer.header("Content-Type").partition(";")[0].strip() != INDEX:
         return None
-    return digests_of(answer.content)
+    found = digests_of(answer.content)
+    return found._replace(is_whole=found.is_whole and not answer.header("Link"))
 
 
-def digests_of(data: bytes) -> tuple[Digest, ...]:
+def digests_of(data: bytes) -> Listed:
     """The digests of a list of referrers. Raises: InvalidManifest."""
     found = parse_manifest(data)
     if not isinstance(found, Index):
         raise InvalidManifest("the list of referrers is no index")
-    return tuple(dict.fromkeys(row.digest for row in found.rows))[:_MOST]
+    digests = tuple(dict.fromkeys(row.digest for row in found.rows))
+    return Listed(digests[:_MOST], len(digests) <= _MOST)
 
 
 def described(data: bytes, digest: Digest, media_type: str) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def test_an_artifact_that_can_not_be_copied_is_a_warning(bench: PromotionBench) 
     bench.registry.linked.discard(("staging/app", str(Digest.of(b"an SBOM"))))
     assert bench.promote() == 0
     [said] = warnings(bench)
-    assert said.startswith("what is attached to ") and "(signatures, SBOMs) is not copied completely: " in said
+    assert said.startswith("of what is attached to ") and f" this can't be copied: {Digest(sbom).short}: " in said
     assert production.get(digest).ok and production.referrers(digest) == []
 
 
