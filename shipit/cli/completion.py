@@ -26,6 +26,9 @@ def complete_workloads(incomplete: str) -> list[str]:
     targets = file.get("targets")
     names = dict.fromkeys(_starting(incomplete, targets))
     for target, part in targets.items() if isinstance(targets, Mapping) else ():
+        start = f"{target}/"
+        if not start.startswith(incomplete) and not incomplete.startswith(start):
+            continue
         names |= dict.fromkeys(_starting(incomplete, {f"{target}/{name}": None for name in _workloads(target, part)}))
     return list(names)
 

@@ -84,9 +84,9 @@ def test_one_more_container_that_is_not_ready_is_removed_before_anything_restart
 def test_one_more_container_serves_on_when_the_restarted_one_fails(tmp_path: Path) -> None:
     engine = Engine(web_1=[{}])
     engine.made, engine.restarted = {"web-2": [{}]}, {"web-1": [EXITED]}
-    with pytest.raises(DeployFailed, match="web-1 exited with 3; web-2 serves on"):
+    with pytest.raises(DeployFailed, match="web-1 exited with 3; web-1 was removed; web-2 serves on"):
         restart(engine, tmp_path, "web-1", file="f1")
-    assert engine.done == [CREATE, START, "restart web-1"]
+    assert engine.done == [CREATE, START, "restart web-1", "remove web-1"]
 
 
 def test_compose_that_makes_no_container_is_an_error_and_nothing_restarts(tmp_path: Path) -> None:

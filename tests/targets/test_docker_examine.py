@@ -180,6 +180,17 @@ def test_a_port_of_the_proxy_that_a_program_or_a_container_has_is_a_failure_unle
     # Without its state, it does not run, and something else may have its port.
     engine = start(containers__json=[{**own, "State": "exited", "Ports": []}], info=info)
     assert found_by_doctor(engine, needed, session) == [by_program]
+    # Podman lists the ports of stopped containers, too.
+    engine = start(containers__json=[{**own, "State": "exited"}, {**row("rival", taken), "State": "exited"}], info=info)
+    assert found_by_doctor(engine, needed, session) == [by_program]
+    check_ports(hosts(engine.host), OWNER, needed, session)
+    engine = start(containers__json=[{**own, "State": "paused"}], info=info)
+    assert found_by_doctor(engine, needed, session) == []
+    # A table that can't be read leaves it open whether a program has a port.
+    engine = start(containers__json=[], info=info)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("shipit.targets.engine.host_ports._LARGEST", 1)
+        assert found_by_doctor(engine, needed, session) == []
     # Programs of an engine in a virtual machine are not seen from here.
     engine = start(containers__json=[], info={"DockerRootDir": "/not/on/this/machine"})
     assert found_by_doctor(engine, needed, session) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shipit.errors import DeployFailed, ShipitError
+from shipit.errors import DeadlinePassed, DeployFailed, ShipitError
 from shipit.events import Event, Log
 from shipit.targets.compose.drain import before_stop
 from shipit.targets.compose.observed import ContainerFacts
@@ -53,9 +53,11 @@ class Restart:
         given = labelled(content, self.client, self.setting)
         done = run_alone(given, ["--no-recreate"], (service,), {service: len(before) + 1}, self.setting)
         new = [one for one in self._containers() if one.id not in before]
-        if not new:
+        if not new or (done.code and any(one.state == "created" for one in new)):
             lines = last_lines(done.errors)
             said = lines[-1] if lines else "no container was made"
+            for one in new:
+                self.client.within(_UNDO_S).remove(one.id)
             raise DeployFailed(f"docker compose up {done.how}: {said}", where=self.setting.target, detail=lines[:-1])
         try:
             await_ready(service, [one.id for one in new], self.client, self.setting, self.setting.steady_s)
@@ -74,9 +76,15 @@ class Restart:
     def _await(self, one: ContainerFacts, others: Sequence[ContainerFacts]) -> None:
         try:
             await_ready(self.step.service, [one.id], self.client, self.setting, self.setting.steady_s)
-        except DeployFailed as error:
-            found = containers_of(self.client.within(_UNDO_S), self.setting, self.step.service)
+        except (DeployFailed, DeadlinePassed) as error:
+            client = self.client.within(_UNDO_S)
+            found = containers_of(client, self.setting, self.step.service)
             ids = {other.id for other in others}
-            if names := [other.name for other in found if other.id in ids and other.is_serving]:
+            names = [other.name for other in found if other.id in ids and other.is_serving]
+            if names and self.step.file:
+                # Compose counts both, and would keep the one with the lower number, which is not ready.
+                client.remove(one.id, keeps_volumes=True)
+                error.what += f"; {one.name} was removed"
+            if names:
                 error.what += f"; {', '.join(names)} {'serves' if len(names) == 1 else 'serve'} on"
             raise

@@ -66,12 +66,16 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mappi
 
 def _restart(service: str, names: tuple[str, ...], observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
     current = observed.current
-    has_beside = bool(rollout and len(names) == 1 and current and service in current.services)
+    # Compose would start one that has ended, and count it.
+    is_only = len(names) == len(observed.of(service)) == 1
+    has_beside = bool(rollout and is_only and current and service in current.services)
     detail = ["the service is down while its only container restarts"]
     if len(names) > 1:
         detail = ["each container restarts when the one before is ready"]
     elif has_beside:
         detail = ["one more container serves meanwhile, and is removed then"]
+    elif rollout and not is_only:
+        detail += ["a container that has ended is there, too: after a deploy one more container serves meanwhile"]
     elif not rollout:
         detail += ["with rollout: start-first one more container serves meanwhile"]
     return RestartContainers(

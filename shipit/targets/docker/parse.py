@@ -53,13 +53,17 @@ def _image(answer: Field, labels: Mapping[str, str]) -> str:
     return labels.get(IMAGE, used) if identity and identity in (used, answer["Image"].text()) else used
 
 
+# Podman lists the ports of these, too, which nobody has meanwhile.
+_AT_REST = ("created", "configured", "initialized", "exited", "stopped", "dead")
+
+
 def parse_foreign(row: Field) -> Foreign:
-    """A container of a list that is not of this target."""
+    """A container of a list that is not of this target, with the ports that it has now."""
     names = [name.text().lstrip("/") for name in row["Names"].rows()]
     ports = [
         Publish(port["PrivatePort"].whole(), port["PublicPort"].whole(), port["IP"].text(), port["Type"].text("tcp"))
         for port in row["Ports"].rows()
-        if port["PublicPort"].whole()
+        if port["PublicPort"].whole() and row["State"].text() not in _AT_REST
     ]
     return Foreign(names[0] if names else row["Id"].text()[:12], tuple(ports))
 

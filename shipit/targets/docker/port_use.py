@@ -29,7 +29,8 @@ class Needed(NamedTuple):
         fixed = (port for port in self.published if port.host)
         if self.proxy is None:
             return tuple(fixed)
-        is_there = found is not None and found.is_running
+        # A paused one has its ports, too.
+        is_there = found is not None and found.state in ("running", "paused")
         wanted = _proxy_ports(self.proxy.over(found) if found else self.proxy)
         had = _proxy_ports(self.proxy._replace(ports=found.ports)) if found and is_there else ()
         return (*fixed, *(port for port in wanted if port not in had))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shipit.errors import DeployFailed
+from shipit.errors import DeadlinePassed, DeployFailed, ShipitError
 from shipit.events import Event, Log, StepApplied
 from shipit.targets.docker.look import read_container
 from shipit.targets.docker.observed import ContainerFacts
@@ -19,8 +19,8 @@ from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.owner import SERVICE
 
-# How long a look at the containers that serve on may take, also when the deadline has passed.
-_LOOK_S = 15.0
+# How long stopping a container that is not ready may take, also when the deadline has passed.
+_UNDO_S = 120.0
 
 
 class Restart:
@@ -84,12 +84,15 @@ class Restart:
     def _await(self, name: str, others: Sequence[str]) -> None:
         try:
             await_ready([name], self.step, self.client, self.setting, self._read)
-        except DeployFailed as error:
-            client = self.client.within(_LOOK_S)
+        except (DeployFailed, DeadlinePassed) as error:
+            client = self.client.within(_UNDO_S)
             running = [other for other in others if (one := self._read(other, client)) and one.is_running]
             if running == [self.step.beside]:
                 # A deploy keeps the one of both that runs.
-                stop_container(client, name)
+                try:
+                    stop_container(client, name)
+                except ShipitError as second:
+                    error.what += f"; stopping {name} failed, too: {second}"
             if running:
                 error.what += f"; {', '.join(running)} {'serves' if len(running) == 1 else 'serve'} on"
             raise

@@ -9,12 +9,13 @@ from shipit.config.document import parse_document, plain_data
 from shipit.config.folder import ProjectFolder
 from shipit.errors import ShipitError
 
-_LARGEST = 1024 * 1024
+_LARGEST, _MOST_FILES = 256 * 1024, 8
 
 
 def service_names(folder: ProjectFolder, files: Sequence[str], profiles: Sequence[str] = ()) -> list[str]:
     """The services of these files without those of other profiles; a file that can't be read has none."""
-    return list(dict.fromkeys(name for file in files for name in _names(folder, file, profiles)))
+    own = list(dict.fromkeys(files))[:_MOST_FILES]
+    return list(dict.fromkeys(name for file in own for name in _names(folder, file, profiles)))
 
 
 def _names(folder: ProjectFolder, file: str, profiles: Sequence[str]) -> Iterator[str]:
