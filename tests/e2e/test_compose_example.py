@@ -245,19 +245,19 @@ def _change_under_load(example: Example, before: Mapping[str, str]) -> None:
     assert {name for name, at in example.started().items() if before.get(name) != at} == {"/example-production-shop-2"}
     assert "nothing changed" in shipit.run("deploy").stdout
 
-    # One more container serves while the only one restarts.
+    # One more container serves before the only one is removed: what `before_stop` leaves in it ends with it.
     released = example.started()
     restarted = shipit.run("restart", "stack/shop")
     assert restarted.returncode == 0, restarted.stdout + restarted.stderr
-    assert "one more container serves meanwhile" in restarted.stdout + restarted.stderr, restarted.stdout
+    assert "one more container serves before each is removed" in restarted.stdout + restarted.stderr, restarted.stdout
     second = example.started()
-    assert second.keys() == released.keys(), restarted.stdout
-    assert {name for name in second if second[name] != released[name]} == {"/example-production-shop-2"}
+    assert second.items() - released.items() == {("/example-production-shop-3", second["/example-production-shop-3"])}
+    assert released.keys() - second.keys() == {"/example-production-shop-2"}, restarted.stdout
     example.write("shop", "v3", "console.error('no database'); process.exit(3)")
     failed = shipit.run("deploy", "--yes")
     said = failed.stdout + failed.stderr
     assert failed.returncode == 1, said
-    assert "example-production-shop-3 exited with 3; example-production-shop-2 serves on" in said, said
+    assert "example-production-shop-4 exited with 3; example-production-shop-3 serves on" in said, said
     assert "no database" in said and example.started() == second, said
 
     back = shipit.run("rollback")
@@ -307,14 +307,14 @@ def test_nginx_before_three_node_services_is_deployed_changed_rolled_back_and_re
     example.await_versions(shop="v4")
     assert {name for name, at in example.started().items() if before.get(name) != at} == {
         "/example-production-redis-1",
-        "/example-production-shop-4",
+        "/example-production-shop-5",
     }
     assert "nothing changed" in shipit.run("deploy").stdout
 
     logs = shipit.run("logs", "stack/migrate")
     assert "migrated" in logs.stdout
     status = shipit.run("status")
-    assert "example-production-shop-4" in status.stdout and f"http://localhost:{example.port}" in status.stdout
+    assert "example-production-shop-5" in status.stdout and f"http://localhost:{example.port}" in status.stdout
 
     gone = shipit.run("destroy", "-e", "production", "--yes")
     assert gone.returncode == 0, gone.stdout + gone.stderr

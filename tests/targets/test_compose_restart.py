@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from shipit.errors import DeployFailed
-from shipit.events import Log
+from shipit.events import Event, Log
 from shipit.process import Finished
+from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.compose.restart import Restart
 from shipit.targets.compose.steps import RestartContainers
 from shipit.targets.engine.client import HostClient
@@ -37,10 +38,19 @@ class Engine(FakeEngine):
         return [Labelled(found["Name"], found["Labels"])]
 
 
-def restart(engine: Engine, tmp_path: Path, *names: str, file: str = "", drain_s: float = 0.0) -> list[str]:
+def restart(
+    engine: Engine, tmp_path: Path, *names: str, file: str = "", drain_s: float = 0.0, before_stop: tuple[str, ...] = ()
+) -> list[str]:
     """Apply the step: what it told."""
     step = RestartContainers(
-        "restart web", "restart web", service="web", names=names, at="", file=file, drain_s=drain_s
+        "restart web",
+        "restart web",
+        service="web",
+        names=names,
+        at="",
+        file=file,
+        drain_s=drain_s,
+        before_stop=before_stop,
     )
     events = list(Restart(step, cast("HostClient", engine), setting_of(engine, tmp_path)).run())
     return [event.line for event in events if isinstance(event, Log)]
@@ -71,6 +81,22 @@ def test_one_more_container_serves_while_an_only_one_restarts(tmp_path: Path) ->
     engine.made, engine.restarted = {"web-2": [STARTING, HEALTHY]}, {"web-1": [STARTING, HEALTHY]}
     assert restart(engine, tmp_path, "web-1", file="f1", drain_s=5.0) == ["restarted web-1"]
     assert engine.done == [CREATE, START, "restart web-1", "stop web-2", "remove web-2"]
+
+
+def test_with_before_stop_each_container_is_replaced_by_one_like_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(web_1=[{}])
+    engine.made = {"web-2": [STARTING, HEALTHY]}
+
+    def before_stop(one: ContainerFacts, *others: object) -> Iterator[Event]:
+        engine.done.append(f"leave {one.name}")
+        yield from ()
+
+    monkeypatch.setattr("shipit.targets.compose.restart.before_stop", before_stop)
+    said = restart(engine, tmp_path, "web-1", file="f1", drain_s=5.0, before_stop=("touch", "/leaving"))
+    assert said == ["replaced web-1"]
+    assert engine.done == [CREATE, START, "leave web-1", "stop web-1", "remove web-1"]
 
 
 def test_one_more_container_that_is_not_ready_is_removed_before_anything_restarts(tmp_path: Path) -> None:

@@ -28,20 +28,34 @@ class Restart:
     def run(self) -> Iterator[Event]:
         """Raises: DeployFailed for a container that is not ready again: the others are not restarted, and serve on."""
         own = [one for one in self._containers() if one.name in self.step.names]
+        if self.step.before_stop and self.step.file:
+            yield from self._replace(own)
+            return
         beside = self._start_beside() if self.step.file and own else []
         for one in own:
             others = [other for other in (*own, *beside) if other is not one]
             if others:
-                yield from self._drain(one)
+                self._drain(one)
             self.client.restart(one.name)
             yield Log(self.setting.target, self.step.service, f"restarted {one.name}")
             self._await(one, others)
         for one in beside:
-            yield from self._drain(one)
-            self.setting.session.fence()
-            self.client.stop(one.id)
-            # Anonymous volumes may have data, as where a service is rolled.
-            self.client.remove(one.id, keeps_volumes=True)
+            self._remove(one)
+
+    def _replace(self, own: Sequence[ContainerFacts]) -> Iterator[Event]:
+        """One more container for each, which is removed then: what `before_stop` does in a container is for one that ends."""
+        for one in own:
+            self._start_beside()
+            yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
+            self._remove(one)
+            yield Log(self.setting.target, self.step.service, f"replaced {one.name}")
+
+    def _remove(self, one: ContainerFacts) -> None:
+        self._drain(one)
+        self.setting.session.fence()
+        self.client.stop(one.id)
+        # Anonymous volumes may have data, as where a service is rolled.
+        self.client.remove(one.id, keeps_volumes=True)
 
     def _containers(self) -> list[ContainerFacts]:
         return sorted(containers_of(self.client, self.setting, self.step.service), key=lambda one: one.number)
@@ -67,9 +81,7 @@ class Restart:
             raise
         return new
 
-    def _drain(self, one: ContainerFacts) -> Iterator[Event]:
-        if self.step.before_stop:
-            yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
+    def _drain(self, one: ContainerFacts) -> None:
         if self.step.drain_s:
             self.setting.session.deadline.sleep(self.step.drain_s, f"the requests to {one.name}")
 

@@ -110,8 +110,8 @@ class RestartContainers(Step):
     """Restarts the containers of a service, each when the one before is ready. `at` is when that was asked for.
 
     `file` is the kept file of which one more container serves while an only one restarts; empty where none may run beside it.
-    `drain_s` is how long a container runs on before it is restarted or removed while others serve, `before_stop` the command that
-    runs in it first.
+    `drain_s` is how long a container runs on before it is restarted or removed while others serve. With `before_stop` and a file
+    each container is replaced by one like it, and the command runs in it before.
     """
 
     type: ClassVar[str] = "compose.restart"

@@ -67,10 +67,14 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mappi
 def _restart(service: str, names: tuple[str, ...], observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
     current = observed.current
     # Compose would start one that has ended, and count it.
-    is_only = len(names) == len(observed.of(service)) == 1
-    has_beside = bool(rollout and is_only and current and service in current.services)
+    all_run = len(names) == len(observed.of(service))
+    is_only, is_known = all_run and len(names) == 1, bool(current and service in current.services)
+    is_replaced = bool(rollout and rollout.before_stop and all_run and is_known)
+    has_beside = bool(rollout and is_only and is_known)
     detail = ["the service is down while its only container restarts"]
-    if len(names) > 1:
+    if is_replaced:
+        detail = ["one more container serves before each is removed, for before_stop runs in a container that ends"]
+    elif len(names) > 1:
         detail = ["each container restarts when the one before is ready"]
     elif has_beside:
         detail = ["one more container serves meanwhile, and is removed then"]
@@ -80,8 +84,8 @@ def _restart(service: str, names: tuple[str, ...], observed: ComposeObserved, ro
         detail += ["with rollout: start-first one more container serves meanwhile"]
     return RestartContainers(
         f"restart {service}", f"restart {service}", tuple(detail), service=service, names=names, at=at,
-        file=current.file if current and has_beside else "", drain_s=rollout.drain_s if rollout else 0.0,
-        before_stop=rollout.before_stop if rollout else (),
+        file=current.file if current and (has_beside or is_replaced) else "", drain_s=rollout.drain_s if rollout else 0.0,
+        before_stop=rollout.before_stop if rollout and is_replaced else (),
     )  # fmt: skip
 
 
