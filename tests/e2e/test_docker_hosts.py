@@ -186,7 +186,7 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(host: Host) -> No
     assert shipit.run("deploy").returncode == 0
     assert host.running == [first] and host.inspect(first)["State"]["StartedAt"] == started
     assert "hosts-production-web-1" in shipit.run("status").stdout
-    assert "serving v1" in shipit.run("logs", "docker/web").stdout
+    assert "serving v1" in shipit.run("logs", "docker/web", "--since", "1h").stdout
 
     gone = shipit.run("destroy", "-e", "production", "--yes")
     assert gone.returncode == 0, gone.stderr

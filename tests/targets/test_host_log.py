@@ -13,7 +13,7 @@ from shipit.docker.address import EngineAddress
 from shipit.errors import RemoteError
 from shipit.events import Event, Warned
 from shipit.targets.engine.connection import Hosts
-from shipit.targets.engine.log import Instance, InstanceLog, ServiceLog
+from shipit.targets.engine.log import Endings, Instance, InstanceLog, ServiceLog
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.log_query import LogQuery
 from shipit.targets.session import Clients, Session
@@ -67,3 +67,13 @@ def test_the_log_of_a_host_that_does_not_answer_is_left_out_with_a_warning(tmp_p
     with pytest.raises(RemoteError, match=reason):
         log(lost)
     assert len(events) == 1, "the only host is an error"
+
+
+def test_an_instance_that_ended_is_read_once_more_and_so_is_one_that_came_and_ended_between_two_looks() -> None:
+    endings = Endings()
+    assert endings.to_read(["old", "a"], {"a"}) == ["a"]
+    assert endings.to_read(["old", "a", "b"], {"b"}) == ["a", "b"]
+    assert endings.to_read(["old", "a", "b", "brief"], {"b"}) == ["b", "brief"]
+    assert endings.to_read(["old", "a", "b", "brief"], {"a", "b"}) == ["a", "b"], "it was started again"
+    assert endings.to_read(["old", "b"], set()) == ["b"]
+    assert endings.to_read(["old", "b"], set()) == []

@@ -5,7 +5,7 @@ A log that is followed is read again and again from its last second: containers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -78,6 +78,20 @@ class InstanceLog(NamedTuple):
                 yield LogLine(self.target, self.service, name, last, text, cut_bytes)
 
 
+class Endings:
+    """Which instances have ended and were read then: what one wrote after the last look is read once more."""
+
+    def __init__(self) -> None:
+        self._over: set[str] | None = None
+
+    def to_read(self, ids: Iterable[str], running: Collection[str]) -> list[str]:
+        """Of the instances that are there: those that run, and those that ended since the last look."""
+        there = list(ids)
+        over = self._over if self._over is not None else set(there)
+        self._over = {one for one in there if one not in running}
+        return [one for one in there if one in running or one not in over]
+
+
 class ServiceLog(NamedTuple):
     """The log of a service on Docker hosts. `label` of a container has the name of its service."""
 
@@ -90,16 +104,16 @@ class ServiceLog(NamedTuple):
 
     def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
         """A host that does not answer is a warning, unless none does. Raises: RemoteError, UsageError."""
-        instances = partial(self._instances, set[str]())
+        instances = partial(self._instances, set[str](), {name: Endings() for name in self.hosts.names})
         return InstanceLog(self.target, self.service, self.session, instances).lines(wanted)
 
-    def _instances(self, told: set[str]) -> Iterator[Instance]:
+    def _instances(self, told: set[str], endings: Mapping[str, Endings]) -> Iterator[Instance]:
         """`told` are the hosts that were warned of already."""
         failed: list[RemoteError] = []
         for host in self.hosts.names:
             try:
                 client = self.hosts.client(host, self.session)
-                names = self._containers(client)
+                names = self._containers(client, endings[host])
             except RemoteError as error:
                 failed.append(error)
                 if host not in told and len(self.hosts.names) > 1:
@@ -110,16 +124,16 @@ class ServiceLog(NamedTuple):
         if len(failed) == len(self.hosts.names):
             raise failed[0]
 
-    def _containers(self, client: HostClient) -> list[str]:
-        """The containers of the service that run; the newest one where none does."""
-        rows = [
-            row
+    def _containers(self, client: HostClient, endings: Endings) -> list[str]:
+        """The containers of the service that run, and those that ended since the last look; the newest one where there are none."""
+        rows = {
+            row["Id"].required(): row
             for row in client.containers(self.owner.filters)
             if row["Labels"].texts().get(self.label) == self.service
-        ]
-        running = [row for row in rows if row["State"].text() in ("running", "restarting", "paused")]
-        newest = sorted(rows, key=lambda row: -row["Created"].whole())[:1]
-        return [name_of(row) for row in running or newest]
+        }
+        running = {id for id, row in rows.items() if row["State"].text() in ("running", "restarting", "paused")}
+        newest = sorted(rows, key=lambda id: -rows[id]["Created"].whole())
+        return [name_of(rows[id]) for id in endings.to_read(rows, running) or newest[:1]]
 
 
 def _from(second: str, since_s: float | None) -> str:

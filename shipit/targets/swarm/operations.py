@@ -19,7 +19,7 @@ from shipit.targets.engine.connection import Hosts, engine_addresses
 from shipit.targets.engine.exec import execute
 from shipit.targets.engine.free_space import space_findings
 from shipit.targets.engine.lock import read_lock, swap_lock
-from shipit.targets.engine.log import Instance, InstanceLog
+from shipit.targets.engine.log import Endings, Instance, InstanceLog
 from shipit.targets.engine.one_off import check_no_size
 from shipit.targets.engine.owner import LOCK, RECORD
 from shipit.targets.engine.prune import own_repositories
@@ -105,15 +105,19 @@ class Operations(SwarmPlace):
         return TaskPorts(self._reader(self._client(session), session), workload)
 
     def logs(self, workload: str, wanted: LogQuery, session: Session) -> Iterator[LogLine]:
-        return InstanceLog(self.name, workload, session, partial(self._instances, workload, session)).lines(wanted)
+        return InstanceLog(self.name, workload, session, partial(self._instances, workload, session, Endings())).lines(
+            wanted
+        )
 
-    def _instances(self, workload: str, session: Session) -> Iterator[Instance]:
-        """The tasks of a service that run; the newest that ever started where none does."""
+    def _instances(self, workload: str, session: Session, endings: Endings) -> Iterator[Instance]:
+        """The tasks of a service that run, and those that ended since the last look; the newest that ever started where there are none."""
         client = self._client(session)
         found = self._reader(client, session).service(workload)
         tasks = sorted((one for one in found.tasks if one.container), key=lambda one: one.since) if found else []
         down = {one.name: one.trouble for one in client.nodes().values() if one.is_lost}
-        for task in [one for one in tasks if one.state == "running"] or tasks[-1:]:
+        running = {one.id for one in tasks if one.state == "running"}
+        chosen = endings.to_read((one.id for one in tasks), running)
+        for task in [one for one in tasks if one.id in chosen] or tasks[-1:]:
             read = partial(_unread, down[task.node]) if task.node in down else partial(client.task_log, task.id)
             yield Instance(task.id, f"{task.name}.{task.id[:8]}", read)
 
