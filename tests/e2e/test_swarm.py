@@ -169,8 +169,8 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     assert shipit.run("deploy", *SECOND).returncode == 0
     assert not place.spec("web")["Spec"]["TaskTemplate"]["ContainerSpec"].get("Hosts")
     assert "2/2" in shipit.run("status").stdout
-    assert "serving v1" in shipit.run("logs", "swarm/web").stdout
-    place.follow("web", "serving v1", "one more line")
+    assert "serving v1" in shipit.run("logs", "swarm/web", "--since", "1h").stdout
+    place.follow("web", "tick v1", "one more line")
     command = shipit.run("exec", "swarm/web", "--", "sh", "-c", "echo $PORT; exit 3")
     assert (command.returncode, command.stdout) == (3, "3000\n"), command.stderr
     check_codes(shipit, "exec", "swarm/web")
