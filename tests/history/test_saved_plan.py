@@ -117,7 +117,9 @@ def test_what_is_no_plan_is_one_clear_error(tmp_path: Path, content: bytes, what
     (tmp_path / "plan.json").write_bytes(content)
     with pytest.raises(UsageError, match=what) as caught:
         read_plan(tmp_path / "plan.json", KEY)
-    assert "\x1b" not in str(caught.value) and caught.value.hint.startswith("make a new one: shipit plan --save FILE, or ")
+    assert "\x1b" not in str(caught.value) and caught.value.hint.startswith(
+        "make a new one: shipit plan --save FILE, or "
+    )
 
 
 def test_every_truncation_is_refused(file: Path) -> None:
