@@ -22,6 +22,7 @@ from tests.output_schema import check_output
 ROOT = Path(__file__).parent.parent
 # An image of one Python file, and a file that serves HTTP on $PORT: what Heroku's stand-in can run.
 PYTHON_DOCKERFILE = 'FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n'
+CTRL_C = "\x03"
 # What is said where a run does not end by itself within a second of a signal, as on a loaded machine.
 INTERRUPTED = "interrupted\nhint: run the same command again: it picks up from what is already in place\n"
 SERVING_APP = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
@@ -129,7 +130,11 @@ class Shipit:
                 shown += data.decode(errors="replace")
                 if pending and pending[0][0] in shown:
                     answer = pending.pop(0)[1]
-                    os.write(terminal, f"{answer if isinstance(answer, str) else answer()}\n".encode())
+                    text = answer if isinstance(answer, str) else answer()
+                    if text == CTRL_C:
+                        # A question is shown before its answer is read: nothing tells when that begins.
+                        time.sleep(0.3)
+                    os.write(terminal, text.encode() if text == CTRL_C else f"{text}\n".encode())
             else:
                 os.kill(pid, signal.SIGKILL)
                 raise AssertionError(f"no end after {timeout_s} s; shown so far:\n{shown}")

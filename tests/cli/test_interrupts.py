@@ -171,7 +171,7 @@ def test_control_c_at_a_question(shipit: Shipit, registry: EmbeddedRegistry, wor
         shipit.write(deploy__yml=text)
     asked = "Deploy to" if words == ["deploy"] else "Name of the app"
     code, shown = shipit.converse(words, [(asked, "\x03")])
-    assert code == 130 and "Traceback" not in shown
+    assert code == 130 and "Traceback" not in shown, (code, shown)
     # The live view of a terminal shows the cursor again first.
     lines = [line.removeprefix("\x1b[?25h") for line in shown.splitlines()]
     assert "interrupted before the question was answered" in lines, "on a line of its own"
