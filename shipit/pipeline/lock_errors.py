@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from shipit.config.overlay import environment_option
 from shipit.errors import DeployFailed, ShipitError
+from shipit.pipeline.lock_notes import borrows
 from shipit.targets.base import Target
-from shipit.targets.locks import Holder, locks
+from shipit.targets.locks import Holder
 
 if TYPE_CHECKING:
     from shipit.pipeline.run import Run
@@ -47,9 +48,7 @@ def described(holder: Holder) -> str:
 
 def of_lender(run: Run, target: Target) -> str:
     """`, by the lock of k8s`, for a target that borrows it; empty for every other."""
-    if run.lender is None or locks(target) or (run.state is not None and run.state.keeps_locks):
-        return ""
-    return f", by the lock of {run.lender.name}"
+    return f", by the lock of {run.lender.name}" if run.lender and borrows(run, target) else ""
 
 
 def locked_by(run: Run, target: Target, holder: Holder | None) -> Locked:

@@ -1,4 +1,4 @@
-"""What a plan says about the lock of a target."""
+"""Notes of a plan about the lock of a target."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from shipit.targets.base import Target
 from shipit.targets.locks import locks
 
 
+def borrows(run: Run, target: Target) -> bool:
+    """Whether the lock of a target is that of another one. No request is sent for it."""
+    has_state = run.project.state not in ("", IN_REGISTRY) and not run.environment.is_untrusted
+    return run.lender is not None and not locks(target) and not has_state
+
+
 def lock_notes(run: Run, target: Target) -> tuple[str, ...]:
     """The note on a lock at a place that the run has no other business with; empty for other locks."""
-    has_state = run.project.state not in ("", IN_REGISTRY) and not run.environment.is_untrusted
-    if run.lender is None or locks(target) or has_state:
-        return ()
-    if any(chosen.name == run.lender.name for chosen in run.targets):
+    if run.lender is None or not borrows(run, target) or any(chosen.name == run.lender.name for chosen in run.targets):
         return ()
     return (f"takes the lock of {run.lender.name}: its own place keeps none",)

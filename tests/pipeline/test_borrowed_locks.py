@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from shipit.release import Finding, ImageUse
 from shipit.targets.locks import LEASE_S, Holder, LockState, NoLock
 from shipit.targets.session import Session
 from tests import runs
+from tests.pipeline.lock_race import check_one_gets_it
 
 
 class WithoutLock(MemoryTarget):
@@ -221,25 +221,7 @@ def test_of_two_runs_that_borrow_a_lock_at_once_one_gets_it_a_hundred_times(
     both = [machine.run() for machine in machines]
     for run in both:
         run.lender = Lender("k8s", lambda: FileTarget("k8s", tmp_path / "place.json", [], MemoryConfig()))
-    for _ in range(100):
-        start, got = threading.Barrier(2), list[RunLocks]()
-
-        def take(run: Run, start: threading.Barrier = start, got: list[RunLocks] = got) -> None:
-            held = RunLocks(run)
-            start.wait()
-            try:
-                held.take(run.targets)
-            except Locked:
-                return
-            got.append(held)
-
-        threads = [threading.Thread(target=take, args=(run,)) for run in both]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(got) == 1
-        got[0].give_back()
+    check_one_gets_it(both)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from shipit.release import ImageUse, State, Step, Verdict
 from shipit.targets.locks import LEASE_S, Holder, LockState, NoLock
 from shipit.targets.session import Session
 from tests import runs
+from tests.pipeline.lock_race import check_one_gets_it
 from tests.waits import wait_until
 
 OTHER = Holder("0123456789ab", "deploy", "somebody@elsewhere", "c0ffee", "2026-01-01T00:00:00.000Z")
@@ -311,25 +311,7 @@ class _Place:
 def test_of_two_runs_that_take_a_lock_at_once_one_gets_it_a_hundred_times(bench: Bench) -> None:
     place = _Place(bench)
     runs_of = [place.run() for _ in range(2)]
-    for _ in range(100):
-        start, got = threading.Barrier(2), list[RunLocks]()
-
-        def take(run: Run, start: threading.Barrier = start, got: list[RunLocks] = got) -> None:
-            held = RunLocks(run)
-            start.wait()
-            try:
-                held.take(run.targets)
-            except Locked:
-                return
-            got.append(held)
-
-        threads = [threading.Thread(target=take, args=(run,)) for run in runs_of]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(got) == 1
-        got[0].give_back()
+    check_one_gets_it(runs_of)
 
 
 def test_a_wait_for_a_lock_ends_also_when_the_run_is_cancelled_and_its_time_stands_still(bench: Bench) -> None:
