@@ -61,7 +61,7 @@ def check_owner(rows: list[Field], project: str, owner: Owner, host: str) -> Non
     """Raises: RemoteError where another target of shipit runs the project."""
     for row in rows:
         labels = row["Labels"].texts()
-        if APP in labels and any(labels.get(key) != value for key, value in owner.labels.items()):
+        if APP in labels and not owner.owns(labels):
             other = "/".join(labels.get(key, "") for key in (APP, ENVIRONMENT, TARGET))
             what = f"the project {project} on {host} is that of another target: {other}"
             raise RemoteError(what, where=owner.target, hint="add project: with another name to this target")

@@ -33,7 +33,7 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
     labels = config["Labels"].texts()
     health, number = state["Health"], labels.get(NUMBER, "")
     ports = dict(_ports(answer["NetworkSettings"]["Ports"]))
-    is_own = all(labels.get(key) == value for key, value in owner.labels.items())
+    is_own = owner.owns(labels)
     # Who starts another file may have copied the labels of a container into it.
     own_hash = labels.get(SPEC, "") if is_own and labels.get(_FILES) == _GIVEN else ""
     return ContainerFacts(

@@ -36,6 +36,7 @@ class Restart:
             others = [other for other in (*own, *beside) if other is not one]
             if others:
                 self._drain(one)
+            self.setting.session.fence()
             self.client.restart(one.name)
             yield Log(self.setting.target, self.step.service, f"restarted {one.name}")
             self._await(one, others)

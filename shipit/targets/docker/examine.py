@@ -75,7 +75,7 @@ def _proxy(rows: Iterable[Field]) -> ProxyFacts | None:
 
 
 def _ports(client: HostClient, owner: Owner, needed: Needed) -> Iterator[Finding]:
-    """Who has the ports that have to be free; programs of the host only where this machine can see them."""
+    """The findings about the ports that have to be free; programs of the host only where this machine can see them."""
     if needed.is_empty:
         return
     rows, host = client.containers(), client.host

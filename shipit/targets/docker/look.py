@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from shipit.errors import RemoteError
+from shipit.errors import DeployFailed, RemoteError
 from shipit.parallel import settle
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.parse import image_ids, parse_container, parse_foreign
 from shipit.targets.docker.proxy.look import read_proxy
 from shipit.targets.docker.reach import check_reached, unreached_of
+from shipit.targets.docker.setting import Setting
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.facts import pinned_images, variables_of
@@ -48,8 +49,7 @@ def _read(
     own, foreign = [], []
     rows = client.containers()
     for row in rows:
-        labels = row["Labels"].texts()
-        if all(labels.get(name) == value for name, value in owner.labels.items()):
+        if owner.owns(row["Labels"].texts()):
             own.append(row["Id"].required())
         else:
             foreign.append(parse_foreign(row))
@@ -76,4 +76,12 @@ def read_container(client: HostClient, name: str, secrets: frozenset[str], sessi
     if found.restarts and found.state == "running":
         # A container that runs again has no exit code.
         return found._replace(exit_code=client.last_exit_code(found.id, found.started_at))
+    return found
+
+
+def present(found: ContainerFacts | None, name: str, host: str, setting: Setting) -> ContainerFacts:
+    """A container that was read under a name. Raises: DeployFailed where there was none."""
+    if found is None:
+        what = f"the container {name} is not on {host} any more"
+        raise DeployFailed(what, where=setting.target, hint="deploy again")
     return found

@@ -13,8 +13,7 @@ def is_own(client: HostClient, name: str, setting: Setting) -> bool:
     answer = client.container(name)
     if answer is None:
         return False
-    labels = answer["Config"]["Labels"].texts()
-    if any(labels.get(key) != value for key, value in setting.owner.labels.items()):
+    if not setting.owner.owns(answer["Config"]["Labels"].texts()):
         what = f"the name {name} on {client.host} is taken by a container that shipit did not create here"
         raise DeployFailed(what, where=setting.target, hint=f"rename it: docker rename {name} OTHER")
     return True

@@ -46,8 +46,7 @@ def taken_by_containers(host: str, rows: Iterable[Field], owner: Owner, ports: I
     """A line for each port that a container of somebody else publishes. `rows` are all containers of the host."""
     wanted, lines = tuple(ports), {}
     for row in rows:
-        labels = row["Labels"].texts()
-        if all(labels.get(name) == value for name, value in owner.labels.items()):
+        if owner.owns(row["Labels"].texts()):
             continue
         other = parse_foreign(row)
         for port in other.ports:

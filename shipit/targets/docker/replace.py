@@ -8,7 +8,7 @@ from typing import Any
 from shipit.config.author import read_author
 from shipit.errors import DeployFailed, Interrupted, RemoteError, ShipitError
 from shipit.events import Event, Log, StepApplied
-from shipit.targets.docker.look import read_container
+from shipit.targets.docker.look import present, read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own, make_network
 from shipit.targets.docker.parse import parse_foreign
@@ -182,11 +182,7 @@ class Replacement:
         return self._read(name) if is_own(self.client, name, self.setting) else None
 
     def _existing(self, name: str) -> ContainerFacts:
-        found = self._own(name)
-        if found is None:
-            what = f"the container {name} is not on {self.step.host} any more"
-            raise DeployFailed(what, where=self.setting.target, hint="deploy again")
-        return found
+        return present(self._own(name), name, self.step.host, self.setting)
 
     def _make_volumes(self) -> None:
         for volume in self.step.spec.volumes if self.step.spec else ():

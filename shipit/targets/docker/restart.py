@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from shipit.errors import DeadlinePassed, DeployFailed, ShipitError
 from shipit.events import Event, Log, StepApplied
-from shipit.targets.docker.look import read_container
+from shipit.targets.docker.look import present, read_container
 from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own
 from shipit.targets.docker.proxy.route import dial
@@ -19,7 +19,7 @@ from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.owner import SERVICE
 
-# How long stopping a container that is not ready may take, also when the deadline has passed.
+# Seconds to stop a container that is not ready, also when the deadline has passed.
 _UNDO_S = 120.0
 
 
@@ -39,6 +39,7 @@ class Restart:
         for name in names:
             others = [other for other in (*names, *beside) if other != name]
             yield from self._lead(others, [name])
+            self.setting.session.fence()
             self.client.restart(name)
             yield Log(self.setting.target, self.step.service, f"restarted {name} on {self.step.host}")
             self._await(name, others)
@@ -101,8 +102,4 @@ class Restart:
         return read_container(client or self.client, name, self.setting.secrets, self.setting.session)
 
     def _existing(self, name: str) -> ContainerFacts:
-        found = self._read(name)
-        if found is None:
-            what = f"the container {name} is not on {self.step.host} any more"
-            raise DeployFailed(what, where=self.setting.target, hint="deploy again")
-        return found
+        return present(self._read(name), name, self.step.host, self.setting)

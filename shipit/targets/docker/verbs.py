@@ -17,7 +17,7 @@ from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
-# What the name of a container has that serves while another one restarts.
+# The part of the name of a container that serves while another one restarts.
 _BESIDE = "-beside-"
 
 

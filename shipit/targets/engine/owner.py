@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from shipit.digest import Digest
@@ -60,6 +61,10 @@ class Owner(NamedTuple):
     @property
     def labels(self) -> dict[str, str]:
         return {APP: self.app, ENVIRONMENT: self.environment, TARGET: self.target}
+
+    def owns(self, labels: Mapping[str, str]) -> bool:
+        """True for labels that have these three. Anybody may have copied them."""
+        return all(labels.get(name) == value for name, value in self.labels.items())
 
     @property
     def app_filters(self) -> str:

@@ -100,8 +100,7 @@ def remove_stock(
 
 def is_own(row: Field, owner: Owner) -> bool:
     """True for a container with the labels of a target, in a row of GET /containers/json."""
-    labels = row["Labels"].texts()
-    return all(labels.get(name) == value for name, value in owner.labels.items())
+    return owner.owns(row["Labels"].texts())
 
 
 def _still(names: Sequence[str], found: Collection[str]) -> Iterator[str]:

@@ -115,7 +115,7 @@ def is_run_row(row: Field, owner: Owner) -> bool:
     """True for the job of a one-off command of this target, by its labels and the name that belongs to them."""
     labels = row["Spec"]["Labels"].texts()
     is_named = is_run(owner, labels.get(RUN, ""), row["Spec"]["Name"].text())
-    return is_named and all(labels.get(name) == value for name, value in owner.labels.items())
+    return is_named and owner.owns(labels)
 
 
 def _is_old(row: Field, now_s: float) -> bool:

@@ -15,7 +15,7 @@ def is_own(row: Field, owner: Owner) -> bool:
     labels = row["Spec"]["Labels"].texts()
     service = labels.get(SERVICE, "")
     names = {service_name(owner, service or JOB), _name_in_stack(labels, service)}
-    return row["Spec"]["Name"].text() in names and all(labels.get(key) == value for key, value in owner.labels.items())
+    return row["Spec"]["Name"].text() in names and owner.owns(labels)
 
 
 def is_of_docker(row: Field) -> bool:
