@@ -20,7 +20,7 @@ Span = tuple[int, int]
 SHORTEST = 4
 MASK = "[redacted]"
 _HEAD = 64
-# How many texts without a secret are known, and their length.
+# The most texts that are known to have no secret, and the longest of them.
 _MOST_KEPT, _LONGEST_KEPT = 4096, 256
 # Of a line that continues another, as much as shows whether a form does.
 _JOINED = 4 * SHORTEST

@@ -71,8 +71,7 @@ def targets_run(
     """A run over the selected targets.
 
     `loaded` is what the options select, where it was loaded before. `changed` may replace the project first, and `jobs`
-    replaces its `max_parallel`. `is_live`, `keeps_journal` and `source`
-    are as in `running`, and `for_deploy` as in `load`.
+    replaces its `max_parallel`. `is_live`, `keeps_journal` and `source` are as in `running`, and `for_deploy` as in `load`.
     """
     from shipit.pipeline.graph import select_targets
 

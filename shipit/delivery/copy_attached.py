@@ -19,7 +19,7 @@ from shipit.registry.referrers import Listed, attached_tags, described, digests_
 
 # A signature of an SBOM of an image is of the second depth.
 _DEEPEST = 3
-# What a registry says is not trusted to end. The bytes are those of signatures, SBOMs and attestations, without images of an index.
+# Bounds for what a registry lists, which need not end. The bytes are those of signatures, SBOMs and attestations, without images of an index.
 _MOST = 500
 _MOST_BYTES = 2 * 1024**3
 

@@ -52,7 +52,7 @@ class _OwnClock(Clock):
 
 
 def lock_keepers(run: Run, target: Target) -> Iterator[KeepsLock]:
-    """What may keep the lock of a target for all machines: its own place, then the state of deploy.yml.
+    """The keepers of the lock of a target for all machines: its own place, then the state of deploy.yml.
 
     For a place that keeps none by its kind, then the place of another target. Raises: UsageError.
     """
@@ -110,7 +110,7 @@ def parse_holder(text: str) -> Holder:
 
 
 def own_holder(run: Run) -> Holder:
-    """What the locks of a run say about it."""
+    """The holder that the locks of a run name."""
     from shipit.config.author import read_author
     from shipit.envelope import rfc3339
 
