@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from itertools import pairwise
 from typing import Any, NoReturn
 
 import typer
@@ -13,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from shipit.cli.commands import GROUPS, SUMMARIES
+from shipit.cli.plain_words import wanted_output
 from shipit.errors import ShipitError, UsageError
 
 # typer exports only this subclass of its UsageError.
@@ -139,14 +139,3 @@ def _fail(error: ShipitError, words: Sequence[str]) -> NoReturn:
     from shipit.cli.exits import fail
 
     fail(error, wanted_output(words))
-
-
-def wanted_output(words: Sequence[str]) -> str:
-    """The value of `--output` in a command line that can't be parsed; `auto` without one. The last one counts."""
-    options = words[: words.index("--")] if "--" in words else words
-    found = "auto"
-    for word, following in pairwise((*options, "")):
-        name, equals, value = word.partition("=")
-        if name == "--output":
-            found = value if equals else following
-    return found

@@ -43,7 +43,7 @@ def main() -> None:
 
     forbid_plugins()
     try:
-        if _run_without_options(sys.argv[1:]):
+        if _run_without_typer(sys.argv[1:]):
             _leave(0)
         from shipit.cli.app import app
 
@@ -65,26 +65,26 @@ def _run_again(words: list[str]) -> int | None:
     return None
 
 
-def _run_without_options(words: list[str]) -> bool:
-    """Run a command line that has no option; False where typer has to read it."""
+def _run_without_typer(words: list[str]) -> bool:
+    """Run a command line that is written plainly; False where typer has to read it."""
     from shipit.cli.commands import SUMMARIES
 
-    is_plain = bool(words) and words[0] in SUMMARIES and not any(word.startswith("-") for word in words)
-    if not is_plain:
+    if not words or words[0] not in SUMMARIES:
         return False
     from importlib import import_module
 
-    from shipit.cli.option_groups import call_without_options
+    from shipit.cli.option_groups import call_without_typer
     from shipit.errors import ShipitError
 
-    call = call_without_options(import_module(f"shipit.cli.commands.{words[0]}").run, words[1:])
+    call = call_without_typer(import_module(f"shipit.cli.commands.{words[0]}").run, words[1:])
     try:
         if call is not None:
             call()
     except ShipitError as error:
         from shipit.cli.exits import fail
+        from shipit.cli.plain_words import wanted_output
 
-        fail(error, "auto")
+        fail(error, wanted_output(words))
     return call is not None
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from shipit.cli.declared import Declared
+from shipit.cli.plain_words import read_plain
 
 
 class Grouped(NamedTuple):
@@ -50,18 +51,22 @@ def for_typer(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def call_without_options(function: Callable[..., None], words: Sequence[str]) -> Callable[[], None] | None:
-    """A call of a command whose command line has no option: typer is not needed to read it.
+def call_without_typer(function: Callable[..., None], words: Sequence[str]) -> Callable[[], None] | None:
+    """A call of a command whose command line is plain: typer is not needed to read it.
 
-    None where the command takes other arguments than one list of words, and where something is missing or too much: typer tells it.
+    None where the command takes other arguments than one list of words, and where something is unusual, missing or too much: typer tells it.
     """
     parameters, call = grouped(function)
     values = {own.name: own.default for own in parameters}
     arguments = [own for own in parameters if not _is_option(own)]
-    if [get_args(own.annotation)[:1] for own in arguments] == [(list[str] | None,)]:
-        values[arguments[0].name] = list(words) or None
-    elif arguments or words:
+    found = read_plain([own for own in parameters if _is_option(own)], words)
+    if found is None:
         return None
+    if [get_args(own.annotation)[:1] for own in arguments] == [(list[str] | None,)]:
+        values[arguments[0].name] = found.words or None
+    elif arguments or found.words:
+        return None
+    values |= found.values
     return None if inspect.Parameter.empty in values.values() else partial(call, **values)
 
 
