@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,8 +38,7 @@ def chunks_until(
     """The chunks of an answer, each of which is waited for `most_s` at most, and not longer than until the deadline."""
     for chunk in chunks:
         deadline.check(waiting_for)
-        if reader := answer.raw._fp.fp:
-            reader.raw._sock.settimeout(limit_until(deadline, most_s))
+        answer.limit_reads(limit_until(deadline, most_s))
         yield chunk
 
 
@@ -47,26 +47,15 @@ def message_of(answer: Any) -> str:
 
 
 @contextmanager
-def translated_errors(where: str, timeout_s: float | None) -> Iterator[None]:
-    """Raises BuildErrors for those of the libraries. `timeout_s` is the limit of each read in the block."""
-    import docker
-    import requests
-    import urllib3
-
+def translated_errors(where: str, limit_s: float | None) -> Iterator[None]:
+    """Raises BuildErrors for those of a connection. `limit_s` is the limit of each read in the block."""
     try:
         yield
-    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except (OSError, http.client.HTTPException) as error:
         what, hint = f"lost the connection to the engine: {root_cause(error)}", _IS_RUNNING
-        if timeout_s and _is_read_timeout(error):
-            what, hint = f"the engine sent nothing for {timeout_s:g} s", _IS_BUSY
+        if limit_s and isinstance(error, TimeoutError):
+            what, hint = f"the engine sent nothing for {limit_s:g} s", _IS_BUSY
         raise BuildError(what, where=where, hint=hint, retryable=True) from None
-
-
-def _is_read_timeout(error: BaseException) -> bool:
-    """True where the engine was connected, and sent nothing in time. requests wraps the error of urllib3."""
-    import urllib3
-
-    return any(isinstance(one, urllib3.exceptions.ReadTimeoutError) for one in (error, *error.args))
 
 
 def root_cause(error: BaseException) -> str:

@@ -21,7 +21,6 @@ from shipit.docker.answer import (
     limit_until,
     message_of,
     root_cause,
-    translated_errors,
 )
 from shipit.docker.buildx import buildx_version, chosen_builder
 from shipit.docker.engine_image import EngineImage, parse_image
@@ -29,18 +28,16 @@ from shipit.docker.json_rows import json_rows
 from shipit.docker.tunnel import Tunnel
 from shipit.docker.version import EngineVersion, parse_version
 from shipit.errors import BuildError, RemoteError
-from shipit.http.tls import Tls
 from shipit.json_text import parse_json
 from shipit.platforms import this_platform
 from shipit.reference import ImageRef
 
 if TYPE_CHECKING:
     from shipit.docker.dial import ByteStream
+    from shipit.docker.transport import EngineAnswer, Transport
 
 _BLOCK = 1024 * 1024
-_CONNECT_TIMEOUT_S = 10
-# Connections that are kept, one for each of the steps that are applied at once.
-_CONNECTIONS = 16
+_CONNECT_TIMEOUT_S = 10.0
 # Seconds without an answer to a question about an image. A build, a pull and an export may be silent for long: an engine may write
 # a whole image to its disk before it sends it.
 _ANSWER_S, SILENT_S = 60.0, 3600.0
@@ -66,7 +63,7 @@ class Engine:
         self.variables = dict(variables)
         self.unreachable_reason = ""
         self.is_denied = False
-        self._api: Any = None
+        self._api: Transport | None = None
         self._version = EngineVersion()
         self._tunnel: Tunnel | None = None
         # The address that is connected to: that of the tunnel for an engine behind ssh.
@@ -87,7 +84,7 @@ class Engine:
         if self._tunnel is not None:
             self._tunnel.close()
 
-    def _connect(self) -> Any:
+    def _connect(self) -> Transport | None:
         host, self.unreachable_reason = self.address.host, self.address.problem
         if self.unreachable_reason:
             return None
@@ -96,31 +93,19 @@ class Engine:
             return None
         if not self._socket_accepts(host):
             return None
-        import docker
-        import requests
+        from shipit.docker.transport import Transport
 
         try:
             if host.startswith("ssh://"):
                 self._tunnel = Tunnel(host, self.variables)
                 host = self._tunnel.address
             self._reached = host
-            tls: Any = _tls_config(self.address.tls) if self.address.tls else False
-            api: Any = docker.APIClient(
-                base_url=host, version="1.30", timeout=_CONNECT_TIMEOUT_S, tls=tls, max_pool_size=_CONNECTIONS
-            )
-            api.trust_env = False
-            _share_connections(api)
-            answer = api._get(api._url("/version", versioned_api=False))
-            if answer.status_code != 200:
-                raise RemoteError(f"it answered with status {answer.status_code}", where="GET /version")
-            self._version = parse_version(parse_json(answer.content), "GET /version")
-            api._version = self._version.api
-            api.timeout = None
-        except RemoteError as error:
-            self.unreachable_reason = error.what
-            return None
-        except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-            self.unreachable_reason = (self._tunnel.last_error if self._tunnel else "") or root_cause(error)
+            api = Transport(host, self.address.tls, str(self.address))
+            self._version, self.unreachable_reason = _asked_version(api)
+        except (OSError, ValueError) as error:
+            self.unreachable_reason = root_cause(error)
+        if self.unreachable_reason:
+            self.unreachable_reason = (self._tunnel.last_error if self._tunnel else "") or self.unreachable_reason
             return None
         return api
 
@@ -293,18 +278,16 @@ class Engine:
             raise BuildError(what, where=str(self.address))
 
     @contextmanager
-    def streamed(self, method: str, path: str, timeout_s: float | None, **more: Any) -> Iterator[Any]:
-        """Send a request, and give its streamed answer, of any status. `more` is for requests: params, data, headers.
+    def streamed(self, method: str, path: str, timeout_s: float | None, **more: Any) -> Iterator[EngineAnswer]:
+        """Send a request, and give its streamed answer, of any status. `more` is that of EngineRequest: params, json, data, headers.
 
         `timeout_s` is for each read and write, not for the whole; None for no limit. Characters of `path` that a URL can't
         have are escaped. Raises: BuildError when the connection is lost.
         """
-        with translated_errors(str(self.address), timeout_s):
-            # requests has one limit for connecting and for writing.
-            connect_s = timeout_s if "data" in more or timeout_s is None else min(timeout_s, _CONNECT_TIMEOUT_S)
-            url, limits = self._api._url("{0}", path), (connect_s, timeout_s)
-            with self._api.request(method, url, timeout=limits, stream=True, allow_redirects=False, **more) as answer:
-                yield answer
+        from shipit.docker.transport import EngineRequest
+
+        with self._api.send(EngineRequest(method, f"/v{self._version.api}{path}", timeout_s, **more)) as answer:
+            yield answer
 
     def save(self, name: str, silent_s: float = SILENT_S) -> Iterator[bytes]:
         """The bytes of an image as `docker save` writes it, in chunks, as many as the engine sends.
@@ -316,19 +299,21 @@ class Engine:
             yield from answer.iter_content(_BLOCK)
 
 
-def _share_connections(api: Any) -> None:
-    """Use a connection to a unix socket for any request: the SDK keeps some for each URL, and through ssh each one is a login."""
-    adapter = getattr(api, "_custom_adapter", None)
-    if adapter is not None:
-        keep = adapter.get_connection
-        adapter.get_connection = lambda url, proxies=None: keep("http+docker://localhost", proxies)
+def _asked_version(api: Transport) -> tuple[EngineVersion, str]:
+    """What an engine says of itself, and why it can't be used; empty when it can. Raises: ValueError."""
+    from shipit.docker.transport import EngineRequest
 
-
-def _tls_config(tls: Tls) -> Any:
-    import docker
-
-    pair = (tls.cert_file, tls.key_file) if tls.cert_file and tls.key_file else None
-    return docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca_file, verify=tls.is_verified)
+    try:
+        with api.send(EngineRequest("GET", "/version", _CONNECT_TIMEOUT_S)) as answer:
+            content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
+        if answer.status_code != 200:
+            return EngineVersion(), f"it answered with status {answer.status_code}"
+        return parse_version(parse_json(content), "GET /version"), ""
+    except RemoteError as error:
+        return EngineVersion(), error.what
+    except BuildError as error:
+        # The error of the connection says more than the loss of it.
+        return EngineVersion(), root_cause(error.__context__ or error)
 
 
 def auth_header(host: str, login: tuple[str, str, str]) -> str:

@@ -6,6 +6,7 @@ import socket
 from typing import cast
 from urllib.parse import urlsplit
 
+from shipit.clock import Clock
 from shipit.docker.tls_bytes import TlsBytes
 from shipit.errors import RemoteError
 from shipit.http.connections import configured, trusting
@@ -14,28 +15,50 @@ from shipit.http.tls import Tls
 from shipit.http.upgraded import RawConnection
 
 _TLS_PORT, _PORT = 2376, 2375
+# The pause before the next try where the queue of a socket is full, in seconds.
+_FULL_S = 0.01
 
 
-def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket | TlsBytes:
-    """A connection to the engine at a unix:// or tcp:// address, which waits `timeout_s` for each step. Raises: OSError."""
+def dial_plain(host: str, timeout_s: float, *, is_secure: bool = False) -> socket.socket:
+    """A connection to the engine at a unix:// or tcp:// address, without TLS. `is_secure` is for its default port. Raises: OSError."""
     if host.startswith("unix://"):
         local = socket.socket(socket.AF_UNIX)
         local.settimeout(timeout_s)
         try:
-            local.connect(host.removeprefix("unix://"))
+            _connect_local(local, host.removeprefix("unix://"), timeout_s)
         except BaseException:
             local.close()
             raise
         return local
     parts = urlsplit(host)
-    name, is_secure = parts.hostname or "", tls is not None or parts.scheme == "https"
-    plain = socket.create_connection((name, parts.port or (_TLS_PORT if is_secure else _PORT)), timeout_s)
+    port = parts.port or (_TLS_PORT if is_secure else _PORT)
+    return socket.create_connection((parts.hostname or "", port), timeout_s)
+
+
+def _connect_local(local: socket.socket, path: str, timeout_s: float) -> None:
+    """Connect to a unix socket. Linux refuses at once where the queue of a socket is full, which it is for a moment only."""
+    clock = Clock()
+    end_s = clock.now() + timeout_s
+    while True:
+        try:
+            local.connect(path)
+            return
+        except BlockingIOError:
+            if clock.now() > end_s:
+                raise
+            clock.sleep(_FULL_S)
+
+
+def dial(host: str, tls: Tls | None, timeout_s: float) -> socket.socket | TlsBytes:
+    """A connection to the engine at a unix:// or tcp:// address, which waits `timeout_s` for each step. Raises: OSError."""
+    is_secure = tls is not None or host.startswith("https://")
+    plain = dial_plain(host, timeout_s, is_secure=is_secure)
     if not is_secure:
         return plain
     try:
         settings = tls or Tls()
         context = configured(trusting(settings.ca_file), settings)
-        return TlsBytes(plain, context, settings.server_name or name)
+        return TlsBytes(plain, context, settings.server_name or urlsplit(host).hostname or "")
     except BaseException:
         plain.close()
         raise

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from shipit.clock import Clock
-from shipit.docker.answer import LARGEST_ANSWER
+from shipit.docker.answer import LARGEST_ANSWER, message_of
 from shipit.docker.client import Engine
 from shipit.docker.error_message import error_message
 from shipit.errors import BuildError, RemoteError
@@ -48,12 +48,12 @@ def _exchange(engine: Engine, name: str, given: bytes, limit_s: float, where: st
         streamed = engine.streamed("POST", f"/exec/{name}/start", limit_s, json=start, headers=_UPGRADE)
         answer = stack.enter_context(streamed)
         if answer.status_code not in (101, 200):
-            raise RemoteError(error_message(answer.content, answer.status_code), where=where)
-        # The connection belongs to the program from here on; http.client may have read ahead of its headers.
-        reader = answer.raw._fp.fp
+            raise RemoteError(message_of(answer), where=where)
+        # The connection belongs to the program from here on.
+        sock, reader = answer.take_stream()
         with suppress(OSError):
             # A program that ended at once has said why: its output is read.
-            reader.raw._sock.sendall(given)
+            sock.sendall(given)
         return _read(reader, limit_s)
 
 

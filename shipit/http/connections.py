@@ -60,7 +60,7 @@ class Connections:
         """
         while (idle := self._pop(place)) is not None:
             connection, since_s = idle
-            if time.monotonic() - since_s < self._idle_s and not _is_dropped(connection):
+            if time.monotonic() - since_s < self._idle_s and not is_dropped(connection):
                 connection.sock.pace = pace  # type: ignore[union-attr]
                 return connection
             connection.close()
@@ -155,7 +155,7 @@ def configured(context: ssl.SSLContext, tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _is_dropped(connection: http.client.HTTPConnection) -> bool:
+def is_dropped(connection: http.client.HTTPConnection) -> bool:
     """Whether an idle connection has something to read: its end, or data without a request."""
     if connection.sock is None:
         return True

@@ -85,7 +85,7 @@ def test_a_command_imports_what_it_needs(shop: Shipit, line: str, never: tuple[s
 
 
 @pytest.mark.program
-@pytest.mark.parametrize("line", ["validate", "status --output json", "push hub --yes", "deploy -e production"])
+@pytest.mark.parametrize("line", ["validate", "status --output json", "push hub --output json", "deploy -e production"])
 def test_a_plain_command_line_is_read_without_typer(shop: Shipit, line: str) -> None:
     assert "typer" not in imports(shop, *line.split())
     assert "typer" in imports(shop, *line.split(), "-fdeploy.yml")
