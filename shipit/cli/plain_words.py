@@ -36,10 +36,12 @@ def read_plain(options: Sequence[inspect.Parameter], words: Sequence[str]) -> Pl
             return None
         kind = get_args(own.annotation)[0]
         value = _flag_value(equals) if kind is bool else _parsed(own, kind, text if equals else next(rest, ""))
-        is_list = isinstance(value, list)
-        if value is None or (own.name in found.values and not is_list):
+        earlier = found.values.get(own.name)
+        if isinstance(value, list) and isinstance(earlier, list):
+            value = [*earlier, *value]
+        elif value is None or earlier is not None:
             return None
-        found.values[own.name] = [*found.values.get(own.name, ()), *value] if is_list else value
+        found.values[own.name] = value
     return found
 
 

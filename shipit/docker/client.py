@@ -286,6 +286,7 @@ class Engine:
         """
         from shipit.docker.transport import EngineRequest
 
+        assert self._api is not None, "is_reachable has to be called first"
         with self._api.send(EngineRequest(method, f"/v{self._version.api}{path}", timeout_s, **more)) as answer:
             yield answer
 

@@ -195,7 +195,7 @@ class EngineAnswer:
 
     def take_stream(self) -> tuple[socket.socket, io.BufferedReader]:
         """The connection, which is no longer HTTP, and a reader of what comes: http.client may have read ahead. Both end with the answer."""
-        return self._sock, self._response.fp  # type: ignore[return-value]
+        return self._sock, self._response.fp
 
     def _read(self, amount: int) -> bytes:
         with translated_errors(self._transport.where, self._limit_s):
@@ -218,8 +218,8 @@ def _size_of(body: Any) -> int | None:
     if not hasattr(body, "read"):
         return None
     with suppress(OSError, AttributeError):
-        here = body.tell()
-        size: int = body.seek(0, io.SEEK_END)
+        here: int = body.tell()
+        size: int = body.seek(0, io.SEEK_END) - here
         body.seek(here)
-        return size - here
+        return size
     return None
