@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from functools import cache
 
 from shipit.config.process_environment import ProcessEnvironment
 
@@ -43,7 +44,13 @@ def _joined(actor: str | None, url: str | None) -> str:
 def _user(environment: ProcessEnvironment) -> str:
     if name := environment.get("USER", "LOGNAME"):
         return name
+    return _name_of(os.getuid())
+
+
+@cache
+def _name_of(user_id: int) -> str:
+    """The name of a user of this machine, or the id itself. Every object of a deploy says it: it is read once."""
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(user_id).pw_name
     except KeyError:
-        return str(os.getuid())
+        return str(user_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -19,6 +20,9 @@ _SIGNATURES = (
     "policy",
     "key-pair-id",
 )
+
+# Most queries name no credential: then they need not be parsed. An escape may stand for any character of a name.
+_MAY_NAME = re.compile("|".join(("[%+]", *map(re.escape, (*_FIELDS, *_SIGNATURES)))), re.IGNORECASE)
 
 
 def credentials_in(headers: Mapping[str, str], url: str, form: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
@@ -46,7 +50,7 @@ def _of_header(value: str) -> Iterator[str]:
 
 
 def _of_url(url: str) -> Iterator[str]:
-    if "@" not in url and "?" not in url:
+    if "@" not in url and not ("?" in url and _MAY_NAME.search(url)):
         return
     try:
         parts = urlsplit(url)

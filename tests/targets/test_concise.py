@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from shipit.config.resolved import render_resolved
 from shipit.config.schema import render_schema
 from shipit.targets.kinds import KindModels
 from shipit.targets.kubernetes.concise.keys import WorkloadKeys
+from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from tests.config.test_language import load
 from tests.targets.concise_files import CASES, as_text, read_config, rendered
 
@@ -22,8 +25,24 @@ def test_what_a_workload_becomes(case: Path) -> None:
 
 
 def test_every_key_is_in_a_case() -> None:
-    used = {key for case in CASES for own in read_config(case).workloads.values() for key in own.model_fields_set}
-    assert used == set(WorkloadKeys.model_fields)
+    found = [part for case in CASES for own in read_config(case).workloads.values() for part in _parts(own)]
+    used: dict[type, set[str]] = {}
+    for part in found:
+        used.setdefault(type(part), set()).update(part.model_fields_set)
+    unused = {kind.__name__: set(kind.model_fields) - keys for kind, keys in used.items()}
+    assert {name: keys for name, keys in unused.items() if keys} == {}
+    assert used[WorkloadConfig] == set(WorkloadKeys.model_fields)
+
+
+def _parts(value: object) -> Iterator[BaseModel]:
+    """A model and all that are in it."""
+    if isinstance(value, BaseModel):
+        yield value
+        yield from (part for name in type(value).model_fields for part in _parts(getattr(value, name)))
+    elif isinstance(value, dict):
+        yield from (part for item in value.values() for part in _parts(item))
+    elif isinstance(value, tuple):
+        yield from (part for item in value for part in _parts(item))
 
 
 def test_the_schema_takes_every_case_in_the_file_and_in_an_environment() -> None:

@@ -48,6 +48,31 @@ def lines(before: Live, after: Live) -> list[str]:
     return list(detail_of(Wanted("Own/own", {}, before), before, Preview(after)))
 
 
+RECREATE: Object = {"strategy": {"type": "Recreate"}, "template": {"spec": {"nodeName": "a"}}}
+ELSEWHERE: Object = {"template": {"spec": {"nodeName": "b"}}}
+OUTAGE = "all of its pods end before new ones start (strategy: Recreate)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"),
+    [
+        (RECREATE, RECREATE | ELSEWHERE, True),
+        (RECREATE | {"replicas": 2}, RECREATE | ELSEWHERE | {"replicas": 2}, True),
+        (RECREATE | {"replicas": 0}, RECREATE | ELSEWHERE | {"replicas": 0}, False),
+        (RECREATE | {"replicas": 1}, RECREATE | {"replicas": 2}, False),
+        (RECREATE | {"strategy": {"type": "RollingUpdate"}}, RECREATE | ELSEWHERE, True),
+        (RECREATE, RECREATE | ELSEWHERE | {"strategy": {"type": "RollingUpdate"}}, False),
+        (RECREATE, RECREATE | ELSEWHERE | {"strategy": None}, False),
+    ],
+)  # fmt: skip
+def test_the_plan_tells_that_a_recreated_deployment_has_no_pods_meanwhile(
+    before: Object, after: Object, is_told: bool
+) -> None:
+    own, result = (live(spec)._replace(kind="Deployment") for spec in (before, after))
+    assert (OUTAGE in lines(own, result)) == is_told
+    assert OUTAGE not in lines(live(before), live(after))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [

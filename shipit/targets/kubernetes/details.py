@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import unified_diff
 from typing import Any
 
@@ -40,10 +40,20 @@ def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
     if rolled := sorted({*rolled_by(changes, live), *filter(None, map(switched, shown))}):
         changed = ", ".join(name.replace("/", " ", 1) for name in rolled)
         lines.append(f"{'rolls' if replaces_pods(preview.result or live) else 'for new pods'}: {changed} changed")
+    if _ends_all_pods(changes, preview.result or live):
+        lines.append("all of its pods end before new ones start (strategy: Recreate)")
     if not lines:
         lines = ["no value changes: shipit records what it applies, and owns its fields"]
     more = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()
     return (*lines[:_MOST_LINES], *more, *unchecked_lines(preview))
+
+
+def _ends_all_pods(changes: Iterable[Difference], result: Live) -> bool:
+    """Whether a change of a Deployment leaves it without pods until new ones have started."""
+    strategy = spec_of(result.manifest).get("strategy")
+    is_recreated = isinstance(strategy, Mapping) and strategy.get("type") == "Recreate"
+    has_pods = result.kind == "Deployment" and spec_of(result.manifest).get("replicas") != 0
+    return is_recreated and has_pods and any(change.keys[:2] == ("spec", "template") for change in changes)
 
 
 def changes_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[FieldChange, ...]:
