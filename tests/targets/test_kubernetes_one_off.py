@@ -13,6 +13,7 @@ from shipit.errors import RemoteError
 from shipit.events import Warned
 from shipit.rehearsal.server import Request, Response
 from shipit.targets.kubernetes.one_off import render_one_off
+from shipit.targets.kubernetes.one_off_job import OneOffJob
 from shipit.targets.kubernetes.target import KubernetesTarget
 from shipit.targets.remote import Command
 from shipit.targets.verbs import runs_once
@@ -133,7 +134,8 @@ def test_who_may_not_change_a_job_is_told_that_it_ends_by_itself(tmp_path: Path)
         run, events = place.run()
         [target] = run.targets
         assert isinstance(target, KubernetesTarget)
-        target._one_off("web", run.session(target), "").extend({"metadata": {"name": "web-run-1"}}, 120.0)
+        client = target._one_off("web", run.session(target), "").client
+        OneOffJob(client, target.name, target.namespace, "web-run-1").extend(120.0)
         run.close()
         [warned] = [event.message for event in events if isinstance(event, Warned)]
         assert warned.startswith("the cluster ends Job/web-run-1 after 10 minutes: ") and "not you" in warned
