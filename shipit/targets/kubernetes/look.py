@@ -20,7 +20,7 @@ from shipit.targets.kubernetes.env_secret import EnvSecret
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
 from shipit.targets.kubernetes.object_reader import ObjectReader, is_listed
 from shipit.targets.kubernetes.objects import HAVE_PODS, is_namespace
-from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.observed import KubernetesObserved
 from shipit.targets.kubernetes.parse import parse_event, parse_meta, parse_pod
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest
 from shipit.targets.kubernetes.versions import mark_versions
@@ -51,6 +51,7 @@ class Look:
     def observe(self) -> KubernetesObserved:
         """Raises: RemoteError when the namespace does not exist or can't be read."""
         from shipit.targets.kubernetes.health.settled import needs_events
+        from shipit.targets.kubernetes.secret_marks import marked_contents, wanted_marks
 
         if self.watches is not None:
             self.watches.begin_look()
@@ -70,8 +71,8 @@ class Look:
             secret_mark=env.mark,
             pull_secret_current=found.get("pull secret"),
             secret=secret,
-            wanted_marks=self._wanted_marks(),
-            contents=self._contents(objects),
+            wanted_marks=wanted_marks(self.desired, self.mark),
+            contents=marked_contents(self.desired, objects, self.mark),
             applied_set=self._left(found["set"], found, env.name) if "set" in found else None,
             ingress_classes=found.get("ingress classes"),
             events=self._events()
@@ -258,30 +259,6 @@ class Look:
         """The values of the env's secrets; empty where one of them is not known."""
         names, values = self.desired.secret_names, self.session.secrets
         return {name: values[name] for name in names} if all(name in values for name in names) else {}
-
-    def _wanted_marks(self) -> dict[str, dict[str, str]]:
-        from shipit.targets.kubernetes.sealed import is_secret, secret_values, value_marks
-
-        raw = [manifest for manifest in self.desired.raw if is_secret(manifest)]
-        return {key_of(item, self.desired.namespace): value_marks(secret_values(item), self.mark) for item in raw}
-
-    def _contents(self, objects: Mapping[str, Live | None]) -> dict[str, str]:
-        """Key of a Secret that pods use -> its annotation; a new hash where its values are to change."""
-        from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, used_sources
-        from shipit.targets.kubernetes.sealed import is_secret, secret_values, value_marks
-        from shipit.targets.kubernetes.slow_marks import content_mark
-
-        desired = self.desired
-        used = used_sources(desired.raw, desired.namespace)
-        found = {}
-        for raw in desired.raw:
-            key = key_of(raw, desired.namespace)
-            if is_secret(raw) and key in used:
-                values, live = secret_values(raw), objects.get(key)
-                is_current = live is not None and (live.manifest.get("data") or {}) == value_marks(values, self.mark)
-                mark = live.meta.annotations.get(CONTENT_ANNOTATION, "") if live else ""
-                found[key] = mark if is_current else content_mark(desired, key, values)
-        return found
 
 
 def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[Any, Any]:
