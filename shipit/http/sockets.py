@@ -61,7 +61,9 @@ class PacedTlsSocket(ssl.SSLSocket):
 
 def _paced(sock: PacedSocket | PacedTlsSocket, call: Callable[[], int]) -> int:
     def once(seconds: float) -> int | None:
-        sock.settimeout(seconds)
+        # Setting it is a system call; it is the same for nearly every wait.
+        if sock.gettimeout() != seconds:
+            sock.settimeout(seconds)
         try:
             return call()
         except TimeoutError:

@@ -72,20 +72,20 @@ def object_differences(wanted: Mapping[str, Any], live: Live, *, counts_replicas
     A count of replicas that the manifest does not have is a removed field with `counts_replicas` only: else an
     autoscaler sets it. The last result stays with the live object: the plan and every look of a verdict compare the same two.
     """
-    last = live.compared.get(counts_replicas)
+    last = live.compared[-1] if live.compared else None
     # `1` and `true` are equal, but the stamp of a manifest then differs.
     if last is None or (last[0] is not wanted and last[0] != wanted):
-        last = live.compared[counts_replicas] = (wanted, _object_differences(wanted, live, counts_replicas))
-    return list(last[1])
+        last = (wanted, _object_differences(wanted, live))
+        live.compared[:] = [last]
+    return [item for item in last[1] if counts_replicas or not item.is_removed or item.path != "spec.replicas"]
 
 
-def _object_differences(wanted: Mapping[str, Any], live: Live, counts_replicas: bool) -> tuple[Difference, ...]:
+def _object_differences(wanted: Mapping[str, Any], live: Live) -> tuple[Difference, ...]:
     owned = applied_part(live.meta.managers)
     changed = list(find_differences(wanted, live.manifest, owned))
     if live.kind in _REPLACED and not any(item.is_own_mark for item in changed):
         changed = [item for item in changed if not _is_admitted(item, live)]
-    removed = find_removed(wanted, live.manifest, owned) if owned else ()
-    return (*changed, *(item for item in removed if counts_replicas or item.path != "spec.replicas"))
+    return (*changed, *(find_removed(wanted, live.manifest, owned) if owned else ()))
 
 
 def author_of(live: Live, difference: Difference) -> Manager | None:
@@ -116,13 +116,14 @@ def find_differences(
     `owned` is what shipit owns of the value, None where that is unknown. More items than wanted are a difference, except
     in a list whose items are owned one by one: there they belong to others.
     """
-    if isinstance(wanted, Mapping):
+    if type(wanted) is dict or isinstance(wanted, Mapping):
         found = live if isinstance(live, dict) else {}
         for key, value in wanted.items():
-            if key not in _IGNORED:
+            # Most fields are equal: then nothing in them differs.
+            if key not in _IGNORED and value != (other := found.get(key)):
                 inner = owned.fields.get(key) if owned else None
                 where = f"{path}.{key}".lstrip(".")
-                yield from find_differences(value, found.get(key), inner, where, (*keys, str(key)))
+                yield from find_differences(value, other, inner, where, (*keys, str(key)))
     elif isinstance(wanted, list):
         rows = live if isinstance(live, list) else []
         named = _by_name(rows)
@@ -143,7 +144,7 @@ def find_removed(
     wanted: Any, live: Any, owned: Owned, path: str = "", keys: tuple[str | int, ...] = ()
 ) -> Iterator[Difference]:
     """The fields and list items that shipit owns and `wanted` lacks: applying `wanted` removes them."""
-    if isinstance(wanted, Mapping) and isinstance(live, dict):
+    if isinstance(live, dict) and isinstance(wanted, Mapping):
         for key, inner in owned.fields.items():
             where, there = f"{path}.{key}".lstrip("."), (*keys, key)
             if key not in live:

@@ -197,9 +197,9 @@ class Live(_Live):
         return f"Live({self.kind}/{self.meta.name})"
 
     @cached_property
-    def compared(self) -> dict[bool, tuple[Any, Any]]:
-        """The last comparisons, which `object_differences` keeps here."""
-        return {}
+    def compared(self) -> list[tuple[Any, Any]]:
+        """The last comparison, if there was one, which `object_differences` keeps here."""
+        return []
 
     @property
     def wanted_pods(self) -> int:
