@@ -11,6 +11,7 @@ import pytest
 from shipit.config.folder import ProjectFolder
 from shipit.config.position import Position
 from shipit.errors import ConfigErrors
+from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.field_position import field_position
 from shipit.targets.kubernetes.manifests import doubled_problems, read_manifests, read_written, server_field_warnings
 from shipit.targets.kubernetes.observed import key_of
@@ -171,6 +172,35 @@ def test_the_same_object_twice_is_an_error_that_names_both_places(tmp_path: Path
     [error] = doubled_problems(folder, read_written(folder, ("a.yml", "b.yml")), "prod")
     assert f"{error.where}: {error.what}" == "b.yml:11:3: ConfigMap/a is defined twice, first at a.yml:1:1"
     assert doubled_problems(folder, read_written(folder, ("a.yml", "b.yml")), "other") == []
+
+
+def test_the_same_object_twice_is_found_without_a_cluster(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, a__yml=MAP % "a", b__yml=MAP % "a")
+
+    def problems(**keys: Any) -> list[str]:
+        config = KubernetesConfig.model_validate({"manifests": ["a.yml", "b.yml"], **keys})
+        return [error.what for error in config.problems_in(folder, {}, lambda *_: pytest.fail())]
+
+    assert problems() == ["ConfigMap/a is defined twice, first at a.yml:1:1"]
+    (tmp_path / "b.yml").write_text(MAP % "a, namespace: prod")
+    assert problems(namespace="prod") == ["ConfigMap/a is defined twice, first at a.yml:1:1"]
+    # The namespace of the context decides whether these are two.
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("kustomization.yaml", "a kustomization? name its folder under kustomize:, and leave it out of manifests:"),
+        ("Chart.yaml", "a chart? name its folder under helm:, and leave it out of manifests:"),
+        ("other.yaml", "every object needs apiVersion, kind and metadata.name"),
+    ],
+)
+def test_what_another_tool_renders_is_told_from_a_manifest(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_text("resources: [a.yml]\n")
+    with pytest.raises(ConfigErrors) as caught:
+        read_written(ProjectFolder(tmp_path, tmp_path), (name,))
+    assert [error.hint for error in caught.value.problems] == [hint]
 
 
 NESTED = """\

@@ -174,11 +174,15 @@ class KubernetesConfig(TargetConfig):
         ]
         if not self.has_manifests:
             return wrong
-        from shipit.targets.kubernetes.manifests import manifest_problems
+        from shipit.targets.kubernetes.manifests import doubled_problems, manifest_problems, read_written
         from shipit.targets.kubernetes.source_problems import source_problems
 
         problems = manifest_problems(
             folder, self.files, lambda index, what, hint: here(("manifests", index), what, hint)
+        )
+        # Without a namespace in deploy.yml, that of the context decides of more: the plan tells.
+        problems = problems or doubled_problems(
+            folder, read_written(folder, self.files.values()), self.namespace.name or ""
         )
         return [*wrong, *problems, *(here(*found) for found in source_problems(self.kustomize, self.helm, folder))]
 

@@ -26,6 +26,13 @@ _SERVER_METADATA = frozenset(
 _TOOL_ANNOTATIONS = frozenset(
     {"deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration", *ORIGIN}
 )
+_KUSTOMIZATION = "a kustomization? name its folder under kustomize:, and leave it out of manifests:"
+# Name of a file that is no manifest -> what to do with it.
+_SOURCE_HINTS = {
+    "kustomization.yaml": _KUSTOMIZATION,
+    "kustomization.yml": _KUSTOMIZATION,
+    "Chart.yaml": "a chart? name its folder under helm:, and leave it out of manifests:",
+}
 _HAVE_SPEC = ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "autoscaling/v2")
 
 
@@ -60,6 +67,7 @@ def parse_manifests(data: bytes, name: str) -> tuple[tuple[Written, ...], tuple[
         at = _position(place, name)
         if lack := _lack(value):
             what, hint, field = lack
+            hint = _SOURCE_HINTS.get(name.rpartition("/")[2], hint)
             problems.append(problem_in(text, field_position(text, at, field), what, hint))
         else:
             manifest, left_out = _without_server_fields(value)
