@@ -27,7 +27,10 @@ BASIC = base64.b64encode(b"me:pass-word").decode()
         ({}, "https://me:p%40ss@a/", (), {"p%40ss", "p@ss"}),
         ({}, "https://a/?X-Amz-Signature=abc123&digest=sha256:1", (), {"abc123"}),
         ({}, "https://a/?sig=a%2Fb&se=1", (), {"a/b"}),
+        ({}, "https://a/?fieldManager=shipit&force=true", (), set()),
+        ({}, "https://a/?Access%5FToken=t-1&pass%77ord=p-1&To+ken=none", (), {"t-1", "p-1"}),
         ({}, "https://[", (), set()),
+        ({}, "https://[/?token=a", (), set()),
         ({}, "https://a/", (("grant_type", "refresh_token"), ("refresh_token", "r-1"), ("scope", "x")), {"r-1"}),
     ],
 )

@@ -26,7 +26,7 @@ def test_what_a_workload_becomes(case: Path) -> None:
 
 def test_every_key_is_in_a_case() -> None:
     found = [part for case in CASES for own in read_config(case).workloads.values() for part in _parts(own)]
-    used: dict[type, set[str]] = {}
+    used: dict[type[BaseModel], set[str]] = {}
     for part in found:
         used.setdefault(type(part), set()).update(part.model_fields_set)
     unused = {kind.__name__: set(kind.model_fields) - keys for kind, keys in used.items()}
