@@ -89,3 +89,9 @@ def test_without_pods_of_its_own_it_has_none(api: Guarded, client: KubernetesCli
     add(api, "pods", "bare", "", NEW)
     with pytest.raises(RemoteError, match="DaemonSet/web: it has no pods"):
         found(client, "DaemonSet")
+
+
+def test_replica_sets_are_read_only_where_names_do_not_tell(api: Guarded, client: KubernetesClient) -> None:
+    add(api, "pods", "web-5d4f-a", "ReplicaSet/web-5d4f", OLD, **{"pod-template-hash": "5d4f"})
+    assert found(client, "Deployment") == ["web-5d4f-a"]
+    assert not any(path.endswith("replicasets") for _, path in api.log)

@@ -6,13 +6,11 @@ well-known annotation kubectl.kubernetes.io/default-container.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
-from shipit.parallel import together
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.live import Pod
 from shipit.targets.kubernetes.parse import parse_pod
@@ -53,13 +51,11 @@ def find_running(client: KubernetesClient, manifest: Manifest, namespace: str) -
     """
     place = manifest["metadata"].get("namespace") or namespace
     selector, fields = _selectors(manifest)
-    calls: dict[str, Callable[[], Any]] = {
-        "pods": partial(client.listed, "api/v1", "pods", place, _candidate, selector, fields)
-    }
-    if manifest["kind"] == "Deployment":
-        calls["sets"] = partial(_replica_sets, client, manifest, place, selector)
-    read = together(calls, client.deadline.clock)
-    found = [row for row in read["pods"] if _is_owned(row, manifest, read.get("sets"))]
+    rows = client.listed("api/v1", "pods", place, _candidate, selector, fields)
+    sets = None
+    if manifest["kind"] == "Deployment" and not all(_is_named_after(row, manifest) for row in rows):
+        sets = _replica_sets(client, manifest, place, selector)
+    found = [row for row in rows if _is_owned(row, manifest, sets)]
     running = [row for row in found if row.is_running and not row.pod.meta.is_deleting]
     if running:
         newest = sorted(running, key=lambda row: row.pod.meta.created, reverse=True)
@@ -70,16 +66,21 @@ def find_running(client: KubernetesClient, manifest: Manifest, namespace: str) -
 
 
 def _is_owned(row: Candidate, manifest: Manifest, sets: Collection[str] | None) -> bool:
-    """Whether an object controls a pod. `sets` are the ReplicaSets of a Deployment, None where they can't be read."""
+    """Whether an object controls a pod. `sets` are the ReplicaSets of a Deployment, None where they were not read."""
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     if kind == "Pod":
         return True
     if kind != "Deployment":
         return row.controller == f"{kind}/{name}"
-    if sets is not None:
-        return row.controller in sets
-    # Its controller names them so.
-    return row.controller == f"ReplicaSet/{name}-{row.pod.meta.labels.get(_HASH)}"
+    return _is_named_after(row, manifest) if sets is None else row.controller in sets
+
+
+def _is_named_after(row: Candidate, manifest: Manifest) -> bool:
+    """Whether the ReplicaSet of a pod has the name that the controller of a Deployment gives its own.
+
+    It is its own then: one with these labels that nothing controls would be adopted.
+    """
+    return row.controller == f"ReplicaSet/{manifest['metadata']['name']}-{row.pod.meta.labels.get(_HASH)}"
 
 
 def _replica_sets(client: KubernetesClient, manifest: Manifest, place: str, selector: str) -> frozenset[str] | None:
