@@ -19,7 +19,7 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
-# A program takes twice as long when it is measured: of each test function, a command with the same options is measured once.
+# A program takes twice as long when it is measured: of each test module, a command with the same options is measured once.
 _measured: set[tuple[str, ...]] = set()
 
 
@@ -27,8 +27,8 @@ def program_variables(arguments: Sequence[str] = ()) -> dict[str, str]:
     """The variables with which a program that the running test starts measures itself; empty where that adds nothing."""
     if Coverage.current() is None:
         return {}
-    function = os.environ["PYTEST_CURRENT_TEST"].partition("[")[0].partition(" ")[0]
-    case = (function, *arguments[:1], *(word for word in arguments if word.startswith("-")))
+    module = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
+    case = (module, *arguments[:1], *(word for word in arguments if word.startswith("-")))
     if case in _measured:
         return {}
     _measured.add(case)

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
+from tests.sampled import sampled
 from tests.shipit import Shipit
 from tests.waits import SOON_S
 
@@ -60,8 +62,8 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.sampled
+@pytest.mark.parametrize(("place", "kind"), sampled(list(product(PLACES, KINDS)), 14, of="files"))
 def test_what_is_no_regular_file_is_told_at_once_wherever_it_is_named(shipit: Shipit, place: str, kind: str) -> None:
     text, command = PLACES[place]
     make, reason = KINDS[kind]

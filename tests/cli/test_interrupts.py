@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,11 @@ def test_an_interruption_while_starting(shipit: Shipit, silent: str, number: sig
     assert took_s < SOON_S
 
 
-@pytest.mark.parametrize("group", [True, False])
-@pytest.mark.parametrize("command", ["deploy", "plan", "push", "build", "doctor", "status"])
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("command", "group"),
+    sampled(list(product(("deploy", "plan", "push", "build", "doctor", "status"), (True, False))), 6),
+)
 def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, silent: str, command: str, group: bool) -> None:
     shipit.write(
         Dockerfile=f"FROM {silent}/base\nCOPY Dockerfile /\n",

@@ -6,11 +6,13 @@ import os
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.sampled import sampled
 from tests.shipit import Shipit
 
 FULL = Path("/dev/full")
@@ -32,8 +34,8 @@ def in_shell(shipit: Shipit, command: str, **env: str) -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.parametrize("streams", CLOSED)
-@pytest.mark.parametrize("output", ["auto", "json", "github"])
+@pytest.mark.sampled
+@pytest.mark.parametrize(("streams", "output"), sampled(list(product(CLOSED, ("auto", "json", "github"))), 10))
 def test_a_deploy_goes_on_without_its_outputs(
     shipit: Shipit, registry: EmbeddedRegistry, streams: str, output: str
 ) -> None:
@@ -43,7 +45,8 @@ def test_a_deploy_goes_on_without_its_outputs(
     assert "latest" in str(registry.tags)
 
 
-@pytest.mark.parametrize("streams", CLOSED)
+@pytest.mark.sampled
+@pytest.mark.parametrize("streams", sampled(CLOSED, 3))
 def test_a_deploy_that_fails_keeps_its_exit_code(shipit: Shipit, streams: str) -> None:
     shipit.write(Dockerfile="FROM scratch\n", deploy__yml="app: a\nimage: 127.0.0.1:1/a\ntargets: {hub: }\n")
     done = in_shell(shipit, f"SHIPIT deploy {streams}")
@@ -52,8 +55,11 @@ def test_a_deploy_that_fails_keeps_its_exit_code(shipit: Shipit, streams: str) -
     assert done.returncode == 2 and b"Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("output", ["plain", "json", "github"])
-@pytest.mark.parametrize("reader", ["true", "head -c 1", "head -1"])
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("output", "reader"),
+    sampled(list(product(("plain", "json", "github"), ("true", "head -c 1", "head -1"))), 4),
+)
 def test_a_reader_that_goes_away_stops_no_deploy(
     shipit: Shipit, registry: EmbeddedRegistry, output: str, reader: str
 ) -> None:
@@ -87,7 +93,8 @@ def test_a_mistake_that_can_not_be_told_as_data_keeps_its_exit_code(shipit: Ship
         assert done.returncode == 2 and b"Traceback" not in done.stderr, done
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8", "utf-16"])
+@pytest.mark.sampled
+@pytest.mark.parametrize("encoding", sampled(["latin-1", "ascii", "cp1252", "utf-8", "utf-16"], 3))
 def test_what_an_encoding_lacks_is_replaced(shipit: Shipit, registry: EmbeddedRegistry, encoding: str) -> None:
     shipit.write(
         deploy__yml=(shipit.folder / "deploy.yml").read_text() + "env: {GREETING: 'gr\u00fc\u00dfe \u65e5\u672c'}\n"

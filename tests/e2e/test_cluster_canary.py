@@ -27,6 +27,7 @@ from tests.sampled import only_deep
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.cluster, pytest.mark.registry]
+DEEP = (pytest.mark.sampled, only_deep)
 CANARY = "replicas: 4, canary: {steps: [10, 50], pause: 4s, check: /}"
 V1, V2, V3 = ('VERSION = "v1"', 'VERSION = "v2"', 'VERSION = "v3"')
 
@@ -66,8 +67,8 @@ def test_a_canary_goes_through_its_steps_and_then_all_pods_get_the_new_version(w
     ("change", "cause"),
     [
         ("ENDS_AFTER_S = 0", "exited with 3"),
-        ("ENDS_AFTER_S = 3", "exited with 3"),
-        ('STATUS = {"/": 500}', "no progress for"),
+        pytest.param("ENDS_AFTER_S = 3", "exited with 3", marks=DEEP),
+        pytest.param('STATUS = {"/": 500}', "no progress for", marks=DEEP),
         ('STATUS = {"/check": 500}', r"web-canary-\S+: GET /check answered 500"),
     ],
     ids=["crashes at once", "crashes while it is watched", "never ready", "fails the check"],
@@ -196,7 +197,13 @@ def test_a_stable_version_that_does_not_start_is_rolled_back_with_its_canary(web
     assert web.deploy(V1, more, text=text)[1].state == "unchanged"
 
 
-@pytest.mark.parametrize("more", ["canary: {steps: [50], pause: 0s, check: /}", "blue_green: {keep: 0s, check: /}"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param("canary: {steps: [50], pause: 0s, check: /}", marks=DEEP),
+        "blue_green: {keep: 0s, check: /}",
+    ],
+)
 def test_the_role_of_the_docs_is_enough_for_a_new_version_with_a_check(web: WebPlace, more: str) -> None:
     role = yaml.safe_load((ROOT / "docs/kubernetes-role.yml").read_text())
     web.cluster.kubectl("-n", web.namespace, "apply", "-f", "-", data=json.dumps(role))

@@ -104,7 +104,7 @@ def make(folder: Path, between: Between, namespace: str) -> Run:
 
 
 @pytest.mark.sampled
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", sampled(list(FAULTS), 3, of="cluster"))
 def test_a_fault_at_every_request(tmp_path: Path, cluster: Cluster, name: str) -> None:
     namespaces = [f"fault-{name}-{index}" for index in range(40)]
     cluster.kubectl("create", "namespace", namespaces[0])

@@ -17,6 +17,7 @@ from shipit.errors import RemoteError
 from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.server import ApiServer, parsed
 from tests import runs
+from tests.sampled import sampled
 from tests.servers.cluster import Cluster
 from tests.servers.install import find
 from tests.servers.proxy import TlsProxy
@@ -228,7 +229,8 @@ def asked(here: Here, kubeconfig: str) -> dict[str, Any] | str:
         server.close()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.sampled
+@pytest.mark.parametrize("case", sampled(list(CASES), 20, of="kubeconfig"))
 def test_a_kubeconfig_means_what_it_means_to_kubectl(here: Here, case: str) -> None:
     user, make = CASES[case]
     kubeconfig = write(here, make(here))

@@ -15,7 +15,7 @@ import pytest
 from shipit.rehearsal.dyno import free_port
 from shipit.targets.compose.content import unpack
 from tests.e2e.attached import check_codes, check_shell
-from tests.sampled import sampled
+from tests.sampled import only_deep, sampled
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.install import find
 from tests.servers.killing import HeldEngine
@@ -290,6 +290,8 @@ def test_a_killed_rollout_is_completed_by_the_next_deploy(rolled: tuple[Project,
     assert refused.returncode == 1 and said in refused.stdout + refused.stderr, refused.stdout + refused.stderr
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_killed_deploy_to_a_host_behind_ssh_is_completed_by_the_next_one(behind_ssh: Project) -> None:
     project, shipit = behind_ssh, behind_ssh.shipit
     assert shipit.run("deploy").returncode == 0

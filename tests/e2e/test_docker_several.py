@@ -13,7 +13,7 @@ import pytest
 from shipit.rehearsal.dyno import free_port
 from tests.e2e.test_docker_hosts import SECRET, Host
 from tests.e2e.test_docker_proxy import CONTAINER, SERVER, Answer, Load, Point, ask
-from tests.sampled import sampled
+from tests.sampled import only_deep, sampled
 from tests.servers.engine import DockerEngine
 from tests.servers.far_host import FarHost
 from tests.servers.hub import DockerHub
@@ -115,6 +115,8 @@ POINTS: list[tuple[int, Point]] = [
 ]
 
 
+@pytest.mark.sampled
+@only_deep
 @pytest.mark.sampled
 def test_no_request_fails_while_hosts_are_replaced_lost_and_left_by_killed_deploys(two: Two) -> None:
     first = two.shipit.run("deploy")

@@ -14,6 +14,7 @@ import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.server import Request, Response
+from tests.sampled import only_deep
 from tests.shipit import PYTHON_DOCKERFILE, Shipit
 from tests.waits import SOON_S, wait_until
 
@@ -234,6 +235,8 @@ def test_a_release_command_without_an_end_is_left_at_the_deadline(shipit: Shipit
     assert "was still pending after 2 s, the timeout of release:, and goes on" in done.stdout
 
 
+@pytest.mark.sampled
+@only_deep
 @pytest.mark.parametrize("line", ["'x' * 800 + chr(10)", "'x' * 1000"], ids=["lines", "one-line"])
 def test_sixty_megabytes_of_output_need_little_memory(shipit: Shipit, heroku: Moody, line: str) -> None:
     flood = f"import sys\npiece = ({line}) * 1000\nfor n in range(60_000_000 // len(piece)): sys.stdout.write(piece)\nprint(); print('done')"

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -26,7 +27,7 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("builder", ["native", "engine"])
+@pytest.mark.parametrize("builder", ["native", pytest.param("engine", marks=[pytest.mark.sampled, only_deep])])
 def test_a_large_layer_is_built_and_pushed_in_little_memory(
     shipit: Shipit, engine: DockerEngine, registry_server: RegistryServer, builder: str
 ) -> None:
@@ -42,6 +43,8 @@ def test_a_large_layer_is_built_and_pushed_in_little_memory(
     assert _deployed_in(shipit, DOCKER_HOST=engine.host) < LIMIT_MIB * MIB
 
 
+@pytest.mark.sampled
+@only_deep
 def test_many_files_are_built_and_pushed_in_little_memory(shipit: Shipit, registry_server: RegistryServer) -> None:
     shipit.write(
         Dockerfile="FROM scratch\nCOPY . /app\n",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipit import __version__
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
 from tests.servers.install import find
@@ -19,6 +20,8 @@ from tests.shipit import ROOT, Shipit
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
 
+@pytest.mark.sampled
+@only_deep
 def test_shipit_builds_the_image_that_has_it_and_runs_from_it(
     shipit: Shipit, engine: DockerEngine, registry_server: RegistryServer, docker_hub: DockerHub, tmp_path: Path
 ) -> None:

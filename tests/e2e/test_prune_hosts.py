@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
@@ -91,6 +92,8 @@ def stock(
     found.clean()
 
 
+@pytest.mark.sampled
+@only_deep
 def test_what_nothing_needs_goes_and_what_a_rollback_of_either_environment_needs_stays(
     stock: Stock, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.test_docker_hosts import SECRET
 from tests.e2e.test_swarm import COMMON, SECOND, THIRD, Swarm
+from tests.sampled import only_deep
 from tests.servers.registry import RegistryServer
 from tests.servers.swarm_nodes import SwarmNodes, swarm_nodes
 from tests.shipit import Shipit
@@ -24,6 +25,8 @@ def nodes(tmp_path: Path, registry_server: RegistryServer) -> Iterator[SwarmNode
         yield found
 
 
+@pytest.mark.sampled
+@only_deep
 def test_tasks_of_another_node_are_read_run_and_moved(
     shipit: Shipit, nodes: SwarmNodes, registry_server: RegistryServer, python_base: str
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.test_docker_hosts import SECRET
 from tests.e2e.test_swarm import SECOND, THIRD, Swarm
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -180,6 +181,8 @@ def made_by_docker(
     found.clean()
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_stack_that_docker_made_is_taken_over_in_place(made_by_docker: DockerStack) -> None:
     place, shipit = made_by_docker, made_by_docker.shipit
     place.docker("exec", place.container("web"), "sh", "-c", "echo kept > /data/file")

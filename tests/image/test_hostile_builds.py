@@ -12,6 +12,7 @@ import pytest
 from shipit.errors import BuildError
 from shipit.image.image import SourceImage
 from tests.image.native.test_builder import Builder
+from tests.sampled import sampled
 
 
 @pytest.fixture
@@ -150,7 +151,8 @@ HOSTILE = {
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", sampled(list(HOSTILE), 6, of="hostile"))
 def test_a_hostile_dockerfile_is_built_or_refused_in_bounded_time(builder: Builder, name: str) -> None:
     builder.write("a" * 200, "x")
     began = time.process_time()

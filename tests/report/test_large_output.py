@@ -48,7 +48,7 @@ ONE, MANY, LONG = "b'x' * 65536", "(b'a line of a migration that goes on' * 2 + 
     [
         pytest.param(ONE, "PlainReporter", id="one line"),
         pytest.param(MANY, "PlainReporter", id="many lines", marks=[pytest.mark.sampled, only_deep]),
-        pytest.param(LONG, "PlainReporter", id="long lines"),
+        pytest.param(LONG, "PlainReporter", id="long lines", marks=[pytest.mark.sampled, only_deep]),
         pytest.param(LONG, "JsonReporter", id="long lines as JSON"),
     ],
 )
