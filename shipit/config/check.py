@@ -239,12 +239,14 @@ def _naming(keys: Keys, image: str, source: Source) -> str:
 
 def check_env(file: ProjectFile, source: Source) -> list[ConfigError]:
     """Check that every variable has a value: null removes a variable of an included file or, in an environment, of the file."""
+    return _without_value(file.env, ("env",), source)
+
+
+def _without_value(env: Mapping[str, object], keys: Keys, source: Source) -> list[ConfigError]:
     what = "has no value"
     hint = '"" is an empty one, and ${%s} that of the environment that shipit runs in; leave it out for none'
     return [
-        source.problem(("env", name), what, hint % name, on_key=True)
-        for name, value in file.env.items()
-        if value is None
+        source.problem((*keys, name), what, hint % name, on_key=True) for name, value in env.items() if value is None
     ]
 
 
@@ -267,10 +269,11 @@ def check_target_env(file: ProjectFile, targets: Mapping[str, TargetConfig], sou
     mistakes = []
     for target, config in targets.items():
         secrets = {name for name, secret in file.secrets.items() if secret.only is None or target in secret.only}
-        for keys, env in config.env_keys():
-            for name in sorted(secrets & {name for name, value in env.items() if value is not None}):
-                at = ("targets", target, *keys, name)
-                mistakes.append(source.problem(at, "is also defined under secrets:", "keep one", on_key=True))
+        for keys, env, gets_secrets in config.env_keys():
+            at: Keys = ("targets", target, *keys)
+            mistakes += _without_value(env, at, source)
+            for name in sorted(secrets & env.keys()) if gets_secrets else ():
+                mistakes.append(source.problem((*at, name), "is also defined under secrets:", "keep one", on_key=True))
         for own in config.port_keys():
             keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")
             if "PORT" not in own.env and not own.is_own:

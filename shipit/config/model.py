@@ -67,6 +67,14 @@ class PortKeys(NamedTuple):
     is_own: bool = False
 
 
+class EnvKeys(NamedTuple):
+    """The variables of something within a target, and their path. `gets_secrets` is whether it gets the secrets of the target, too."""
+
+    keys: Keys
+    env: Mapping[str, object]
+    gets_secrets: bool = True
+
+
 class TargetConfig(Model):
     """The keys that every target takes; the model of a kind extends it."""
 
@@ -184,9 +192,14 @@ class TargetConfig(Model):
         """Each port of this target that a container gets in the variable PORT."""
         return iter(())
 
-    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
-        """Path and variables of each `env` within this target."""
+    def env_keys(self) -> Iterator[EnvKeys]:
+        """Each `env` within this target."""
         return iter(())
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Variables of all that it runs, above those of the file."""
+        return {}
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         """The places that this target deploys to, as far as the file says. No two targets may share one."""

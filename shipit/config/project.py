@@ -93,6 +93,10 @@ class Project:
         """Names of the secrets that a target gets, sorted."""
         return tuple(sorted(n for n, s in self.secrets.items() if s.only is None or target in s.only))
 
+    def env_for(self, target: str) -> Mapping[str, str]:
+        """The variables that a target gets: those of the file, and its own above them."""
+        return {**self.env, **self.targets[target].variables}
+
     def tags(self, image: str) -> tuple[str, ...]:
         """The tags of an image. Default: `latest` and, in a git repository, the short commit.
 

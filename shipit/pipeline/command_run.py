@@ -63,7 +63,7 @@ class CommandRun:
             mark=partial(self._marks.mark, self.target.place),
             deadline_s=self.clock.now() + self.target.config.timeout,
             clients=self._clients,
-            env=self.project.env,
+            env=self.project.env_for(self.target.name),
         )
 
     def close(self) -> None:

@@ -350,7 +350,7 @@ class Run:
             emit=self.emit,
             mark=partial(self._marks.mark, target.place),
             deadline_s=self.clock.now() + (self.timeout_s or target.config.timeout),
-            env=self.project.env,
+            env=self.project.env_for(target.name),
             secrets=self.secrets.of_target(target.name),
             clients=self.clients,
             shared=self,
@@ -365,7 +365,7 @@ class Run:
 
     def marks(self, target: Target) -> Mapping[str, str]:
         """Name -> keyed hash of every variable and secret of a target."""
-        values = {**self.project.env, **self.secrets.of_target(target.name)}
+        values = {**self.project.env_for(target.name), **self.secrets.of_target(target.name)}
         return {name: self._marks.mark(target.place, value) for name, value in values.items()}
 
     def mark(self, target: Target, value: Any) -> str:

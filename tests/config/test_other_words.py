@@ -80,7 +80,6 @@ WORDS = {
     ("heroku", "heroku", "buildpacks"): "build:",
     ("heroku", "heroku", "stack"): "container",
     ("heroku", "heroku", "config_vars"): "env:",
-    ("heroku", "heroku", "env"): "env:",
     ("heroku", "heroku", "port"): "$PORT",
     ("heroku", "heroku", "release"): "release:",
     ("heroku", "process", "dynos"): "quantity:",

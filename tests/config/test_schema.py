@@ -30,6 +30,7 @@ BEYOND_NAMES = {
     "env-and-secret",
     "env-port",
     "env-port-text",
+    "env-without-value-in-targets",
     "environment-kind",
     "environment-removes-app",
     "environment-removes-needed",

@@ -194,3 +194,16 @@ def test_an_unknown_image_is_a_failure(tmp_path: Path) -> None:
         assert done.finished.reason.startswith(
             "neither Heroku's formation nor its releases tell which image web runs"
         ), done.finished
+
+
+def test_variables_of_the_target_are_above_those_of_the_file(place: HerokuPlace) -> None:
+    own, both = ", env: {WORKERS: 4, MODE: heroku}", "env: {MODE: all, LEVEL: info}"
+    done = place.deploy("one", target=own, more=both)
+    assert done.code == 0, done.finished
+    owned = "LEVEL,MODE,WORKERS"
+    assert place.app.config == {"LEVEL": "info", "MODE": "heroku", "WORKERS": "4", "SHIPIT_VARIABLES": owned}
+    assert "MODE=heroku" in done.plan and "WORKERS=4" in done.plan
+    assert place.deploy("one", target=own, more=both).finished.state == "unchanged"
+    left = place.deploy("one", more=both)
+    assert left.code == 0, left.finished
+    assert place.app.config == {"LEVEL": "info", "MODE": "all", "SHIPIT_VARIABLES": "LEVEL,MODE"}

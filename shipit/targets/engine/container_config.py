@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
-from shipit.config.model import PortKeys, TargetConfig
+from shipit.config.model import EnvKeys, PortKeys, TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, Duration, EnvMap, Flag, Misplaced, Port, Whole, matching
@@ -217,9 +217,9 @@ class ServicesConfig(TargetConfig):
                 above = ("services", name)
                 yield PortKeys((*above, "port"), service.port, (*above, "env"), service.env)
 
-    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
+    def env_keys(self) -> Iterator[EnvKeys]:
         for name, service in self.containers.items():
-            yield ("services", name, "env"), service.env
+            yield EnvKeys(("services", name, "env"), service.env)
 
     def image_keys(self) -> Iterator[tuple[Keys, str | None]]:
         for name, service in self.containers.items():

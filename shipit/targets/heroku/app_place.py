@@ -37,7 +37,7 @@ class AppPlace:
     def _wanted(self, release: Release) -> Wanted:
         from shipit.targets.heroku.wanted import wanted_of
 
-        return wanted_of(self.config, self.project, self.processes.digests(release), release.marks)
+        return wanted_of(self.config, self.project.env_for(self.name), self.processes.digests(release), release.marks)
 
     def _is_pushed(self, session: Session, process: str, short: str) -> bool | None:
         """Whether the app's registry has the tag that shipit puts beside an image of a process type."""

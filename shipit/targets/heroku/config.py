@@ -1,15 +1,15 @@
 """The configuration of a Heroku target in deploy.yml."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from shipit.config.folder import ProjectFolder
-from shipit.config.model import TargetConfig
+from shipit.config.model import EnvKeys, TargetConfig
 from shipit.config.part import Model
 from shipit.config.position import Keys
-from shipit.config.units import Command, Flag, Misplaced, UrlPath, Whole, matching
+from shipit.config.units import Command, EnvMap, Flag, Misplaced, UrlPath, Whole, matching
 from shipit.errors import ConfigError
 
 APP_PATTERN = r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$"
@@ -79,6 +79,11 @@ class HerokuConfig(TargetConfig):
         examples=[{"web": {"quantity": 2}}],
     )
 
+    env: EnvMap = Field(
+        default_factory=dict,
+        description="Config vars of this app, above the variables of the file.",
+        examples=[{"WEB_CONCURRENCY": "2"}],
+    )
     health: UrlPath | None = Field(
         None, description="A path that answers 200 when the process type web is ready.", examples=["/healthz"]
     )
@@ -100,6 +105,10 @@ class HerokuConfig(TargetConfig):
         return self
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        return {name: value for name, value in self.env.items() if value is not None}
+
+    @property
     def health_path(self) -> str:
         """The path that web has to answer; empty where none is named."""
         return self.health or (self.processes[WEB].health if WEB in self.processes else None) or ""
@@ -110,6 +119,9 @@ class HerokuConfig(TargetConfig):
             for name, process in self.processes.items()
             for key, what, hint in process.doubts()
         ]
+
+    def env_keys(self) -> Iterator[EnvKeys]:
+        yield EnvKeys(("env",), self.env)
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         return (f"the Heroku app {self.app or app}",)

@@ -50,7 +50,7 @@ class Operations(AppPlace):
             what = f"the app has no release {release.version} among its newest {_MOST_RELEASES}"
             raise RemoteError(what, where=self.place.identity, hint="shipit history lists the releases")
         config = client.release_config(found.version)
-        names = {*self.project.secrets_for(self.name), *(parse_owned(config) - self.project.env.keys())}
+        names = {*self.project.secrets_for(self.name), *(parse_owned(config) - self.project.env_for(self.name).keys())}
         session.environment.redactor.add(value for name, value in config.items() if name in names)
         marks = {name: session.mark(value) for name, value in config.items()}
         return recalled_of(found, releases, marks, parse_owned(config))

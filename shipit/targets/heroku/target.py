@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+from shipit.config.position import Keys
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.digest import Digest
@@ -44,10 +45,11 @@ RELEASE_S = 3600.0
 
 def create(name: str, config: HerokuConfig, project: Project, environment: ProcessEnvironment) -> HerokuTarget:
     """Raises: ConfigError when deploy.yml uses a name that shipit keeps for itself."""
-    for part, names in (("env", project.env), ("secrets", project.secrets_for(name))):
+    own: Keys = ("targets", name, "env")
+    for keys, names in ((("env",), project.env), (own, config.env), (("secrets",), project.secrets_for(name))):
         if OWNED in names:
             what = "is the name that shipit keeps for its own note on Heroku"
-            raise project.problem((part, OWNED), what, "choose another name")
+            raise project.problem((*keys, OWNED), what, "choose another name")
     return HerokuTarget(name, config, project, environment)
 
 
@@ -82,7 +84,10 @@ class HerokuTarget(Operations):
             raise
         check_stack(self.app, answers.app)
         # The value that a secret had before is a secret, too; so is that of a variable which left deploy.yml, as far as known.
-        names = {*self.project.secrets_for(self.name), *(parse_owned(answers.config) - self.project.env.keys())}
+        names = {
+            *self.project.secrets_for(self.name),
+            *(parse_owned(answers.config) - self.project.env_for(self.name).keys()),
+        }
         session.environment.redactor.add(value for name, value in answers.config.items() if name in names)
         if session.release is None:
             # A plan needs this; the verdict on a release does not look at it.
@@ -116,7 +121,7 @@ class HerokuTarget(Operations):
         from shipit.targets.heroku.descriptions import sets_variables
 
         last = next((release for release in observed.releases if release.status != "pending"), None)
-        names = {*self.project.env, *self.project.secrets_for(self.name), *observed.owned}
+        names = {*self.project.env_for(self.name), *self.project.secrets_for(self.name), *observed.owned}
         has_config_failed = last is not None and last.status == "failed" and sets_variables(last, names)
         found = {}
         for use, image in images.items():

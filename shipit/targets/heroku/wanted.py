@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from shipit.config.project import Project
 from shipit.digest import Digest
 from shipit.targets.heroku.config import HerokuConfig
 from shipit.targets.heroku.observed import RELEASE, HerokuObserved, ShortDigest
@@ -36,16 +35,18 @@ class Wanted:
         return {name: image.short for name, image in self.images.items()}
 
 
-def wanted_of(config: HerokuConfig, project: Project, images: Mapping[str, Digest], marks: Mapping[str, str]) -> Wanted:
+def wanted_of(
+    config: HerokuConfig, env: Mapping[str, str], images: Mapping[str, Digest], marks: Mapping[str, str]
+) -> Wanted:
     """`images`: process type -> config digest; `marks`: name -> keyed hash of each variable and secret."""
     processes = config.processes
     return Wanted(
         images=images,
         quantities={name: process.quantity for name, process in processes.items() if process.quantity is not None},
         sizes={name: process.size for name, process in processes.items() if process.size is not None},
-        env=project.env,
-        env_marks={name: mark for name, mark in marks.items() if name in project.env},
-        secret_marks={name: mark for name, mark in marks.items() if name not in project.env},
+        env=env,
+        env_marks={name: mark for name, mark in marks.items() if name in env},
+        secret_marks={name: mark for name, mark in marks.items() if name not in env},
         prune=config.prune,
     )
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shipit.config.folder import ProjectFolder, expand_home
 from shipit.config.image import BuildConfig, ImageConfig
-from shipit.config.model import PortKeys, TargetConfig
+from shipit.config.model import EnvKeys, PortKeys, TargetConfig
 from shipit.config.part import forbid
 from shipit.config.position import Keys
 from shipit.config.units import Duration, Flag, Misplaced
@@ -207,11 +207,13 @@ class KubernetesConfig(TargetConfig):
                 at, is_own = (*above, "ports", 0, "port"), len(self.workloads) > 1
                 yield PortKeys(at, workload.ports[0].port, (*above, "env"), workload.env, is_set=False, is_own=is_own)
 
-    def env_keys(self) -> Iterator[tuple[Keys, Mapping[str, object]]]:
+    def env_keys(self) -> Iterator[EnvKeys]:
         for name, workload in self.workloads.items():
-            yield ("workloads", name, "env"), workload.env
+            yield EnvKeys(("workloads", name, "env"), workload.env)
             for first, container in workload.init.items():
-                yield ("workloads", name, "init", first, "env"), container.env
+                yield EnvKeys(("workloads", name, "init", first, "env"), container.env)
+            for side, beside in workload.sidecars.items():
+                yield EnvKeys(("workloads", name, "sidecars", side, "env"), beside.env, gets_secrets=False)
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         where = f"context {self.context or 'in use'}, namespace {self.namespace.name or 'of the context'}"
