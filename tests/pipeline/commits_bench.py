@@ -23,7 +23,7 @@ from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.promise import promise
 from shipit.pipeline.promotion_source import ReadSource, read_source
 from shipit.pipeline.prune import prune
-from shipit.pipeline.return_to_release import rollback
+from shipit.pipeline.return_to_release import rollback, save_rollback
 from shipit.pipeline.run import Run
 from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace, MemoryObserved
@@ -90,9 +90,13 @@ class CommitsBench:
         with self._running(environment) as run:
             return promise(run, plan(run, is_deploy=True), 1e6)
 
-    def roll_back(self, environment: str) -> int:
+    def roll_back(self, environment: str, saved: SavedPlan | None = None) -> int:
         with self._running(environment) as run:
-            return rollback(run)
+            return rollback(run, saved=saved)
+
+    def save_rollback(self, environment: str) -> SavedPlan:
+        with self._running(environment) as run:
+            return save_rollback(run, "", 1e6)
 
     def scale(self, environment: str, count: int) -> int:
         with self._running(environment) as run:

@@ -38,7 +38,8 @@ def registry() -> Iterator[None]:
 class History(RuleBasedStateMachine):
     """The model, for each environment: `healthy` are the images of healthy releases, the newest last, without those that a
     rollback left; `running` is the image that runs and is healthy, empty where a deploy failed or died; `begun` is what a
-    rollback that died leaves of `healthy`; `is_lost` is whether this machine knows that a run died; `saved` is a plan, and the image that ran when it was made.
+    rollback that died leaves of `healthy`; `is_lost` is whether this machine knows that a run died; `saved` is a plan, and the image that ran when it was made. `saved_return` is that of
+    a rollback, with the images up to the one that it returns to.
     """
 
     @initialize()
@@ -52,6 +53,7 @@ class History(RuleBasedStateMachine):
         self.begun: dict[str, list[str]] = {STAGING: [], PRODUCTION: []}
         self.is_lost = {STAGING: False, PRODUCTION: False}
         self.saved: tuple[str, SavedPlan, dict[str, str]] | None = None
+        self.saved_return: tuple[str, SavedPlan, dict[str, str], list[str]] | None = None
         self.bench.commit()
 
     def teardown(self) -> None:
@@ -112,8 +114,7 @@ class History(RuleBasedStateMachine):
 
     @rule(environment=ENVIRONMENTS, event=st.none() | EVENTS)
     def roll_back(self, environment: str, event: int | None) -> None:
-        healthy = self.healthy[environment]
-        earlier = self.begun[environment] or (healthy[:-1] if self.running[environment] else healthy)
+        earlier = self.earlier(environment)
         self.bench.dies_at = event or -1
         try:
             code = self.bench.roll_back(environment)
@@ -127,6 +128,11 @@ class History(RuleBasedStateMachine):
         else:
             assert code == 0 and earlier
             self.returned(environment, earlier)
+
+    def earlier(self, environment: str) -> list[str]:
+        """The healthy images up to the one that a rollback returns to."""
+        healthy = self.healthy[environment]
+        return self.begun[environment] or (healthy[:-1] if self.running[environment] else healthy)
 
     def returned(self, environment: str, earlier: list[str]) -> None:
         self.healthy[environment], self.running[environment], self.begun[environment] = earlier, earlier[-1], []
@@ -161,6 +167,32 @@ class History(RuleBasedStateMachine):
         else:
             assert images == before
             self.deployed(environment, code)
+
+    @rule(environment=ENVIRONMENTS)
+    def save_rollback(self, environment: str) -> None:
+        earlier, images = list(self.earlier(environment)), dict(self.bench.places[environment].images)
+        try:
+            self.saved_return = (environment, self.bench.save_rollback(environment), images, earlier)
+        except UsageError as error:
+            assert not earlier and "nothing to roll back to" in error.what
+        else:
+            assert earlier and self.bench.places[environment].images == images
+
+    @precondition(lambda self: self.saved_return)
+    @rule()
+    def do_saved_rollback(self) -> None:
+        assert self.saved_return
+        environment, saved, before, earlier = self.saved_return
+        place = self.bench.places[environment]
+        images, writes = dict(place.images), len(place.writes)
+        try:
+            code = self.bench.roll_back(environment, saved)
+        except ShipitError as error:
+            assert "does not hold any more" in error.what
+            assert place.images == images and len(place.writes) == writes
+        else:
+            assert code == 0 and images == before
+            self.returned(environment, earlier)
 
     @rule()
     def prune(self) -> None:
