@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,7 +25,10 @@ class Fault:
 
 
 class FaultProxy:
-    """Listens on `host` for a server at `upstream`; the request at `index` (from 0) meets `fault`. `pause_s` slows all; `seen` are all their lines."""
+    """Listens on `host` for a server at `upstream`; the request at `index` (from 0) meets `fault`. `pause_s` slows all; `seen` are all their lines.
+
+    `done` is called with the line of each request that the server has done, before its answer is passed on.
+    """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
@@ -35,6 +39,7 @@ class FaultProxy:
         self.met = ""
         self.largest = 0
         self.seen: list[str] = []
+        self.done: Callable[[str], None] = lambda line: None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -91,6 +96,7 @@ class FaultProxy:
                 if fault is not None and not fault.is_late:
                     return self._break(fault, None)
                 answer, data = self._forwarded(body)
+                proxy.done(f"{self.command} {self.path}")
                 if fault is not None:
                     return self._break(fault, data)
                 self.send_response(answer.status)

@@ -59,6 +59,12 @@ class HeldEngine:
             self._pattern, self._left, self._after, self._done = pattern, number, after, threading.Event()
             return self._done
 
+    @property
+    def left(self) -> int:
+        """How many requests that match are still to come, with the one whose answer is held back."""
+        with self._lock:
+            return self._left
+
     def stop(self) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
