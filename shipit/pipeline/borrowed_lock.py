@@ -56,10 +56,11 @@ class BorrowedLock:
             raise
         except NoLock as error:
             why = f": {error.what}" if error.what else " yet"
-            raise self._refused(f"keeps none{why}", error) from None
+            raise self._refused(f"keeps none{why}") from None
         except ShipitError as error:
-            raise self._refused(f"can't be reached: {error}", error) from None
+            raise self._refused(f"can't be reached: {error}") from None
 
-    def _refused(self, why: str, error: ShipitError) -> NoLock:
+    def _refused(self, why: str) -> NoLock:
         what = f"its lock is that of {self.lender}, which {why}"
-        return NoLock(what, where=self.name, hint=error.hint)
+        hint = f"to lock it, give this machine access to {self.lender}, or name a folder or a bucket for `state:`"
+        return NoLock(what, where=self.name, hint=hint)

@@ -162,14 +162,16 @@ class RunLocks:
         return tuple({id(lock): lock for lock in tuple(self._held.values())}.values())
 
     def _taken(self, target: Target, holder: Holder) -> HeldLock | HeldFile | None:
-        refused = ""
+        refused: NoLock | None = None
         for keeper in lock_keepers(self._run, target):
             try:
                 return self._taken_at(target, keeper, holder)
             except NoLock as error:
-                refused = error.what or refused
-        if refused:
-            self._run.emit(Warned(target.name, f"{refused}: another machine may deploy at the same time"))
+                refused = error if error.what else refused
+        if refused is not None:
+            hint = f"; {refused.hint}" if refused.hint else ""
+            what = f"{refused.what}: another machine may deploy at the same time{hint}"
+            self._run.emit(Warned(target.name, what))
         return self._file(target, holder)
 
     def _taken_at(self, target: Target, keeper: KeepsLock, holder: Holder) -> HeldLock:

@@ -30,6 +30,9 @@ from tests import runs
 from tests.pipeline.lock_race import check_one_gets_it
 
 
+LOCK_IT = "to lock it, give this machine access to k8s, or name a folder or a bucket for `state:`"
+
+
 class WithoutLock(MemoryTarget):
     """A target whose kind keeps no lock, as those of Heroku."""
 
@@ -169,7 +172,9 @@ def test_a_deploy_goes_on_with_a_warning_where_the_other_place_keeps_no_lock_now
     first, _ = machines
     first.lender_class = lender
     assert deploy(first.run()) == 0
-    assert first.warnings() == [f"its lock is that of k8s, which {why}: another machine may deploy at the same time"]
+    assert first.warnings() == [
+        f"its lock is that of k8s, which {why}: another machine may deploy at the same time; {LOCK_IT}"
+    ]
     refused = list[str]()
     assert read_locks(first.run(), lambda target, error: refused.append(error.what)) == {"heroku": None}
     assert refused == ([f"its lock is that of k8s, which {why}"] if lender is Unreachable else [])
