@@ -29,7 +29,6 @@ from shipit.targets.session import Session
 from tests import runs
 from tests.pipeline.lock_race import check_one_gets_it
 
-
 LOCK_IT = "to lock it, give this machine access to k8s, or name a folder or a bucket for `state:`"
 
 
