@@ -139,9 +139,11 @@ def new_file(path: Path, *, mode: int | None = None, replaces: bool = True) -> I
     """A file to write, which gets its name at the end of the block; an error in the block leaves `path` as it was.
 
     The file is written beside it, under a name that nobody can guess or has put a link at. A link at `path` is replaced,
-    not followed. `mode` are its permissions; None means those that the umask leaves.
+    not followed; a device, a pipe or a socket there, or a link to one, is an OSError and stays.
+    `mode` are its permissions; None means those that the umask leaves.
     Raises: FileExistsError where `replaces` is False and something is there; OSError.
     """
+    _check_replaceable(path)
     beside = path.with_name(f".shipit-{os.urandom(8).hex()}")
     handle = os.open(beside, _NEW_FLAGS, 0o666 if mode is None else 0o600)
     try:
@@ -155,6 +157,17 @@ def new_file(path: Path, *, mode: int | None = None, replaces: bool = True) -> I
             os.link(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raises: OSError."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        # Nothing is there, or what opens the file says why it can't.
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, f"{_kind_of(mode)}, and should be a regular file")
 
 
 def is_quotable(path: str | Path) -> bool:
@@ -196,8 +209,11 @@ def _check_kind(path: str | Path, info: os.stat_result) -> None:
     if stat.S_ISDIR(info.st_mode):
         raise unreadable(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     if not stat.S_ISREG(info.st_mode):
-        kind = next((words for is_kind, words in _KINDS if is_kind(info.st_mode)), "it is of another kind")
-        raise Unreadable(path, f"{kind}, and should be a regular file")
+        raise Unreadable(path, f"{_kind_of(info.st_mode)}, and should be a regular file")
+
+
+def _kind_of(mode: int) -> str:
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), "it is of another kind")
 
 
 def _too_large(path: str | Path, max_bytes: int) -> Unreadable:

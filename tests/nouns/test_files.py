@@ -189,6 +189,15 @@ def test_a_link_is_replaced_and_its_file_is_not_written(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a pipe, and should be a regular file"):
+        write_file(tmp_path / name, b"new")
+    assert (tmp_path / "pipe").is_fifo() and sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
+
+
 @pytest.mark.parametrize("target", [None, "nothing"])
 def test_what_is_there_is_not_overwritten(tmp_path: Path, target: str | None) -> None:
     file = tmp_path / "file"
