@@ -178,5 +178,5 @@ def test_without_the_right_to_leases_a_deploy_warns_and_goes_on(
     shop = Shop(tmp_path, cluster, "without-leases")
     run, events = as_robot(shop, RULES, config_map("1"))
     assert deploy(run) == 0
-    said = [event.message for event in events if isinstance(event, Warned)]
-    assert "this user may not write Leases in the namespace without-leases: another machine may deploy at the same time" in said  # fmt: skip
+    said = "\n".join(event.message for event in events if isinstance(event, Warned))
+    assert "this user may not write Leases in the namespace without-leases: another machine may deploy at the same time; " in said  # fmt: skip
