@@ -27,9 +27,10 @@ def destination(options: Options, to: str | None, source: str) -> Options:
     """The options for the environment that is promoted to. Raises: UsageError."""
     from shipit.config.overlay import PRODUCTION
 
-    if to and options.environment and to != options.environment:
+    if to is not None and options.environment is not None and to != options.environment:
         raise UsageError(f"--to {to} and --environment {options.environment} differ", hint="give only --to")
-    environment = to or options.environment or PRODUCTION
+    chosen = to if to is not None else options.environment
+    environment = chosen if chosen is not None else PRODUCTION
     if environment == source.partition("/")[0]:
         raise UsageError(f"--from and --to are both {environment}", hint="choose two different environments")
     return replace(options, environment=environment)

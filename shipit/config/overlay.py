@@ -21,10 +21,11 @@ def environment_option(environment: str) -> str:
 def overlay(tree: Mapping_, selected: str | None, source: Source) -> tuple[Mapping_, EnvironmentConfig]:
     """The tree with the selected environment merged in, and the settings of that environment.
 
-    Nothing chosen means production: an overlay of that name applies, and without one the file is as it is written.
+    None means production: an overlay of that name applies, and without one the file is as it is written.
     Raises: UsageError where there is no such environment; ConfigErrors where it is no map, or a flag of it is none.
     """
-    selected = selected or PRODUCTION
+    # Text is a choice, also an empty one, as of a variable that is not set.
+    selected = PRODUCTION if selected is None else selected
     overlays = overlays_of(tree)
     if selected not in overlays:
         if selected == PRODUCTION:

@@ -65,6 +65,8 @@ def test_a_mistake_in_an_overlay_is_found_without_choosing_it(shipit: Shipit) ->
         (GOOD, ["deploy", "-f", "other.yml"], "other.yml: there is no such file\nhint: name a deploy.yml with -f\n"),
         ("app: [\n", ["plan"], "deploy.yml:1:6: should be YAML: this [ is never closed\n  1 | app: [\n    |      ^\n"),
         (GOOD, ["deploy", "hubb"], "there is no target 'hubb'\nhint: did you mean hub?\n"),
+        (GOOD, ["plan", "-e", ""], "deploy.yml: there is no environment ''\nhint: environments here: staging\n"),
+        (GOOD, ["rollback", "--to", ""], "--to should be a run or a version\nhint: without --to, it is the last healthy release\n"),
         (GOOD, ["plan", "-e", "stagin"], "deploy.yml: there is no environment 'stagin'\nhint: did you mean staging?\n"),
         ("app: hello\n", ["deploy"], "deploy.yml: there are no targets\nhint: add targets: to it, for example heroku: {app: NAME}\n"),
         ("app: a\nimage: user/a\ntargets: {hub: }\nenvironments: {production: {protected: true}}\n", ["deploy"],

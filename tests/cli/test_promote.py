@@ -277,6 +277,7 @@ def test_interrupted_while_it_releases_the_next_run_completes_it(shop: Shipit, h
             "choose two different environments",
         ),
         (["promote", "--from", "staging", "--to", "staging"], "are both staging", ""),
+        (["promote", "--from", ""], "there is no environment ''", "staging"),
         (["promote", "--from", "test"], "there is no environment 'test'", "staging"),
         (["promote", "--from", "staging", "--to", "test"], "there is no environment 'test'", "staging"),
         (["promote", "--from", "staging", "--to", "production", "-e", "test"], "--to production and", "only --to"),

@@ -102,7 +102,7 @@ def check_reads_or_explains(folder: Path, data: bytes) -> None:
                 check_position(problem.where, data)
             assert "swordfish" not in error.render()
         except UsageError as error:
-            assert selected and "there is no environment" in error.what
+            assert selected is not None and "there is no environment" in error.what
         except ShipitError as error:
             raise AssertionError(error.render()) from error
         else:

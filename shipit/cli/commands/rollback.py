@@ -34,7 +34,7 @@ EXAMPLES = (
 def run(
     options: ChangeOptions,
     to: Annotated[
-        str,
+        str | None,
         option(
             "--to",
             metavar="RUN|VERSION",
@@ -42,7 +42,7 @@ def run(
             show_default=False,
             completes=complete_runs,
         ),
-    ] = "",
+    ] = None,
     save: SavePlanOption = None,
     expires: ExpiresOption = None,
     plan: PlanFileOption = None,
@@ -51,8 +51,11 @@ def run(
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         wait_s, lasts_s = wait_of(wait), lifetime_of(save, expires)
-        if plan is not None and (to or save is not None):
+        if plan is not None and (to is not None or save is not None):
             raise UsageError("--plan says what to return to, so --to and --save can't be given", hint="remove them")
+        wanted = to or ""
+        if to == "":
+            raise UsageError("--to should be a run or a version", hint="without --to, it is the last healthy release")
         from shipit.cli.saved_plans import for_targets_of, plan_for, read_saved, write_saved
         from shipit.pipeline.return_to_release import rollback, save_rollback
         from shipit.pipeline.shared_key import make_key
@@ -66,8 +69,8 @@ def run(
         ) as run:  # fmt: skip
             if save is not None:
                 key = make_key(run)
-                write_saved(run, save_rollback(run, to, lasts_s, is_selected=is_selected), save, key, is_rollback=True)
+                write_saved(run, save_rollback(run, wanted, lasts_s, is_selected=is_selected), save, key, is_rollback=True)
                 return
             run.wait_s = wait_s
-            code = rollback(run, to, is_selected=is_selected, saved=plan_for(run, saved))
+            code = rollback(run, wanted, is_selected=is_selected, saved=plan_for(run, saved))
         raise SystemExit(code)
