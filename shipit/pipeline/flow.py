@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from shipit.clock import Deadline
 from shipit.delivery.publish_stage import move_tags, publish_all
-from shipit.errors import DeployFailed, Interrupted, ShipitError, UsageError
-from shipit.events import (
-    ImagesPushed,
-    PlanMade,
-    ReleaseRendered,
-    TargetFinished,
-    Warned,
-)
-from shipit.parallel import settle
+from shipit.errors import ShipitError, UsageError
+from shipit.events import ImagesPushed, PlanMade, ReleaseRendered, Warned
 from shipit.pipeline.approve import approve_plan, needs_approval
 from shipit.pipeline.brought_back import with_brought_back
 from shipit.pipeline.confirm import confirm_plan
+from shipit.pipeline.deploy_targets import deploy_targets, images_of
 from shipit.pipeline.endings import Ending
 from shipit.pipeline.freeze import check_freeze, frozen_at
-from shipit.pipeline.left_record import end_left_record
 from shipit.pipeline.prepare import Preparation, check_release_command, prepare
 from shipit.pipeline.progress import Progress
-from shipit.pipeline.recording import begin_record, end_record, record_published_images
-from shipit.pipeline.removal import parted, remove
-from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
+from shipit.pipeline.recording import record_published_images
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.shared_key import share_found_key
-from shipit.pipeline.steps import apply_steps, check_clean
-from shipit.pipeline.take_back import Done, take_back
+from shipit.pipeline.steps import check_clean
 from shipit.pipeline.telling import tell_warnings
-from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
-from shipit.release import Facts, PublishedImage, Rendered, State, TargetPlan, Verdict, published
-from shipit.targets.base import Target, serves
+from shipit.release import Rendered, published
 from shipit.targets.history import records_published
-from shipit.targets.session import Session
 from shipit.targets.verbs import renders
 
 if TYPE_CHECKING:
     from shipit.history.saved_plan import SavedPlan
     from shipit.pipeline.hooks import Hooks
-
-
-# For so long after it was made, an observation is judged where nothing was changed.
-FRESH_S = 10.0
 
 
 def plan(run: Run, *, is_deploy: bool = False) -> Preparation:
@@ -180,7 +162,7 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
         if not own.is_empty
     }
     progress = Progress(changing, run.project.max_parallel)
-    failed = _apply_all(run, preparation, progress, hooks)
+    failed = deploy_targets(run, preparation, progress, hooks)
     if not failed:
         run.begin_stage()
         run.check_lock()
@@ -207,7 +189,7 @@ def _record_published(run: Run, preparation: Preparation) -> None:
         if own.uploads or moves:
             told = [f"push {upload.image}" for upload in own.uploads]
             told += [f"move {move.tag} to {move.after.short}" for move in moves]
-            record_published_images(run, target, _images(preparation, target), told)
+            record_published_images(run, target, images_of(preparation, target), told)
 
 
 def _begun(run: Run, saved: SavedPlan | None, wait_s: float) -> Preparation:
@@ -281,183 +263,3 @@ def _begin(run: Run, command: str, override: str = "") -> None:
     if command != "push":
         # Before a deploy that supersedes others stops them.
         check_release_command(run)
-
-
-def _apply_all(run: Run, preparation: Preparation, progress: Progress, hooks: Hooks | None) -> int:
-    """Deploy every target once the targets that it needs are healthy; how many failed or were skipped."""
-    calls: dict[str, Callable[[], None]] = {
-        name: partial(_one_target, run, preparation, target, progress, hooks)
-        for name, target in preparation.targets.items()
-    }
-    for result in settle(calls, run.clock).values():
-        if isinstance(result, Exception):
-            raise result
-    _take_back(run, preparation, progress)
-    return progress.failed
-
-
-def _take_back(run: Run, preparation: Preparation, progress: Progress) -> None:
-    """With `rollback: all`, roll back what is done when a target failed that may not fail."""
-    failed = [
-        name
-        for name, state in progress.states.items()
-        if state == "failed"
-        and preparation.targets[name].config.on_failure != "continue"
-        and name not in progress.verified
-    ]
-    if run.project.rolls_back_all and failed and not run.superseded_by:
-        take_back(run, progress.done, failed, lambda name: progress.finish(name, "failed"))
-
-
-def _one_target(
-    run: Run, preparation: Preparation, target: Target, progress: Progress, hooks: Hooks | None = None
-) -> None:
-    started = run.clock.now()
-    applied: dict[str, Facts] = {}
-    if reason := preparation.left.get(target.name):
-        progress.finish(target.name, "left")
-        run.emit(TargetFinished(target.name, "left", 0.0, Verdict(State.WAITING, reason)))
-        return
-    blocker = progress.wait((name for name in target.config.needs if name in preparation.targets), run.clock)
-    blocker = blocker or progress.start(target.name, run.clock)
-    if blocker:
-        progress.finish(target.name, "skipped")
-        run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
-        return
-    own, record, images = _plan_of(preparation, target), None, _images(preparation, target)
-    hooks = None if own.is_empty else hooks
-    state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
-    try:
-        if hooks:
-            hooks.before_target(own)
-        if own.steps:
-            release, observed = preparation.releases[target.name], preparation.observed[target.name]
-            record = begin_record(run, target, release, observed, own.steps, wanted=own.wanted)
-        verdict, version = _release(run, preparation, target, progress, applied)
-        ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
-        # A hook may be killed: what was verified is known before it begins.
-        end_record(run, record, "healthy")
-        if not own.steps and run.has_lost_run:
-            end_left_record(run, target, preparation.releases[target.name], preparation.observed[target.name])
-        if hooks:
-            hooks.after_target(own, ended)
-    except Interrupted:
-        progress.finish(target.name, "failed")
-        raise
-    except Exception as error:
-        if _was_verified(error):
-            progress.verified.add(target.name)
-        progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
-        if not isinstance(error, ShipitError):
-            raise
-        verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
-        if _rolls_back(run, target) and _may_roll_back(error):
-            back = _rolled_back(run, preparation, target, error, verdict, applied)
-            verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
-        end_record(run, record, "healthy" if _was_verified(error) else "failed", verdict.reason, back.version)
-        elapsed_s = run.clock.now() - started
-        ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
-        ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
-        run.emit(ended)
-        if hooks:
-            hooks.target_failed(own, ended)
-        return
-    if own.steps:
-        release, before = preparation.releases[target.name], preparation.observed[target.name]
-        progress.done[target.name] = Done(target, release, own.place, before, applied, record, images, version)
-    progress.finish(target.name, state)
-    run.emit(ended._replace(elapsed_s=run.clock.now() - started))
-
-
-def _was_verified(error: Exception) -> bool:
-    """True when a target failed after it was verified healthy, such as by a hook."""
-    return isinstance(error, DeployFailed) and error.is_healthy
-
-
-def _may_roll_back(error: Exception) -> bool:
-    return not isinstance(error, DeployFailed) or error.may_roll_back
-
-
-def _rolls_back(run: Run, target: Target) -> bool:
-    on_failure = target.config.on_failure
-    return on_failure == "rollback" or (run.project.rolls_back_all and on_failure != "continue")
-
-
-def _images(preparation: Preparation, target: Target) -> tuple[PublishedImage, ...]:
-    return tuple(published(image) for image in preparation.releases[target.name].images)
-
-
-def _rolled_back(
-    run: Run,
-    preparation: Preparation,
-    target: Target,
-    error: ShipitError,
-    failed: Verdict,
-    applied: Mapping[str, Facts],
-) -> RollbackResult:
-    """Roll back a failed target, unless somebody else released or has the lock. `applied` is that of `Seen`."""
-    # Only a deploy that fails needs it.
-    from shipit.pipeline.lock_errors import LockLost
-
-    if isinstance(error, LockLost):
-        return RollbackResult(f"; not rolled back: {error.not_rolled_back}")
-    if failed.superseded_by:
-        return RollbackResult(f"; not rolled back: {failed.superseded_by} changed this place since the plan")
-    own = _plan_of(preparation, target)
-    if not own.steps:
-        # No lock is held for it, and the plan told of no change.
-        return RollbackResult("; not rolled back: this deploy did not change it")
-    place = own.place
-    release = preparation.releases[target.name]
-    before = preparation.observed[target.name]
-    return roll_back(run, target, release, place, before, applied)
-
-
-def _checked(
-    target: Target,
-    judge: Judge,
-    session: Session,
-    standing: Standing,
-    baseline: Any,
-    before: Any,
-    applied: Mapping[str, Facts],
-) -> Standing:
-    """The verdict once the checks of deploy.yml are passed: looked at again where they took their time."""
-    from shipit.pipeline.check_answers import check_answers
-
-    check_answers(target, session, standing.observed, has_changed=baseline is not None)
-    if baseline is None or not any(check.settle for check in target.config.check):
-        return standing
-    return await_verdict(target, judge, session, baseline, before, applied=applied)
-
-
-def _plan_of(preparation: Preparation, target: Target) -> TargetPlan:
-    return next(plan for plan in preparation.plan.targets if plan.target == target.name)
-
-
-def _release(
-    run: Run, preparation: Preparation, target: Target, progress: Progress, applied: dict[str, Facts]
-) -> tuple[Verdict, str]:
-    """Apply and verify; the verdict, and the place's name for the release.
-
-    What each step reports is added to `applied`, which has it also when a later one fails.
-    """
-    release, own = preparation.releases[target.name], _plan_of(preparation, target)
-    session, place = run.session(target, release), own.place
-    first_steps, last_steps = parted(own.steps)
-    apply_steps(target, first_steps, place, session, applied, run.project)
-    before: Any = preparation.observed[target.name]
-    judge = partial(target.judge, release)
-    is_unchanged = not first_steps and not own.uploads
-    is_fresh = is_unchanged and run.clock.now() - preparation.looked_s[target.name] < FRESH_S
-    baseline, first = None if is_unchanged else before, before if is_fresh else None
-    verdict, observed = await_verdict(target, judge, session, baseline, before, first, applied)
-    if target.config.check:
-        verdict, observed = _checked(target, judge, session, Standing(verdict, observed), baseline, before, applied)
-    if last_steps:
-        verdict, observed = remove(target, last_steps, place, session, run.project, judge, before, applied)
-    for warning in verdict.warnings:
-        run.emit(Warned(target.name, warning))
-    if serves(target):
-        progress.urls[target.name] = tuple(target.urls(observed))
-    return verdict, target.describe(observed).version
