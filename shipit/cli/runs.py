@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipit.cli.closing import closing
@@ -199,7 +199,7 @@ def running(
         confirm=_confirm(verb, yes, reporter, asks), approve=_approve(verb, reporter, asks),
         take_over=_take_over(reporter, asks),
         timeout_s=timeout_s, journal=journal, source=source, lender=_lender(project, environ),
-        beside=cache(lambda: _state_beside(project, environ)),
+        beside=partial(state_beside, project, environ),
     )  # fmt: skip
     with closing(run, clock, reporter):
         if keeps_journal:
@@ -217,7 +217,7 @@ def _lender(project: Project, environ: ProcessEnvironment) -> Lender | None:
     return Lender(first, cache(lambda: cast("Locks", create_target(first, project.targets[first], project, environ))))
 
 
-def _state_beside(project: Project, environ: ProcessEnvironment) -> StateBeside | None:
+def state_beside(project: Project, environ: ProcessEnvironment) -> StateBeside | None:
     """The repository of the first registry target that keeps records, for the runs of targets whose places keep no verdict."""
     from shipit.pipeline.state import StateBeside
     from shipit.targets.history import records_published
