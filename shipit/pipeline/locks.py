@@ -49,10 +49,18 @@ class HeldLock:
                 self._renew()
             if self._is_lost:
                 taker = described(self._taker) if self._taker else ""
-                what = f"the lock was lost: {taker or 'somebody broke it'}"
-                error = LockLost(what, where=self._keeper.name, hint="run it again")
+                error = LockLost(
+                    f"the lock was lost: {taker or self._lost_to()}", where=self._keeper.name, hint="run it again"
+                )
                 error.superseded_by = taker or "someone else"
                 raise error
+
+    def _lost_to(self) -> str:
+        """How a lock was lost that nobody has now."""
+        idle_s = self._clock.now() - self._renewed_s
+        if idle_s <= LEASE_S:
+            return "somebody broke it"
+        return f"it was not renewed for {idle_s:.0f} s, and another run had it meanwhile, or somebody broke it"
 
     def renew(self) -> None:
         """Renew the lock. A failure is left to the next renewal, or to `check`."""
