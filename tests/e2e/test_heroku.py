@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -201,18 +200,6 @@ def test_interrupted_ends_at_once_and_the_next_run_converges(shipit: Shipit, her
     done = shipit.run("deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(heroku.apps["shop-prod"].releases) == 2, "nothing is doubled"
-
-
-def test_killed_anywhere_the_next_run_converges(shipit: Shipit, heroku: Moody) -> None:
-    write(shipit)
-    for pause in (0.4, 0.6, 0.8, 1.0, 1.2, 1.5):
-        process = shipit.start("deploy")
-        time.sleep(pause)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-    done = shipit.run("deploy")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len([row for row in heroku.apps["shop-prod"].releases if row["description"].startswith("Deployed")]) == 1
 
 
 def test_a_release_command_without_an_end_is_left_at_the_deadline(shipit: Shipit, heroku: Moody) -> None:
