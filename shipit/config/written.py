@@ -38,7 +38,9 @@ def read_written(file: Path | DeployFile, environment: ProcessEnvironment, *, se
     """Read a file and what it includes. Raises: UsageError, ConfigErrors."""
     given = file if isinstance(file, DeployFile) else DeployFile(file)
     folder = project_folder(given.path.parent, environment)
-    names = Names(environment.variables, Git(folder.path, environment), None, PRODUCTION if selected is None else selected)
+    names = Names(
+        environment.variables, Git(folder.path, environment), None, PRODUCTION if selected is None else selected
+    )
     reader = Reader(environment, folder.within, lambda text: interpolate(text, names))
     name = given.name or relative_name(given.path, environment.cwd)
     tree = reader.read(given, name)

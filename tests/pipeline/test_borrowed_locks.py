@@ -144,7 +144,10 @@ def test_a_run_that_lost_a_borrowed_lock_changes_nothing_more(machines: tuple[Ma
     runs.react(run, sleep)
     assert deploy(run) == 1
     [ended] = [event for event in first.events if isinstance(event, TargetFinished)]
-    assert "the lock was lost: it was not renewed for 60 s, and another run had it" in ended.reason and first.app.writes == []
+    assert (
+        "the lock was lost: it was not renewed for 60 s, and another run had it" in ended.reason
+        and first.app.writes == []
+    )
 
 
 def test_a_borrowed_lock_is_seen_and_broken_under_the_name_of_either_target(machines: tuple[Machine, Machine]) -> None:

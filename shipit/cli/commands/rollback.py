@@ -69,7 +69,9 @@ def run(
         ) as run:  # fmt: skip
             if save is not None:
                 key = make_key(run)
-                write_saved(run, save_rollback(run, wanted, lasts_s, is_selected=is_selected), save, key, is_rollback=True)
+                write_saved(
+                    run, save_rollback(run, wanted, lasts_s, is_selected=is_selected), save, key, is_rollback=True
+                )
                 return
             run.wait_s = wait_s
             code = rollback(run, wanted, is_selected=is_selected, saved=plan_for(run, saved))
