@@ -17,6 +17,7 @@ from shipit.rehearsal.server import Request, Response
 from shipit.release import State, Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.diagnose import with_last_words
+from shipit.targets.kubernetes.health.crashes import LAST_LINES
 from shipit.targets.kubernetes.job import ReleaseJob
 from shipit.targets.kubernetes.kubeconfig import read_context
 from shipit.targets.kubernetes.server import ApiServer
@@ -104,6 +105,20 @@ def test_a_run_that_wrote_nothing_is_not_asked_for_again(kubelet: Kubelet, tmp_p
     _pod(kubelet, state=ENDED)
     assert with_last_words(FAILED, _client(kubelet, tmp_path), "prod", "kubectl").detail == ()
     assert len(kubelet.asked) == 1
+
+
+@pytest.mark.parametrize(("written", "hint"), [(["boom"], LAST_LINES), ([], "kubectl -n prod describe pod web-1")])
+def test_the_hint_names_the_last_lines_only_where_there_are_any(
+    kubelet: Kubelet, tmp_path: Path, written: list[str], hint: str
+) -> None:
+    _pod(kubelet, state=ENDED)
+    kubelet.logs["web-1"] = written
+    verdict, client = FAILED._replace(hint=LAST_LINES), _client(kubelet, tmp_path)
+    found = with_last_words(verdict, client, "prod", "kubectl")
+    assert (list(found.detail), found.hint) == (written, hint)
+    # The message of the container is its last line, too.
+    told = with_last_words(verdict._replace(detail=("of its message",)), client, "prod", "kubectl")
+    assert told.hint == LAST_LINES
 
 
 def test_the_log_of_a_pod_that_is_gone_is_not_asked_for(kubelet: Kubelet, tmp_path: Path) -> None:

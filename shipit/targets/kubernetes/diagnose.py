@@ -7,6 +7,7 @@ from contextlib import suppress
 from shipit.errors import RemoteError, ShipitError
 from shipit.release import Verdict
 from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.health.crashes import LAST_LINES
 from shipit.targets.kubernetes.health.happenings import second
 from shipit.targets.kubernetes.live import Container, Pod
 from shipit.targets.kubernetes.logs import last_lines
@@ -32,8 +33,10 @@ def with_last_words(verdict: Verdict, client: KubernetesClient, namespace: str, 
         pods = _pods(client, namespace, name)
         lines = _last_lines(client, namespace, name, pods, container, is_patient=not verdict.detail)
     said = [line for line in _warnings(client, namespace, name, pods) if line not in verdict.detail]
-    hint = verdict.hint or f"{kubectl} -n {namespace} describe pod {name}"
-    return verdict._replace(detail=(*verdict.detail, *lines, *said), hint=hint)
+    detail = (*verdict.detail, *lines)
+    is_explained = verdict.hint and (detail or verdict.hint != LAST_LINES)
+    hint = verdict.hint if is_explained else f"{kubectl} -n {namespace} describe pod {name}"
+    return verdict._replace(detail=(*detail, *said), hint=hint)
 
 
 def _last_lines(

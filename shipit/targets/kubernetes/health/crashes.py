@@ -20,6 +20,8 @@ _PROBE_HINTS = {
     "startup": "give the app more time with failureThreshold and periodSeconds, or correct what the startup probe asks",
     "liveness": "check the path, the port and timeoutSeconds of the liveness probe",
 }
+# The hint where the log explains more than the exit code.
+LAST_LINES = "the lines above are the last it wrote"
 _EXIT_HINTS = {
     126: "the command can't be executed: check its mode and the image's platform",
     127: "the command was not found in the image",
@@ -98,4 +100,4 @@ def exit_hint(ended: Ended) -> str:
     """What to do about a run that failed, by its reason and exit code."""
     if ended.reason == "OOMKilled":
         return "it used more memory than its limit: raise memory:"
-    return _EXIT_HINTS.get(ended.exit_code, "the lines above are the last it wrote")
+    return _EXIT_HINTS.get(ended.exit_code, LAST_LINES)
