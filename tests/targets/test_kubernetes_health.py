@@ -238,6 +238,19 @@ def test_verdicts_by_kind(verdict: Verdict, state: State, reason: str) -> None:
     assert (verdict.state, verdict.reason) == (state, reason)
 
 
+def test_a_pod_of_the_revision_before_that_starts_again_and_again_is_no_progress() -> None:
+    found = live("StatefulSet", {"replicas": 1}, {"observedGeneration": 2, "updateRevision": "new"})
+    waits, runs, ended = (judged(found, pod(state, **OLD)) for state in (EXITED, RUNS, CREATING))
+    assert waits.progress == runs.progress == ended.progress and waits.hint == runs.hint != ""
+    moved = judged(
+        live("StatefulSet", {"replicas": 1}, {"observedGeneration": 2, "readyReplicas": 1}), pod(RUNS, **OLD)
+    )
+    assert moved.progress != waits.progress
+    # One of the new revision that moves does.
+    other = (judged(found, pod(state, **NEW)).progress for state in (RUNS, CREATING))
+    assert len(set(other)) == 2
+
+
 @pytest.mark.parametrize(
     ("verdict", "warning"),
     [

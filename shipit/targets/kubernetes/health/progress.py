@@ -19,14 +19,19 @@ _HELD = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 _CREATING = ("ContainerCreating", "PodInitializing", "")
 
 
-def waiting_for_pods(case: Case, what: str, progress: str, pods: Sequence[Pod] | None = None) -> Verdict:
-    """The verdict on a workload whose rollout is not complete, with what its pods wait for."""
+def waiting_for_pods(
+    case: Case, what: str, progress: str, pods: Sequence[Pod] | None = None, stuck: Pod | None = None
+) -> Verdict:
+    """The verdict on a workload whose rollout is not complete, with what its pods wait for.
+
+    What a `stuck` pod does, such as to start again and again, is no progress.
+    """
     pods = case.pods if pods is None else pods
     cases = [PodCase(case.key, pod, case.observed, case.seen, case.limits) for pod in pods if not pod.is_ready]
     reasons = [text for one in cases if (text := why_not_ready(one))]
     shown = f"{case.key}: {what}" + (f" ({reasons[0]})" if reasons else "")
     hints = [found.hint for one in cases if (found := unplaced(one.pod))]
-    states = " ".join(sorted(_state(pod) for pod in pods))
+    states = " ".join(sorted(_state(pod) for pod in pods if pod is not stuck))
     return Verdict(
         State.WAITING,
         shown,

@@ -36,8 +36,10 @@ def judge_stateful_set(case: Case) -> Verdict:
         return ready(case, status.ready, outdated(case) if live.spec.on_delete else ())
     more = f", {status.replicas - wanted} to be removed" if status.replicas > wanted else ""
     what = f"{status.updated} of {updated} updated, {status.ready} of {wanted} ready{more}"
-    waiting = waiting_for_pods(case, what, f"{status.updated} {status.ready} {status.replicas}")
-    if blocking := _blocking(case, current):
+    blocking = _blocking(case, current)
+    stuck = None if blocking is None or blocking.meta.is_deleting else blocking
+    waiting = waiting_for_pods(case, what, f"{status.updated} {status.ready} {status.replicas}", stuck=stuck)
+    if blocking:
         name, namespace = blocking.meta.name, blocking.meta.namespace
         hint = f"{name} is of the revision before, and has to be ready first: kubectl -n {namespace} delete pod {name}"
         return waiting._replace(hint=hint)
