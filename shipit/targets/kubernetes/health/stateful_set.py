@@ -37,8 +37,7 @@ def judge_stateful_set(case: Case) -> Verdict:
     more = f", {status.replicas - wanted} to be removed" if status.replicas > wanted else ""
     what = f"{status.updated} of {updated} updated, {status.ready} of {wanted} ready{more}"
     blocking = _blocking(case, current)
-    stuck = None if blocking is None or blocking.meta.is_deleting else blocking
-    waiting = waiting_for_pods(case, what, f"{status.updated} {status.ready} {status.replicas}", stuck=stuck)
+    waiting = waiting_for_pods(case, what, f"{status.updated} {status.ready} {status.replicas}", stuck=blocking)
     if blocking:
         name, namespace = blocking.meta.name, blocking.meta.namespace
         hint = f"{name} is of the revision before, and has to be ready first: kubectl -n {namespace} delete pod {name}"
