@@ -26,13 +26,14 @@ pytestmark = [pytest.mark.registry, pytest.mark.cluster]
 DOCKERFILE = 'FROM python:3.12-alpine\nCOPY app.py /\nCMD ["python", "-u", "/app.py"]\n'
 # Writes lines that count up on both outputs, and a last one when it is told to stop.
 COUNT = """\
-import itertools, signal, sys, time
+import itertools, os, signal, time
+# One write for each line: a signal may come in the middle of a print.
 def end(*_):
-    print("last", flush=True)
+    os.write(1, b"last\\n")
     raise SystemExit(0)
 signal.signal(signal.SIGTERM, end)
 for number in itertools.count():
-    print(number, file=sys.stderr if number % 2 else sys.stdout, flush=True)
+    os.write(1 + number % 2, b"%d\\n" % number)
     time.sleep(0.005)
 """
 HOSTILE = "\x1b[2J\r\x08 ::error::forged"

@@ -10,13 +10,14 @@ import pytest
 import requests
 
 from tests.e2e.web_place import DOCKERFILE, SERVER
+from tests.sampled import is_deep
 from tests.servers.cluster import Cluster
 from tests.servers.registry import RegistryServer
 from tests.shipit import Shipit
 
 pytestmark = [pytest.mark.registry, pytest.mark.cluster]
 NAMESPACE = "two-deploys-started-together"
-_ROUNDS = 4
+_ROUNDS = 4 if is_deep() else 2
 TEXT = """\
 app: shop
 image: HOST/NAMESPACE
@@ -89,6 +90,7 @@ def latest(host: str) -> str:
     return requests.head(url, headers=accept, timeout=30).headers["Docker-Content-Digest"]
 
 
+@pytest.mark.sampled
 def test_what_is_called_healthy_is_one_version_and_the_next_deploy_converges(
     deployers: tuple[Deployer, Deployer], cluster: Cluster, registry_server: RegistryServer
 ) -> None:

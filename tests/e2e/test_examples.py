@@ -7,6 +7,7 @@ from urllib.request import urlopen
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
+from tests.sampled import sampled
 from tests.servers.cluster import Cluster
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
@@ -20,7 +21,8 @@ BASES = {"express": "node:alpine", "hello-world": "hello-world:latest", "nginx":
 SERVED = {"express": (3000, "hello from express"), "nginx": (80, "hello from nginx")}
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.sampled
+@pytest.mark.parametrize("example", sampled(EXAMPLES, 3, of="examples"))
 def test_an_example_deploys_and_then_has_nothing_to_do(
     shipit: Shipit,
     cluster: Cluster,
