@@ -10,9 +10,9 @@ from shipit.delivery.local_blobs import LocalBlobs
 from shipit.delivery.meter import Progress
 from shipit.delivery.send_image import Sent, send_image
 from shipit.digest import Digest
-from shipit.docker.client import Engine
+from shipit.docker.client import Engine, StoreKind
 from shipit.docker.engine_image import EngineImage
-from shipit.docker.image_store import ImageStore, LoadRefused, StoreKind
+from shipit.docker.image_store import ImageStore, LoadRefused
 from shipit.errors import BuildError
 from shipit.image.config import parse_config
 from shipit.image.engine.export import exported_image

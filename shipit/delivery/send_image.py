@@ -18,8 +18,9 @@ from shipit.delivery.kept_layers import (
 from shipit.delivery.local_blobs import LocalBlobs
 from shipit.delivery.meter import Meter, Progress
 from shipit.digest import Digest
+from shipit.docker.client import StoreKind
 from shipit.docker.engine_image import EngineImage
-from shipit.docker.image_store import ImageStore, LoadRefused, StoreKind
+from shipit.docker.image_store import ImageStore, LoadRefused
 from shipit.image.saved import Archive, NamedImage, archive_of
 
 # The most images of the engine that are compared; they are not where less than this is left to send.

@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shipit.clock import Deadline
 from shipit.docker.address import EngineAddress
@@ -42,6 +42,8 @@ _CONNECT_TIMEOUT_S = 10.0
 # a whole image to its disk before it sends it.
 _ANSWER_S, SILENT_S = 60.0, 3600.0
 _LONGEST_OUTPUT = 1024 * 1024 * 1024
+# Where an engine keeps images: in its own store (graph drivers), in containerd's, or in that of Podman or another product.
+StoreKind = Literal["classic", "containerd", "other"]
 
 
 class WholeAnswer(NamedTuple):
@@ -63,6 +65,8 @@ class Engine:
         self.variables = dict(variables)
         self.unreachable_reason = ""
         self.is_denied = False
+        # Known from the first question for it.
+        self.store_kind: StoreKind | None = None
         self._api: Transport | None = None
         self._version = EngineVersion()
         self._tunnel: Tunnel | None = None

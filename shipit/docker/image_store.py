@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from typing import Any
 
 from shipit.clock import Deadline
 from shipit.digest import Digest
 from shipit.docker.answer import LARGEST_ANSWER, bounded_chunks
-from shipit.docker.client import Engine
+from shipit.docker.client import Engine, StoreKind
 from shipit.docker.engine_image import EngineImage, parse_image
 from shipit.docker.error_message import error_message
 from shipit.docker.json_rows import json_rows
@@ -21,8 +21,6 @@ from shipit.errors import BuildError, ShipitError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
 
-# Where an engine keeps images: in its own store (graph drivers), in containerd's, or in that of Podman or another product.
-StoreKind = Literal["classic", "containerd", "other"]
 _CONTAINERD = "io.containerd.snapshotter.v1"
 
 _PIECE = 64 * 1024
@@ -54,7 +52,13 @@ class ImageStore:
         self._where = str(engine.address)
 
     def kind(self) -> StoreKind:
-        if "podman" in self.engine.title.lower():
+        """Asked once for each engine of a run: it answers only after it has read its whole state."""
+        if self.engine.store_kind is None:
+            self.engine.store_kind = self._asked_kind()
+        return self.engine.store_kind
+
+    def _asked_kind(self) -> StoreKind:
+        if self.engine.is_podman:
             return "other"
         rows = Field(self._json("/info"), "GET /info")["DriverStatus"].rows()
         return "containerd" if any(_CONTAINERD in [cell.text() for cell in row.rows()] for row in rows) else "classic"

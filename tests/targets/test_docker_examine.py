@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import socketserver
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ from shipit.targets.docker.proxy.plan import ProxySpec
 from shipit.targets.docker.proxy.route import Ports
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.container_values import Publish
+from shipit.targets.engine.host_ports import LISTENING_ROWS, listener_of, tables_of
 from shipit.targets.engine.listening import collide, parse_listening
 from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Clients, Session
@@ -230,6 +234,30 @@ def test_the_ports_on_which_programs_listen_are_read_as_linux_writes_them() -> N
     found = {str(port) for port in parse_listening(PROC)}
     assert found == {"127.0.0.1:8080/tcp", ":::80/tcp", "10.0.0.2:81/tcp", "0.0.0.0:53/udp"}
     assert parse_listening("") == frozenset() and parse_listening("\x00" * 100) == frozenset()
+
+
+def test_a_host_is_asked_for_the_rows_of_listening_programs_only() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        text = subprocess.run(["sh", "-c", LISTENING_ROWS], capture_output=True, text=True, check=True).stdout
+        assert Publish(0, listener.getsockname()[1], "127.0.0.1") in parse_listening(text)
+    assert text.count(" local_address ") >= 2
+    assert all(" 0A " in line or " 07 " in line or "local_address" in line for line in text.splitlines())
+
+
+def test_the_ports_are_those_of_the_network_that_the_engine_is_in(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as local:
+        local.bind(f"{tmp_path}/s")
+        local.listen()
+        assert listener_of(f"{tmp_path}/s") == os.getpid() and listener_of(f"{tmp_path}/none") == 0
+        port = Publish(0, tcp.getsockname()[1], "127.0.0.1")
+        assert port in parse_listening(tables_of(os.getpid()))
+        if os.geteuid() != 0:
+            pytest.skip("needs root for a network of its own")
+        with subprocess.Popen(["unshare", "--net", "sh", "-c", "echo up; read line"], stdin=PIPE, stdout=PIPE) as other:
+            assert other.stdout and other.stdout.readline() == b"up\n"
+            text = tables_of(other.pid)
+            other.communicate(b"end\n", 60)
+    assert text.count(" local_address ") >= 2 and port not in parse_listening(text)
 
 
 @pytest.mark.parametrize(

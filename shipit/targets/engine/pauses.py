@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_FIRST_S, _LONGEST_S, _GROWTH = 0.05, 0.2, 1.2
+_FIRST_S, _LONGEST_S, _GROWTH = 0.02, 0.2, 1.3
 
 
 def ready_pauses() -> Iterator[float]:
