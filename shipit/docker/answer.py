@@ -52,7 +52,8 @@ def translated_errors(where: str, limit_s: float | None) -> Iterator[None]:
     try:
         yield
     except (OSError, http.client.HTTPException) as error:
-        what, hint = f"lost the connection to the engine: {root_cause(error)}", _IS_RUNNING
+        reason = "its answer ended early" if isinstance(error, http.client.IncompleteRead) else root_cause(error)
+        what, hint = f"lost the connection to the engine: {reason}", _IS_RUNNING
         if limit_s and isinstance(error, TimeoutError):
             what, hint = f"the engine sent nothing for {limit_s:g} s", _IS_BUSY
         raise BuildError(what, where=where, hint=hint, retryable=True) from None
