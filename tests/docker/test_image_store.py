@@ -10,9 +10,9 @@ import pytest
 from shipit.clock import Clock, Deadline
 from shipit.digest import Digest
 from shipit.docker.address import EngineAddress
-from shipit.docker.client import Engine
+from shipit.docker.client import Engine, StoreKind
 from shipit.docker.engine_image import EngineImage, parse_image
-from shipit.docker.image_store import ImageStore, LoadRefused, StoreKind
+from shipit.docker.image_store import ImageStore, LoadRefused
 from shipit.errors import DeadlinePassed, ShipitError
 from shipit.platforms import Platform
 from tests.docker.answering_engine import Server
