@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 from tests.shipit import Shipit
 from tests.terminal import Terminal
+from tests.waits import wait_until
 
 # 1 MiB of any bytes, with those that a terminal would take for itself, and the end of a line alone.
 DATA = b"\n\r\n" + os.urandom(1024 * 1024) + b"\r\n\x04\x03\xff\x00"
@@ -68,3 +70,14 @@ def check_interrupted(app: Shipit, *words: str) -> None:
         terminal.wait_for("begun")
         terminal.type("\x03")
         assert terminal.wait() == 130
+
+
+def check_killed(app: Shipit, left: Callable[[], object], *words: str) -> None:
+    """SIGKILL of shipit ends the command and removes what it ran in, also where it reads no input and ignores signals."""
+    before = left()
+    for terminal in ("--no-tty", "--tty"):
+        script = "trap '' HUP INT TERM; echo begun; while :; do sleep 1000; done"
+        with at_terminal(app, "run", terminal, *words, "--", "sh", "-c", script) as shown:
+            shown.wait_for("begun")
+            assert left() != before
+        wait_until(f"nothing is left of the command ({terminal})", left, lambda found: found == before)

@@ -14,7 +14,7 @@ import pytest
 
 from shipit.rehearsal.dyno import free_port
 from shipit.targets.compose.content import unpack
-from tests.e2e.attached import check_codes, check_shell
+from tests.e2e.attached import check_codes, check_killed, check_shell
 from tests.sampled import only_deep, sampled
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.install import find
@@ -181,6 +181,7 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     for words in (("exec", "compose/web"), ("run", "compose/web")):
         check_codes(shipit, *words)
         check_shell(shipit, *words)
+    check_killed(shipit, lambda: project.docker("ps", "--all", "--quiet"), "compose/web")
     assert set(project.ids("--all")) == {web, dev}
     for number, names in (("2", {web, "taken-production-web-2", dev}), ("1", {web, dev})):
         scaled = shipit.run("scale", f"compose/web={number}")

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.e2e.attached import check_bytes, check_codes, check_interrupted, check_shell
+from tests.e2e.attached import check_bytes, check_codes, check_interrupted, check_killed, check_shell
 from tests.e2e.test_docker_hosts import SECRET, Host, fetch
 from tests.servers.engine import DockerEngine
 from tests.shipit import Shipit
@@ -82,6 +82,7 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
         check_shell(shipit, verb, "-it", "docker/web")
     check_interrupted(shipit, "run", "-T", "docker/web")
     assert host.names() == [name]
+    check_killed(shipit, host.names, "docker/web")
     missing = shipit.run("run", "docker/web", "--", "no-such-program")
     assert missing.returncode == 125 and "check that the image has this program" in missing.stderr
     assert host.names() == [name]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.attached import check_bytes, check_codes, check_shell
+from tests.e2e.attached import check_bytes, check_codes, check_killed, check_shell
 from tests.e2e.followed import TICKS, Followed
 from tests.e2e.test_docker_hosts import DOCKERFILE, SECRET, SERVER
 from tests.servers.engine import DockerEngine
@@ -250,6 +250,7 @@ def test_files_a_release_command_and_services_that_change_and_leave(place: Swarm
     check_codes(shipit, "run", "swarm/web", codes=(0, 137))
     check_shell(shipit, "run", "-it", "swarm/web")
     assert len(place.ids("service")) == 1
+    check_killed(shipit, lambda: place.ids("service"), "swarm/web")
     # With a terminal the command has input, too, and nothing of its first output is lost.
     script = "test -t 0 && cat /run/secrets/TOKEN; echo ' first'; read -r line; echo \"$line $(stty size)\"; exit 5"
     code, shown = shipit.converse(("run", "-it", "swarm/web", "--", "sh", "-c", script), [("first", "typed")])

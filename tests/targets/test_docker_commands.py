@@ -63,7 +63,7 @@ def test_a_one_off_command_has_the_settings_of_its_service_and_takes_none_of_its
     assert (body["Image"], body["Env"], body["WorkingDir"]) == ("sha256:1", ["TOKEN=x"], "/app")
     assert body["HostConfig"] == {
         "NetworkMode": "shop-production", "Binds": ["data:/data"], "Memory": 5, "RestartPolicy": {"Name": "no"},
-        "PublishAllPorts": False,
+        "PublishAllPorts": False, "AutoRemove": True,
     }  # fmt: skip
     assert body["Labels"] == {**OWNER.labels, "dev.shipit.run": "web", "dev.shipit.attached": "true"}
     assert body["Tty"] and body["OpenStdin"] and body["StdinOnce"] and "Hostname" not in body
@@ -71,5 +71,5 @@ def test_a_one_off_command_has_the_settings_of_its_service_and_takes_none_of_its
     assert first["NetworkingConfig"] == {"EndpointsConfig": {"shop-production": {}}}
     assert others == {"proxy": []}
     detached = one_off_body(Field(LIKE, "GET"), OWNER, "web", command, is_detached=True)
-    assert not detached["OpenStdin"] and not detached["AttachStdout"]
+    assert not detached["OpenStdin"] and not detached["AttachStdout"] and not detached["HostConfig"]["AutoRemove"]
     assert detached["Labels"] == {**OWNER.labels, "dev.shipit.run": "web"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from shipit.errors import RemoteError
 from shipit.targets.engine.owner import RUN, SERVICE
 from shipit.targets.remote import Command, Size
 from shipit.targets.swarm.look import Reader
-from shipit.targets.swarm.one_off import JobRun, job_body, remove_old_runs, with_terminal
+from shipit.targets.swarm.one_off import JobRun, job_body, remove_job, remove_old_runs, with_terminal
 from shipit.targets.swarm.ports import TaskPorts
 from shipit.targets.swarm.terminal import run_at_terminal
 from tests.targets.test_swarm_engine import IMAGE, NOW_S, OWNER, SPEC, answering, folder, session, setting
@@ -70,7 +71,9 @@ def test_the_output_of_a_job_comes_once_with_its_streams_and_its_exit_code(
     seen: list[tuple[str, dict[str, str]]] = []
     answers = {"/tasks": [found], "/tasks/t-job/logs": LOG.decode()}
     with answering(folder, answers, seen) as client:
-        job = JobRun(client, "job", "shop-production-web-run-0001", {})
+        made = ExitStack()
+        made.callback(remove_job, client, "job")
+        job = JobRun(client, "job", "shop-production-web-run-0001", {}, made)
         output: list[tuple[int, bytes]] = []
 
         def is_over() -> bool:
@@ -94,7 +97,7 @@ def test_the_output_of_a_job_comes_once_with_its_streams_and_its_exit_code(
 )
 def test_a_job_without_an_exit_code_is_an_error_that_says_why(folder: Path, tasks: list[Any], what: str) -> None:
     with answering(folder, {"/tasks": tasks}) as client:
-        job = JobRun(client, "job", "shop-production-web-run-0001", {})
+        job = JobRun(client, "job", "shop-production-web-run-0001", {}, ExitStack())
         try:
             with pytest.raises(RemoteError, match=what):
                 job.result()

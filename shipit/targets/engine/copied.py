@@ -58,6 +58,7 @@ def one_off_body(like: Field, owner: Owner, service: str, command: Command, *, i
     """A container for one command, with the image, variables, volumes, limits and networks of another one.
 
     It publishes no port, has no alias in its networks, and is not restarted. The command replaces the ENTRYPOINT.
+    The engine removes it as it ends, unless it is detached: then its log is of use.
     """
     body = copied_body(like, 0)
     for key in ("Cmd", "ExposedPorts"):
@@ -70,7 +71,12 @@ def one_off_body(like: Field, owner: Owner, service: str, command: Command, *, i
         "Entrypoint": list(command.words),
         "Labels": {**owner.labels, RUN: service, **({} if is_detached else {ATTACHED: "true"})},
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": {**host, "RestartPolicy": {"Name": "no"}, "PublishAllPorts": False},
+        "HostConfig": {
+            **host,
+            "RestartPolicy": {"Name": "no"},
+            "PublishAllPorts": False,
+            "AutoRemove": not is_detached,
+        },
         "NetworkingConfig": {"EndpointsConfig": {name: {} for name in networks}},
         "Tty": command.terminal is not None,
         "OpenStdin": is_input,

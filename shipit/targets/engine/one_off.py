@@ -6,7 +6,7 @@ Source: Docker Engine API 1.41: POST /containers/create, POST /containers/{id}/a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Any
 
 from shipit.docker.dial import ByteStream
@@ -15,7 +15,9 @@ from shipit.http.fields import Field
 from shipit.targets.engine.attached import Attached
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.copied import one_off_body, without_networks
+from shipit.targets.engine.ending import Ending
 from shipit.targets.engine.facts import has_ended
+from shipit.targets.engine.guard import Guard
 from shipit.targets.engine.owner import ATTACHED, RUN, Owner
 from shipit.targets.engine.running import RunningContainer
 from shipit.targets.engine.secret_files import copy_files
@@ -29,23 +31,16 @@ _ATTACHED_S = 600
 
 
 class OneOff(Attached):
-    """A one-off command that we are connected to. Its container is removed by `close`."""
+    """A one-off command that we are connected to. `close` removes its container, which its engine does where the command has ended."""
 
     def __init__(
-        self,
-        stream: ByteStream,
-        command: Command,
-        client: HostClient,
-        identity: str,
-        name: str,
-        ended: Callable[[HostClient], int | None],
+        self, stream: ByteStream, command: Command, client: HostClient, name: str, ending: Ending, made: ExitStack
     ) -> None:
-        super().__init__(stream, command, client, f"/containers/{identity}", name, ended)
-        self._host, self._id = client, identity
+        super().__init__(stream, command, client, f"/containers/{name}", name, lambda _: ending.exit_code())
+        self._made = made
 
     def close(self) -> None:
-        super().close()
-        self._host.within(_REMOVE_S).remove(self._id)
+        self._made.close()
 
 
 def check_no_size(target: str, size: str) -> None:
@@ -77,59 +72,60 @@ def _ended_long_ago(client: HostClient, row: Field, now_s: float) -> bool:
 
 
 def run_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> OneOff:
-    """Start a command and connect to it. Raises: RemoteError, after the container is removed."""
-    client = found.client
-    identity, name = _created(found, owner, service, command, is_detached=False)
+    """Start a command and connect to it. Raises: RemoteError, after the container is removed.
+
+    The engine removes the container when the command has ended, and a guard does where this process ends before.
+    """
+    client, name, made = found.client, _name(owner, service), ExitStack()
     try:
+        made.enter_context(Guard(client.engine, f"/containers/{name}"))
+        _create(name, found, owner, service, command, is_detached=False)
+        made.callback(_remove, client, name)
+        ending = made.enter_context(Ending(client, name))
         # Attached before it starts: nothing that it writes is lost.
-        stream = client.attach(identity, has_input=command.has_input)
-        try:
-            _start(client, identity)
-        except BaseException:
-            stream.close()
-            raise
+        stream = made.enter_context(closing(client.attach(name, has_input=command.has_input)))
+        _start(client, name)
+        return OneOff(stream, command, client, name, ending, made)
     except BaseException:
-        client.within(_REMOVE_S).remove(identity)
+        made.close()
         raise
-
-    def ended(client: HostClient) -> int | None:
-        answer = client.container(identity)
-        if answer is None:
-            raise RemoteError(f"somebody removed {name}", where=client.host)
-        return None if answer["State"]["Running"].flag() else answer["State"]["ExitCode"].whole()
-
-    return OneOff(stream, command, client, identity, name, ended)
 
 
 def start_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> Started:
     """Start a command that nobody waits for; its container is removed by a deploy, a day later at the earliest."""
-    identity, name = _created(found, owner, service, command, is_detached=True)
+    client, name = found.client, _name(owner, service)
+    _create(name, found, owner, service, command, is_detached=True)
     try:
-        _start(found.client, identity)
+        _start(client, name)
     except BaseException:
-        found.client.within(_REMOVE_S).remove(identity)
+        _remove(client, name)
         raise
-    return Started(f"{name} on {found.client.host}", f"docker --host {found.client.host} logs --follow {name}")
+    return Started(f"{name} on {client.host}", f"docker --host {client.host} logs --follow {name}")
 
 
-def _created(
-    found: RunningContainer, owner: Owner, service: str, command: Command, *, is_detached: bool
-) -> tuple[str, str]:
-    name = f"{owner.prefix}-{service}-run-{secrets.token_hex(4)}"
+def _name(owner: Owner, service: str) -> str:
+    return f"{owner.prefix}-{service}-run-{secrets.token_hex(4)}"
+
+
+def _create(
+    name: str, found: RunningContainer, owner: Owner, service: str, command: Command, *, is_detached: bool
+) -> None:
     like = found.read()
     body: dict[str, Any] = one_off_body(like, owner, service, command, is_detached=is_detached)
     body, others = without_networks(body)
-    identity = found.client.create(name, body)
-    if not identity:
+    if not found.client.create(name, body):
         raise RemoteError(f"the name {name} is taken", where=found.client.host, hint="run it again", retryable=True)
     try:
         for network in others:
-            found.client.connect(network, identity, [])
-        copy_files(found.client, like, identity)
+            found.client.connect(network, name, [])
+        copy_files(found.client, like, name)
     except BaseException:
-        found.client.within(_REMOVE_S).remove(identity)
+        _remove(found.client, name)
         raise
-    return identity, name
+
+
+def _remove(client: HostClient, name: str) -> None:
+    client.within(_REMOVE_S).remove(name)
 
 
 def _start(client: HostClient, identity: str) -> None:

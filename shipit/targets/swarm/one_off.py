@@ -7,11 +7,13 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from shipit.errors import RemoteError, ShipitError
 from shipit.http.fields import Field
 from shipit.targets.engine.frames import Frames
+from shipit.targets.engine.guard import Guard
 from shipit.targets.engine.owner import RUN, Owner
 from shipit.targets.log_times import parse_log_time, unix_time
 from shipit.targets.remote import Command, Output, Size, Started
@@ -34,32 +36,48 @@ _WAIT = 'IFS= read -r line || exit 125; exec "$@"'
 
 def run_once(service: str, command: Command, setting: Setting) -> JobRun:
     """On any node. Raises: RemoteError."""
-    name, identity = create_job(service, command, setting)
-    return JobRun(setting.client, identity, name, setting.client.nodes())
+    name, made = new_name(service, setting), ExitStack()
+    try:
+        made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
+        identity = create_job(name, service, command, setting)
+        made.callback(remove_job, setting.client, identity)
+        return JobRun(setting.client, identity, name, setting.client.nodes(), made)
+    except BaseException:
+        made.close()
+        raise
 
 
 def start_once(service: str, command: Command, setting: Setting) -> Started:
     """A command that nobody waits for; its job is removed by a deploy, a day later at the earliest."""
-    name, _ = create_job(service, command, setting)
+    name = new_name(service, setting)
+    create_job(name, service, command, setting)
     host = setting.client.host
     return Started(f"{name} in the swarm of {host}", f"docker --host {host} service logs --follow {name}")
 
 
-def create_job(service: str, command: Command, setting: Setting, node: str = "") -> tuple[str, str]:
-    """Its name and its id. With `node`, the id of one, it has a terminal there. Raises: RemoteError."""
+def new_name(service: str, setting: Setting) -> str:
+    return run_name(setting.owner, service, secrets.token_hex(4))
+
+
+def remove_job(client: SwarmClient, job: str) -> None:
+    """Also after the deadline."""
+    client.within(_REMOVE_S).remove_service(job)
+
+
+def create_job(name: str, service: str, command: Command, setting: Setting, node: str = "") -> str:
+    """Its id. With `node`, the id of one, it has a terminal there. Raises: RemoteError."""
     row = own_row(service, setting)
     if row is None:
         raise RemoteError(f"the swarm has no service {service}", where=setting.client.host, hint="shipit deploy first")
     # Tells the redactor the values that it has.
     setting.reader.service(service)
-    name = run_name(setting.owner, service, secrets.token_hex(4))
     body = job_body(portable(row["Spec"].map(), setting.client.networks()), setting.owner, service, name, command)
     body = with_terminal(body, node) if node else body
     image = str(body["TaskTemplate"]["ContainerSpec"].get("Image", ""))
     identity = setting.client.create_service(resolved(body, None, setting), setting.login(image))
     if not identity:
         raise RemoteError(f"the name {name} is taken", where=setting.client.host, hint="run it again", retryable=True)
-    return name, identity
+    return identity
 
 
 def job_body(spec: dict[str, Any], owner: Owner, service: str, name: str, command: Command) -> dict[str, Any]:
@@ -124,12 +142,15 @@ def _is_old(row: Field, now_s: float) -> bool:
 
 
 class JobRun:
-    """A one-off command whose output a thread reads. `close` removes its job, and ends it where it still runs."""
+    """A one-off command whose output a thread reads. `close` closes `made`, which removes its job, also where it still runs."""
 
     has_more = has_unsent = is_full = False
 
-    def __init__(self, client: SwarmClient, identity: str, name: str, nodes: dict[str, NodeFacts]) -> None:
+    def __init__(
+        self, client: SwarmClient, identity: str, name: str, nodes: dict[str, NodeFacts], made: ExitStack
+    ) -> None:
         self.where = name
+        self._made = made
         self.is_over = False
         self._client, self._id, self._nodes = client.without_deadline(), identity, nodes
         self._frames = Frames(name)
@@ -184,7 +205,7 @@ class JobRun:
         self._closed.set()
         # Ends a thread that waits for its output to be taken.
         self._ours.close()
-        self._client.within(_REMOVE_S).remove_service(self._id)
+        self._made.close()
 
     def _read(self) -> None:
         try:

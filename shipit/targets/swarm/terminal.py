@@ -6,20 +6,21 @@ Source: Docker Engine API 1.41: ContainerSpec (TTY, OpenStdin), POST /containers
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
 from shipit.targets.engine.attached import Attached
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.guard import Guard
 from shipit.targets.remote import Command, Output
-from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.observed import TaskFacts
-from shipit.targets.swarm.one_off import create_job
+from shipit.targets.swarm.one_off import create_job, new_name, remove_job
 from shipit.targets.swarm.parse import parse_task
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.setting import Setting
 
-_POLL_S, _REMOVE_S = 0.2, 30.0
+_POLL_S = 0.2
 # What a terminal shows of the line that lets the command begin.
 _ECHO = b"\r\n"
 
@@ -30,13 +31,16 @@ def run_at_terminal(
     """On the node of a task of the service, if any runs. `other` gives the engine of another node than the manager's. Raises: RemoteError."""
     engine = _engine(service, setting, other)
     node = engine.info()["Swarm"]["NodeID"].required()
-    name, identity = create_job(service, command, setting, node)
+    name, made = new_name(service, setting), ExitStack()
     try:
+        made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
+        identity = create_job(name, service, command, setting, node)
+        made.callback(remove_job, setting.client, identity)
         container = _started(identity, name, setting)
-        stream = engine.attach(container, has_input=True)
-        return TerminalRun(stream, command, engine, container, setting.client, identity, name)
+        stream = made.enter_context(closing(engine.attach(container, has_input=True)))
+        return TerminalRun(stream, command, engine, container, name, made)
     except BaseException:
-        setting.client.within(_REMOVE_S).remove_service(identity)
+        made.close()
         raise
 
 
@@ -68,14 +72,13 @@ def _not_run(task: TaskFacts, name: str) -> RemoteError:
 
 
 class TerminalRun(Attached):
-    """A command in the container of a job, which `close` removes."""
+    """A command in the container of a job. `close` closes `made`, which removes the job."""
 
     def __init__(
-        self, stream: ByteStream, command: Command, engine: HostClient, container: str, manager: SwarmClient, job: str,
-        name: str,
-    ) -> None:  # fmt: skip
+        self, stream: ByteStream, command: Command, engine: HostClient, container: str, name: str, made: ExitStack
+    ) -> None:
         super().__init__(stream, command, engine, f"/containers/{container}", name, self._code)
-        self._container, self._manager, self._job = container, manager, job
+        self._container, self._made = container, made
         self._echo = _ECHO
         self.give(b"\n")
 
@@ -89,8 +92,7 @@ class TerminalRun(Attached):
                 yield output._replace(data=data)
 
     def close(self) -> None:
-        super().close()
-        self._manager.within(_REMOVE_S).remove_service(self._job)
+        self._made.close()
 
     def _code(self, client: HostClient) -> int | None:
         found = client.container(self._container)

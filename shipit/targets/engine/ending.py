@@ -1,0 +1,66 @@
+"""The exit code of a container that its engine removes as it ends.
+
+Source: Docker Engine API 1.41: POST /containers/{id}/wait with condition=removed; HostConfig.AutoRemove.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from shipit.docker.answer import bounded_chunks, message_of, translated_errors
+from shipit.errors import BuildError, RemoteError
+from shipit.http.fields import Field
+from shipit.json_text import parse_json
+from shipit.targets.engine.client import HostClient
+
+# Seconds for the engine to answer that it waits, and to tell the exit code of a command whose output has ended.
+_ANSWER_S = 30.0
+_LONGEST = 64 * 1024
+
+
+class Ending:
+    """Within the block, from before the start of the container, an engine waits for its end. Raises: RemoteError."""
+
+    def __init__(self, client: HostClient, container: str) -> None:
+        self._client, self._path = client, f"/containers/{container}/wait"
+        self._where = f"POST {self._path} of {client.host}"
+        self._stack = ExitStack()
+        self._answer: Any = None
+
+    def __enter__(self) -> Self:
+        client = self._client
+        client.deadline.check(self._where)
+        limit_s = max(1.0, min(_ANSWER_S, client.deadline.remaining_s()))
+        streamed = client.engine.streamed("POST", self._path, limit_s, params={"condition": "removed"})
+        with ExitStack() as stack:
+            try:
+                answer = self._answer = stack.enter_context(streamed)
+                if answer.status_code != 200:
+                    raise RemoteError(message_of(answer), where=self._where, status=answer.status_code)
+            except BuildError as error:
+                raise RemoteError(error.what, where=self._where, hint=error.hint, retryable=error.retryable) from None
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def exit_code(self) -> int:
+        """After its output has ended. Raises: RemoteError where it runs on, or the engine does not say it."""
+        try:
+            with translated_errors(self._client.host, _ANSWER_S):
+                content = b"".join(bounded_chunks(self._answer, _LONGEST))
+        except BuildError:
+            what = "the connection ended before the command"
+            raise RemoteError(what, where=self._where, retryable=True) from None
+        try:
+            found = Field(parse_json(content), self._where)
+        except ValueError:
+            raise RemoteError("the engine does not say how the command ended", where=self._where) from None
+        if said := found["Error"]["Message"].text():
+            raise RemoteError(said, where=self._where)
+        return found["StatusCode"].present().whole()

@@ -1,0 +1,112 @@
+"""What is left of a one-off command on an engine that gives prepared answers: its exit code, and its removal when shipit is killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipit.errors import RemoteError
+from shipit.record import to_json
+from shipit.targets.engine.ending import Ending
+from shipit.targets.engine.guard import Guard, Guarded, remove_guarded
+from tests.docker.answering_engine import Server
+from tests.shipit import ROOT
+from tests.targets.answering_host import answering_host
+from tests.waits import wait_until
+
+WAIT, DELETE = "POST /containers/run-1/wait", "DELETE /containers/run-1"
+
+
+def deletes(server: Server) -> list[str]:
+    return [request.partition("?")[0] for request, _ in server.requests if request.startswith("DELETE")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [({"StatusCode": 0}, 0), ({"StatusCode": 137, "Error": None}, 137), ({"StatusCode": 3}, 3)]
+)
+def test_an_engine_that_waits_for_a_container_gives_its_exit_code(tmp_path: Path, body: Any, code: int) -> None:
+    with answering_host(tmp_path, {WAIT: body}) as (client, server), Ending(client, "run-1") as ending:
+        assert server.requests[-1][0].endswith("/wait?condition=removed")
+        assert ending.exit_code() == code
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"", "does not say how the command ended"),
+        (b"{}", "StatusCode"),
+        (b'{"StatusCode": "0"}', "StatusCode"),
+        (b"[" * 5000, "does not say how the command ended"),
+        ({"StatusCode": 0, "Error": {"Message": "the disk is full"}}, "the disk is full"),
+        (b'{"StatusCode": 0' + b" " * 70_000, "the connection ended before the command"),
+    ],
+)
+def test_an_answer_without_an_exit_code_is_an_error(tmp_path: Path, body: Any, what: str) -> None:
+    with answering_host(tmp_path, {WAIT: body}) as (client, _), Ending(client, "run-1") as ending:
+        with pytest.raises(RemoteError, match=what):
+            ending.exit_code()
+
+
+def test_an_engine_that_does_not_wait_is_an_error_with_its_message(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {}) as (client, _), pytest.raises(RemoteError, match="No such image"):
+        Ending(client, "run-1").__enter__()
+
+
+# A process that waits for a command, as `shipit run` does.
+WAITING = """
+    import sys, time
+    from shipit.docker.address import EngineAddress
+    from shipit.docker.client import Engine
+    from shipit.targets.engine.guard import Guard
+    with Guard(Engine(EngineAddress(sys.argv[1]), {"PYTHONPATH": sys.argv[2]}), "/containers/run-1"):
+        print("waits", flush=True)
+        if len(sys.argv) == 3:
+            time.sleep(600)
+"""
+
+
+def test_a_container_is_removed_when_the_process_that_waits_for_it_is_killed(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {DELETE: None}) as (client, server):
+        command = [sys.executable, "-c", textwrap.dedent(WAITING), client.engine.address.host, str(ROOT)]
+        # One that ends as it should removes it by itself.
+        subprocess.run([*command, "ends"], check=True, capture_output=True, timeout=120)
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout and process.stdout.readline() == b"waits\n"
+            process.kill()
+        wait_until("the container is removed", lambda: deletes(server), bool, within_s=120)
+        assert deletes(server) == ["DELETE /v1.41/containers/run-1"]
+
+
+class Requests(list[Any]):
+    """Those of an engine that removes a container at the second request."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.requests)
+        self._server = server
+
+    def append(self, one: Any) -> None:
+        super().append(one)
+        if len(deletes(self._server)) == 2:
+            self._server.answers[DELETE] = (204, b"")
+
+
+def test_a_guard_tries_again_until_the_engine_has_removed_it(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {}) as (client, server):
+        server.answers[DELETE] = (500, b'{"message": "busy"}')
+        server.requests = Requests(server)
+        remove_guarded(json.dumps(to_json(Guarded(client.engine.address, {}, "/containers/run-1"))).encode())
+        assert len(deletes(server)) == 2
+
+
+def test_where_no_process_can_be_started_there_is_no_guard(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {}) as (client, server):
+        client.engine.variables = {"A\0B": "x"}
+        with Guard(client.engine, "/containers/run-1"):
+            pass
+        assert deletes(server) == []
