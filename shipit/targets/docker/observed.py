@@ -44,6 +44,16 @@ class ContainerFacts(NamedTuple):
         return self.state in ("running", "restarting", "paused")
 
     @property
+    def is_serving(self) -> bool:
+        """True for one that runs, and that its health check, where it has one, does not call unhealthy or starting."""
+        return self.state == "running" and self.health in ("", "healthy")
+
+    @property
+    def runs_as(self) -> str:
+        """The state of one that runs and does not serve, as a phrase of a message."""
+        return f"is {self.state}" if self.state != "running" else f"runs, and is {self.health}"
+
+    @property
     def ended(self) -> str:
         """The way it ended, as a phrase of a message."""
         if self.is_out_of_memory:

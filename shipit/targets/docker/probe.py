@@ -25,10 +25,10 @@ _END, _PIECE, _MOST_BYTES = b"\r\n\r\n", 4096, 16 * 1024
 _ANY = ("", "0.0.0.0", "::")
 
 
-def probe(engine: Engine, health: Health, address: str, session: Session) -> ProbeFacts:
-    """The answer to GET of the health path; follows no redirect."""
+def probe(engine: Engine, health: Health, address: str, session: Session, limit_s: float = 0.0) -> ProbeFacts:
+    """The answer to GET of the health path; follows no redirect. Until the deadline, unless there is a limit of its own."""
     parts = urlsplit(engine.address.host)
-    limit_s = max(0.1, session.deadline.within(_PROBE_S).remaining_s())
+    limit_s = limit_s or max(0.1, session.deadline.within(_PROBE_S).remaining_s())
     if parts.scheme == "ssh":
         return _through_ssh(engine, health, address, session, limit_s)
     if health.publish is not None:

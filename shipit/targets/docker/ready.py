@@ -12,6 +12,8 @@ from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.pauses import ready_pauses
 
+_PROBE_S = 5.0
+
 
 def await_ready(
     names: Sequence[str],
@@ -66,6 +68,16 @@ def _reason(
         answer = probe(client.engine, step.health, found.address, setting.session)
         return "" if answer.is_good else answer.summary
     return "" if found.health or since_s >= setting.steady_s else "it runs"
+
+
+def not_serving(found: ContainerFacts, step: RestartService, client: HostClient, setting: Setting) -> str:
+    """The reason why a container that runs does not serve, also after the deadline; empty for one that does."""
+    if not found.is_serving:
+        return found.runs_as
+    if step.health is None:
+        return ""
+    answer = probe(client.engine, step.health, found.address, setting.session, _PROBE_S)
+    return "" if answer.is_good else f"runs, but {answer.summary}"
 
 
 def _failure(what: str, container: str, client: HostClient, setting: Setting) -> DeployFailed:

@@ -254,16 +254,19 @@ class Replacement:
                 start_container(client, name)
             if self.step.order == "stop-first":
                 self._lead_back(client)
-            running = {name for name in self.step.stop if (one := self._read(name, client)) and one.is_running}
+            found = [one for name in self.step.stop if (one := self._read(name, client)) and one.is_running]
         except Interrupted:
             raise
         except ShipitError as second:
             error.what += f"; bringing back the old containers failed, too: {second}"
             return
+        running = {one.name: one for one in found}
         started = [name for name in self._stopped if name in running]
         if started:
             error.what += f"; {', '.join(started)} was started again"
-        if serving := [name for name in self.step.stop if name in running and name not in started]:
+        others = [one for one in found if one.name not in started]
+        if serving := [one.name for one in others if one.is_serving]:
             error.what += f"; {', '.join(serving)} serves on"
+        error.what += "".join(f"; {one.name} {one.runs_as}" for one in others if not one.is_serving)
         if ended := [name for name in self.step.stop if name not in running]:
             error.what += f"; {', '.join(ended)} does not run"

@@ -11,7 +11,7 @@ from shipit.targets.docker.observed import ContainerFacts
 from shipit.targets.docker.owned import is_own
 from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.proxy.switch import Switch
-from shipit.targets.docker.ready import await_ready
+from shipit.targets.docker.ready import await_ready, not_serving
 from shipit.targets.docker.replace import Replacement
 from shipit.targets.docker.resting import stop_container
 from shipit.targets.docker.setting import Setting
@@ -87,15 +87,18 @@ class Restart:
             await_ready([name], self.step, self.client, self.setting, self._read)
         except (DeployFailed, DeadlinePassed) as error:
             client = self.client.within(_UNDO_S)
-            running = [other for other in others if (one := self._read(other, client)) and one.is_running]
-            if running == [self.step.beside]:
+            found = [one for other in others if (one := self._read(other, client)) and one.is_running]
+            away = {one.name: reason for one in found if (reason := not_serving(one, self.step, client, self.setting))}
+            serving = [one.name for one in found if one.name not in away]
+            if serving == [self.step.beside] and not away:
                 # A deploy keeps the one of both that runs.
                 try:
                     stop_container(client, name)
                 except ShipitError as second:
                     error.what += f"; stopping {name} failed, too: {second}"
-            if running:
-                error.what += f"; {', '.join(running)} {'serves' if len(running) == 1 else 'serve'} on"
+            if serving:
+                error.what += f"; {', '.join(serving)} {'serves' if len(serving) == 1 else 'serve'} on"
+            error.what += "".join(f"; {other} {reason}" for other, reason in away.items())
             raise
 
     def _read(self, name: str, client: HostClient | None = None) -> ContainerFacts | None:
