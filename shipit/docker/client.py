@@ -34,6 +34,7 @@ from shipit.reference import ImageRef
 
 if TYPE_CHECKING:
     from shipit.docker.dial import ByteStream
+    from shipit.docker.tls_bytes import TlsBytes
     from shipit.docker.transport import EngineAnswer, Transport
 
 _BLOCK = 1024 * 1024
@@ -213,16 +214,26 @@ class Engine:
 
         Raises: RemoteError, with the engine's status and message.
         """
-        from shipit.docker.dial import dial
         from shipit.docker.upgrade import upgrade
 
         where = f"POST {path} of {self.address.host}"
+        return upgrade(self._dialled(where, timeout_s), f"/v{self._version.api}{path}", query, body, where)
+
+    def download(self, path: str, query: Mapping[str, str], timeout_s: float) -> ByteStream:
+        """The body of the answer to GET, as it comes. `timeout_s` is for each step until it begins. Raises: as `upgraded`."""
+        from shipit.docker.upgrade import download
+
+        where = f"GET {path} of {self.address.host}"
+        return download(self._dialled(where, timeout_s), f"/v{self._version.api}{path}", query, where)
+
+    def _dialled(self, where: str, timeout_s: float) -> socket.socket | TlsBytes:
+        from shipit.docker.dial import dial
+
         try:
-            connection = dial(self._reached, self.address.tls, timeout_s)
+            return dial(self._reached, self.address.tls, timeout_s)
         except OSError as error:
             what = f"lost the connection to the engine: {root_cause(error)}"
             raise RemoteError(what, where=where, retryable=True) from None
-        return upgrade(connection, f"/v{self._version.api}{path}", query, body, where)
 
     def inspect(self, name: str) -> EngineImage | None:
         """The engine's image of that name; None when it has none, or when its answer is invalid. Raises: BuildError."""

@@ -48,9 +48,12 @@ def test_an_engine_that_waits_for_a_container_gives_its_exit_code(tmp_path: Path
     ],
 )
 def test_an_answer_without_an_exit_code_is_an_error(tmp_path: Path, body: Any, what: str) -> None:
-    with answering_host(tmp_path, {WAIT: body}) as (client, _), Ending(client, "run-1") as ending:
-        with pytest.raises(RemoteError, match=what):
-            ending.exit_code()
+    with (
+        answering_host(tmp_path, {WAIT: body}) as (client, _),
+        Ending(client, "run-1") as ending,
+        pytest.raises(RemoteError, match=what),
+    ):
+        ending.exit_code()
 
 
 def test_an_engine_that_does_not_wait_is_an_error_with_its_message(tmp_path: Path) -> None:

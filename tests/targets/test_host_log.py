@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import socket
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,14 +13,17 @@ import pytest
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
+from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
-from shipit.events import Event, Warned
+from shipit.events import Event, Retried, Warned
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.log import Endings, Instance, InstanceLog, ServiceLog
+from shipit.targets.engine.log_streams import LogStream
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.log_query import LogQuery
 from shipit.targets.session import Clients, Session
 from tests.targets.answering_host import answering_host
+from tests.waits import wait_until
 
 
 def test_a_log_that_is_followed_is_read_again_from_a_time_that_an_engine_takes(tmp_path: Path) -> None:
@@ -77,3 +83,104 @@ def test_an_instance_that_ended_is_read_once_more_and_so_is_one_that_came_and_en
     assert endings.to_read(["old", "a", "b", "brief"], {"a", "b"}) == ["a", "b"], "it was started again"
     assert endings.to_read(["old", "b"], set()) == ["b"]
     assert endings.to_read(["old", "b"], set()) == []
+
+
+def frame(text: str) -> bytes:
+    return b"\x01\0\0\0" + len(text.encode()).to_bytes(4, "big") + text.encode()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[LogStream, socket.socket]]:
+    """A stream, and the engine's end of its connection."""
+    own, other = socket.socketpair()
+    stream = LogStream(ByteStream(own, "GET /logs"))
+    yield stream, other
+    stream.close()
+    other.close()
+
+
+@pytest.mark.parametrize("is_framed", [True, False])
+def test_a_stream_gives_whole_lines_and_at_its_end_the_rest(
+    pair: tuple[LogStream, socket.socket], is_framed: bool
+) -> None:
+    stream, other = pair
+    lines = ["2026-01-31T12:00:09Z first\n", "2026-01-31T12:00:10Z sec", "ond\n2026-01-31T12:00:11Z rest"]
+    data = b"".join(map(frame, lines)) if is_framed else "".join(lines).encode()
+    found = []
+    for start in range(0, len(data), 7):
+        other.sendall(data[start : start + 7])
+        found.append(stream.take())
+    assert b"".join(found) == b"2026-01-31T12:00:09Z first\n2026-01-31T12:00:10Z second\n"
+    assert all(piece.endswith(b"\n") for piece in found if piece)
+    other.close()
+    assert stream.take() == b"2026-01-31T12:00:11Z rest" and stream.is_over
+
+
+def test_what_is_no_log_is_an_error(
+    pair: tuple[LogStream, socket.socket],
+) -> None:
+    stream, other = pair
+    other.sendall(frame("2026-01-31T12:00:09Z first\n") + b"\x07\0\0\0\0\0\0\x01")
+    with pytest.raises(RemoteError, match="no frame"):
+        stream.take()
+
+
+def test_a_line_without_an_end_is_given_before_it_fills_the_memory(pair: tuple[LogStream, socket.socket]) -> None:
+    stream, other = pair
+    found, sent = b"", 0
+    while not found:
+        other.sendall(b"x" * 4096)
+        sent += 4096
+        found = stream.take()
+    assert len(found) == sent < 2 * 1024 * 1024
+
+
+def test_what_a_container_wrote_last_arrives_by_its_stream_and_nothing_comes_twice(tmp_path: Path) -> None:
+    clock = Clock()
+    session = Session(
+        ProcessEnvironment({}, tmp_path, tmp_path), clock, lambda event: None, str, clock.now() + 60, Clients(clock)
+    )
+    row = {"Id": "1", "Names": ["/web-1"], "State": "running", "Labels": {SERVICE: "web"}}
+    first, last = frame("2026-01-31T12:00:09Z first\n"), frame("2026-01-31T12:00:10Z last\n")
+    answers = {"GET /containers/json": [row], "GET /containers/web-1/logs": first}
+    with answering_host(tmp_path, answers) as (client, server):
+        hosts = Hosts({client.engine.address.host: client.engine.address})
+        log = ServiceLog("docker", "web", hosts, Owner("shop", "production", "docker"), session, SERVICE)
+        lines = log.lines(LogQuery(follow=True, tail=0))
+        server.answers["GET /containers/web-1/logs"] = (200, first)
+        found: list[str] = []
+        reader = threading.Thread(target=lambda: found.extend(line.line for line in itertools.islice(lines, 1)))
+        reader.start()
+        wait_until("its stream is opened", lambda: server.requests, lambda sent: "follow=true" in str(sent))
+        server.answers["GET /containers/web-1/logs"] = (200, first + last)
+        reader.join()
+        lines.close()  # type: ignore[attr-defined]
+        session.clients.close()
+    assert found == ["last"], "tail 0 shows nothing of before"
+
+
+def test_a_log_goes_on_when_its_engine_answers_again_and_ends_with_an_error_of_the_engine(tmp_path: Path) -> None:
+    clock, events = Clock(), list[Event]()
+    session = Session(
+        ProcessEnvironment({}, tmp_path, tmp_path), clock, events.append, str, clock.now() + 60, Clients(clock)
+    )
+    answers: list[list[Instance] | RemoteError] = [
+        [],
+        RemoteError("lost the connection", where="GET", retryable=True),
+        [Instance("1", "web-1", lambda query: b"2026-01-31T12:00:09Z first\n")],
+        RemoteError("there is no disk", where="GET", status=500),
+    ]
+
+    def instances() -> list[Instance]:
+        found = answers.pop(0)
+        if isinstance(found, RemoteError):
+            raise found
+        return found
+
+    lines = InstanceLog("docker", "web", session, instances).lines(LogQuery(follow=True))
+    assert next(lines).line == "first"
+    with pytest.raises(RemoteError, match="there is no disk"):
+        next(lines)
+    assert [(type(event), event.reason) for event in events if isinstance(event, Retried)] == [
+        (Retried, "lost the connection")
+    ]

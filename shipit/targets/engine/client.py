@@ -163,6 +163,12 @@ class HostClient:
             raise
         return b"".join(data for _, data in frames([answer.content])) if answer.status_code == 200 else b""
 
+    def follow_log(self, container: str, query: Mapping[str, str]) -> ByteStream:
+        """The output of a container with times, as it is written, until the container ends."""
+        wanted = {"stdout": "true", "stderr": "true", "timestamps": "true", "follow": "true", **query}
+        self.deadline.check(f"GET /containers/{container}/logs of {self.host}")
+        return self.engine.download(f"/containers/{container}/logs", wanted, _REQUEST_S)
+
     def last_exit_code(self, container: str, until: str) -> int:
         """The exit code of the run that ended before a time, by the engine's events; negative where they do not say it."""
         if not (until_s := unix_time(until)):

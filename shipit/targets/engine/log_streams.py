@@ -1,0 +1,128 @@
+"""The logs of containers as streams that end with their containers: what one writes last arrives, also where it is removed at once.
+
+Source: Docker Engine API 1.41: GET /containers/{id}/logs with follow.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from shipit.clock import Clock
+from shipit.docker.dial import ByteStream
+from shipit.errors import RemoteError
+from shipit.targets.engine.frames import Frames
+
+# So many are open at once, each with a connection of its own, which is a session of ssh for such a host.
+MOST_STREAMS = 50
+# How long a wait may be blind for the end of the run; bytes of a line that has no end yet.
+_BLIND_S, _LONGEST = 0.2, 1024 * 1024
+
+Opener = Callable[[Mapping[str, str]], ByteStream]
+
+
+class LogStream:
+    """The output of one container. No method waits."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._is_framed: bool | None = None
+        self._frames = Frames(stream.where)
+        self._rest = b""
+        self._is_lost = False
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_lost or self._stream.is_over
+
+    @property
+    def has_more(self) -> bool:
+        return self._stream.has_more
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def take(self) -> bytes:
+        """The whole lines that have arrived; at its end also what follows the last one, unless the connection is lost.
+
+        Raises: RemoteError for what is no log.
+        """
+        data = self._rest
+        try:
+            data += b"".join(self._output(piece) for piece in self._stream.receive())
+        except RemoteError as error:
+            if not error.retryable:
+                raise
+            self._is_lost = True
+        end = len(data) if self._stream.is_over or len(data) > _LONGEST else data.rfind(b"\n") + 1
+        self._rest = data[end:]
+        return data[:end]
+
+    def _output(self, piece: bytes) -> bytes:
+        if self._is_framed is None:
+            # A container with a terminal has no frames: its log begins with a time.
+            self._is_framed = piece[0] <= 2
+        return b"".join(output.data for output in self._frames.take(piece)) if self._is_framed else piece
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Taken(NamedTuple):
+    """Lines of an instance, by its key and its name."""
+
+    key: str
+    name: str
+    data: bytes
+
+
+class LogStreams:
+    """The streams of instances by their keys; the block closes all of them."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[str, LogStream]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _, stream in self._open.values():
+            stream.close()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._open
+
+    def open(self, key: str, name: str, opener: Opener, query: Mapping[str, str]) -> bool:
+        """False where there is no stream: it is gone, too many are open, or a proxy passes none on. Raises: RemoteError for a lost connection."""
+        if len(self._open) >= MOST_STREAMS:
+            return False
+        try:
+            self._open[key] = (name, LogStream(opener(query)))
+        except RemoteError as error:
+            if error.retryable and not error.status:
+                raise
+            return False
+        return True
+
+    def wait(self, seconds: float, clock: Clock) -> None:
+        """Until one of them has output, for at most that long."""
+        until_s = clock.now() + seconds
+        while (left_s := until_s - clock.now()) > 0:
+            clock.check()
+            streams = [stream for _, stream in self._open.values()]
+            if not streams:
+                clock.sleep(left_s)
+            elif any(stream.has_more for stream in streams) or select.select(streams, [], [], min(left_s, _BLIND_S))[0]:
+                return
+
+    def take(self) -> Iterator[Taken]:
+        """What has arrived. Those that are over are closed."""
+        for key, (name, stream) in list(self._open.items()):
+            yield Taken(key, name, stream.take())
+            if stream.is_over:
+                stream.close()
+                del self._open[key]
