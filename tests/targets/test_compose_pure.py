@@ -487,6 +487,21 @@ def test_an_only_container_restarts_while_another_one_serves_where_deploys_start
     assert (step.file, step.drain_s, step.detail[0]) == (file, 5.0 if rollouts else 0.0, detail)
 
 
+def test_what_a_killed_restart_left_is_removed_by_the_next_deploy_and_used_by_the_next_restart() -> None:
+    one = container()
+    left = container(number=2, beside=one.id)
+    [step] = [step for step in plan(one, left) if isinstance(step, ComposeUp)]
+    assert (step.detail, step.quantities) == (("web  containers  2 -> 1",), {}), "Compose takes 1 for granted"
+    found = ComposeObserved((one, left), (WANTED,))
+    [restart] = plan_restart(RestartOrder(("web",), "t"), found, {"web": Rollout(5.0)})
+    assert isinstance(restart, RestartContainers)
+    assert (restart.names, restart.file) == ((one.name,), "f1")
+    # It counts where the one beside which it served does not serve, is gone, or was scaled.
+    for others in ((left,), (one._replace(health="unhealthy"), left), (container(number=3), left)):
+        names = plan_restart(RestartOrder(("web",), "t"), ComposeObserved(others, (WANTED,)), {})[0]
+        assert isinstance(names, RestartContainers) and left.name in names.names
+
+
 def test_stopping_and_starting_keep_the_order_of_needs() -> None:
     services = {"web": WEB._replace(needs=("db", "job")), "db": WEB, "job": JOB._replace(needs=("web",))}
     observed = ComposeObserved((container(), container("db"), job()), (Wanted("f", services, is_kept=True),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.process import Finished
 from shipit.targets.compose.observed import ContainerFacts
+from shipit.targets.compose.origin import with_label
 from shipit.targets.compose.restart import Restart
 from shipit.targets.compose.steps import RestartContainers
 from shipit.targets.engine.client import HostClient
@@ -81,6 +83,21 @@ def test_one_more_container_serves_while_an_only_one_restarts(tmp_path: Path) ->
     engine.made, engine.restarted = {"web-2": [STARTING, HEALTHY]}, {"web-1": [STARTING, HEALTHY]}
     assert restart(engine, tmp_path, "web-1", file="f1", drain_s=5.0) == ["restarted web-1"]
     assert engine.done == [CREATE, START, "restart web-1", "stop web-2", "remove web-2"]
+
+
+def test_a_restart_after_one_that_was_killed_uses_the_container_that_it_left(tmp_path: Path) -> None:
+    engine = Engine(web_1=[{}], web_2=[{}], web_3=[STARTING])
+    for name in ("web-2", "web-3"):
+        engine.rows[name]["Labels"] |= {"dev.shipit.beside": engine.rows["web-1"]["Id"]}
+    engine.restarted = {"web-1": [HEALTHY]}
+    assert restart(engine, tmp_path, "web-1", file="f1") == ["restarted web-1"]
+    assert engine.done == ["remove web-3", "restart web-1", "stop web-2", "remove web-2"]
+
+
+def test_a_container_that_serves_while_another_one_restarts_is_labelled() -> None:
+    text = json.loads(with_label(CONTENT, "web", "dev.shipit.beside", "a$b").text)
+    assert text["services"]["web"]["labels"] == {"dev.shipit.beside": "a$$b"}
+    assert "labels" not in text["services"]["job"]
 
 
 def test_with_before_stop_each_container_is_replaced_by_one_like_it(

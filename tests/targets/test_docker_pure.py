@@ -402,6 +402,25 @@ def test_what_a_killed_restart_leaves_is_stopped_by_the_next_deploy_and_the_next
     assert (again.names, again.beside) == ((beside.name,), f"{one.name}-beside-2")
 
 
+@pytest.mark.parametrize(
+    ("more", "names", "beside"),
+    [
+        ({}, ("",), "-beside-1"),
+        # Somebody deployed since then: it is another one.
+        ({"spec": "other"}, ("", "-beside-1"), ""),
+    ],
+)
+def test_a_restart_after_one_that_was_killed_uses_the_container_that_it_left(
+    more: dict[str, Any], names: tuple[str, ...], beside: str
+) -> None:
+    one = container(spec())
+    left = one._replace(name=f"{one.name}-beside-1", id="second", **more)
+    [step] = plan_restart(RestartOrder(("web",), "t"), observed(left, one), way)
+    assert isinstance(step, RestartService)
+    assert sorted(step.names) == [f"{one.name}{end}" for end in names]
+    assert step.beside == (f"{one.name}{beside}" if beside else "")
+
+
 def test_destroy_keeps_volumes_that_are_not_named() -> None:
     inventory = Inventory(observed(container(spec())), {HOST: ("data",)}, {HOST: 2})
     [step] = plan_destroy(inventory, Destruction())

@@ -18,7 +18,8 @@ class ContainerFacts(NamedTuple):
     shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
     image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. `anonymous` are
     the folders of its volumes without a name. `file` is the compose file that it was started from, as Compose labels it; `-` for shipit's.
-    `origin` are its labels of the run that made it, and `made` says who that was. The other fields are those of the kind docker.
+    `origin` are its labels of the run that made it, and `made` says who that was. `beside` is the id of the container that restarted while
+    it served. The other fields are those of the kind docker.
     """
 
     id: Name
@@ -45,6 +46,7 @@ class ContainerFacts(NamedTuple):
     file: FreeText = ""
     origin: Mapping[str, str] = {}
     made: MadeBy = UNKNOWN
+    beside: Name = ""
 
     @property
     def is_running(self) -> bool:
@@ -115,10 +117,17 @@ class WantedService(NamedTuple):
         return found.is_running or (self.may_end and found.has_ended_well)
 
     def amount(self, found: tuple[ContainerFacts, ...]) -> int:
-        """The wanted number of containers, of those that are there."""
+        """The wanted number of containers, of those that are there and are not left of a restart."""
         if self.quantity is not None:
             return self.quantity
-        return max(1, len(found))
+        return max(1, len(found) - len(left_beside(found)))
+
+
+def left_beside(found: Iterable[ContainerFacts]) -> tuple[ContainerFacts, ...]:
+    """Those that served while another one restarted which serves now: a restart that was killed did not remove them."""
+    found = tuple(found)
+    serving = {one.id for one in found if one.is_serving}
+    return tuple(one for one in found if one.beside in serving)
 
 
 class Wanted(NamedTuple):

@@ -15,7 +15,7 @@ from shipit.reference import parse_reference
 from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.engine.facts import last_said, published_port, variables_of
 from shipit.targets.engine.made_by import made_by
-from shipit.targets.engine.owner import ORIGIN, SPEC, Owner
+from shipit.targets.engine.owner import BESIDE, ORIGIN, SPEC, Owner
 
 _LABEL = "com.docker.compose"
 PROJECT, SERVICE, NUMBER = f"{_LABEL}.project", f"{_LABEL}.service", f"{_LABEL}.container-number"
@@ -61,6 +61,7 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         file=printable_line(labels.get(_FILES, "")[:_LONGEST]),
         origin={name: labels[name] for name in (SPEC, *ORIGIN) if name in labels} if is_own else {},
         made=made_by(labels, answer["Created"].text()),
+        beside=labels.get(BESIDE, "") if is_own else "",
     )
 
 

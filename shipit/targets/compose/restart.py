@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from shipit.errors import DeadlinePassed, DeployFailed, ShipitError
 from shipit.events import Event, Log
 from shipit.targets.compose.drain import before_stop
-from shipit.targets.compose.observed import ContainerFacts
+from shipit.targets.compose.observed import ContainerFacts, left_beside
+from shipit.targets.compose.origin import with_label
 from shipit.targets.compose.program import last_lines
 from shipit.targets.compose.ready import await_ready
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.steps import RestartContainers
 from shipit.targets.compose.up import containers_of, kept_content, labelled, run_alone
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.owner import BESIDE
 
 # Seconds to look at what serves on, or to remove a container that is not ready, also when the deadline has passed.
 _UNDO_S = 30.0
@@ -31,7 +33,7 @@ class Restart:
         if self.step.before_stop and self.step.file:
             yield from self._replace(own)
             return
-        beside = self._start_beside() if self.step.file and own else []
+        beside = self._start_beside(own[0]) if self.step.file and own else []
         for one in own:
             others = [other for other in (*own, *beside) if other is not one]
             if others:
@@ -46,7 +48,7 @@ class Restart:
     def _replace(self, own: Sequence[ContainerFacts]) -> Iterator[Event]:
         """One more container for each, which is removed then: what `before_stop` does in a container is for one that ends."""
         for one in own:
-            self._start_beside()
+            self._start_beside(one)
             yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
             self._remove(one)
             yield Log(self.setting.target, self.step.service, f"replaced {one.name}")
@@ -61,11 +63,16 @@ class Restart:
     def _containers(self) -> list[ContainerFacts]:
         return sorted(containers_of(self.client, self.setting, self.step.service), key=lambda one: one.number)
 
-    def _start_beside(self) -> list[ContainerFacts]:
-        """One more container of the service, when it is ready. Raises: DeployFailed, after it was removed."""
+    def _start_beside(self, like: ContainerFacts) -> list[ContainerFacts]:
+        """One more container of the service, when it is ready: one that a killed restart left, or a new one.
+
+        Raises: DeployFailed, after it was removed.
+        """
+        if left := self._left_beside():
+            return left
         service, before = self.step.service, {one.id for one in self._containers()}
         content = kept_content(self.step.file, self.client, self.setting)
-        given = labelled(content, self.client, self.setting)
+        given = with_label(labelled(content, self.client, self.setting), service, BESIDE, like.id)
         done = run_alone(given, ["--no-recreate"], (service,), {service: len(before) + 1}, self.setting)
         new = [one for one in self._containers() if one.id not in before]
         if not new or (done.code and any(one.state == "created" for one in new)):
@@ -81,6 +88,15 @@ class Restart:
                 self.client.within(_UNDO_S).remove(one.id)
             raise
         return new
+
+    def _left_beside(self) -> list[ContainerFacts]:
+        """Those that serve of what a killed restart left; the others are removed."""
+        found = left_beside(self._containers())
+        for one in found:
+            if not one.is_serving:
+                self.setting.session.fence()
+                self.client.remove(one.id, keeps_volumes=True)
+        return [one for one in found if one.is_serving]
 
     def _drain(self, one: ContainerFacts) -> None:
         if self.step.drain_s:

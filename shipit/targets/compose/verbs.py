@@ -8,7 +8,7 @@ from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.compose.config import Rollout
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
-from shipit.targets.compose.observed import ComposeObserved
+from shipit.targets.compose.observed import ComposeObserved, left_beside
 from shipit.targets.compose.steps import RestartContainers, ScaleServices
 from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
@@ -57,7 +57,8 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mappi
     """
     steps: list[Step] = []
     for service in order.workloads:
-        names = _running(service, observed)
+        left = {one.name for one in left_beside(observed.of(service))}
+        names = tuple(name for name in _running(service, observed) if name not in left)
         if not names:
             raise DeployFailed(f"{service} does not run", where=service, hint="shipit deploy first")
         steps.append(_restart(service, names, observed, rollouts.get(service), order.at))
@@ -67,7 +68,7 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mappi
 def _restart(service: str, names: tuple[str, ...], observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
     current = observed.current
     # Compose would start one that has ended, and count it.
-    all_run = len(names) == len(observed.of(service))
+    all_run = len(names) + len(left_beside(observed.of(service))) == len(observed.of(service))
     is_only, is_known = all_run and len(names) == 1, bool(current and service in current.services)
     is_replaced = bool(rollout and rollout.before_stop and all_run and is_known)
     has_beside = bool(rollout and is_only and is_known)

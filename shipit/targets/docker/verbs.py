@@ -93,9 +93,10 @@ def plan_restart(order: RestartOrder, observed: DockerObserved, ways: Ways) -> t
 
 
 def _restart(host: str, running: list[ContainerFacts], facts: HostFacts, way: Way, at: str) -> Step:
-    [first, *others] = running
+    left = _left_beside(running)
+    [first, *others] = [one for one in running if one not in left]
     is_beside = not others and order_of(way.order, running) == "start-first"
-    beside = _beside(first.name, facts) if is_beside else ""
+    beside = (left[0].name if left else _beside(first.name, facts)) if is_beside else ""
     if others:
         detail = ("each container restarts when the one before is ready",)
     elif beside:
@@ -104,9 +105,17 @@ def _restart(host: str, running: list[ContainerFacts], facts: HostFacts, way: Wa
         detail = ("the service is down while its only container restarts: no second one may run beside it",)
     return RestartService(
         f"restart {first.service} {host}", f"restart {first.service} on {host}", detail,
-        host=host, service=first.service, names=tuple(one.name for one in running), at=at,
+        host=host, service=first.service, names=tuple(one.name for one in (first, *others)), at=at,
         health=way.health, route=_led(way.route, facts), beside=beside, number=first.number,
     )  # fmt: skip
+
+
+def _left_beside(running: list[ContainerFacts]) -> list[ContainerFacts]:
+    """The second container that a killed restart of an only one left, which is like it."""
+    [first, *others] = sorted(running, key=lambda one: _BESIDE in one.name)
+    is_left = len(others) == 1 and others[0].name.startswith(f"{first.name}{_BESIDE}")
+    is_like = is_left and (others[0].spec, others[0].image, others[0].marks) == (first.spec, first.image, first.marks)
+    return others if is_like else []
 
 
 def _beside(name: str, facts: HostFacts) -> str:

@@ -22,6 +22,8 @@ NUMBER, RUN = f"{LABEL}.number", f"{LABEL}.run"
 RESTART = f"{LABEL}.restart"
 # Of a one-off command whose shipit waits for its end, and removes its container.
 ATTACHED = f"{LABEL}.attached"
+# Of a container that serves while another one restarts: the id of that one.
+BESIDE = f"{LABEL}.beside"
 # The run that created a container, the commit of what it released, and who started it. They are no part of the hash.
 RELEASE, COMMIT, BY = f"{LABEL}.release", f"{LABEL}.commit", f"{LABEL}.by"
 ORIGIN = (RELEASE, COMMIT, BY)
