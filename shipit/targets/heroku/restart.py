@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from shipit.errors import DeployFailed, RemoteError
@@ -28,8 +28,8 @@ def restart(changes: Changes, step: Restart) -> Iterator[Event]:
             changes.session.fence()
             for dyno in some:
                 _restart_one(changes, dyno)
-            _await(changes, some)
-            yield Log(changes.name, process, f"restarted {', '.join(dyno.name for dyno in some)}")
+            if names := _await(changes, some):
+                yield Log(changes.name, process, f"restarted {', '.join(names)}")
 
 
 def _batches(dynos: Sequence[DynoFacts]) -> Iterator[Sequence[DynoFacts]]:
@@ -47,8 +47,18 @@ def _restart_one(changes: Changes, dyno: DynoFacts) -> None:
             raise
 
 
-def _await(changes: Changes, some: Sequence[DynoFacts]) -> None:
-    """Returns when none of these dynos is the one of before, and all that are there are up."""
+def _is_wanted(name: str, quantities: Mapping[str, int]) -> bool:
+    """Whether a process type has so many dynos: the last one of three is web.3."""
+    process, _, number = name.rpartition(".")
+    is_number = number.isascii() and number.isdigit() and len(number) < 6
+    return is_number and int(number) <= quantities.get(process, 0)
+
+
+def _await(changes: Changes, some: Sequence[DynoFacts]) -> list[str]:
+    """Returns when none of these dynos is the one of before, and all are up but those that somebody scaled down: the names of those that are up.
+
+    One that is not listed is about to start: Heroku replaces it.
+    """
     old = {dyno.name: (dyno.id, dyno.since) for dyno in some}
     while True:
         found = [dyno for dyno in retry_read(changes.client, changes.client.dynos) if dyno.name in old]
@@ -57,6 +67,11 @@ def _await(changes: Changes, some: Sequence[DynoFacts]) -> None:
             what = f"{', '.join(crashed)} crashed after the restart; the dynos after it were not restarted"
             raise DeployFailed(what, where=changes.name, hint=f"heroku logs --app {changes.client.app}")
         waiting = [dyno.name for dyno in found if dyno not in new or dyno.state not in UP]
+        if missing := old.keys() - {dyno.name for dyno in found}:
+            quantities = {
+                name: facts.quantity for name, facts in retry_read(changes.client, changes.client.formation).items()
+            }
+            waiting += sorted(name for name in missing if _is_wanted(name, quantities))
         if not waiting:
-            return
+            return [dyno.name for dyno in found]
         changes.session.deadline.sleep(_POLL_S, f"{', '.join(waiting)} to be up again")
