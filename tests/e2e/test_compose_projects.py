@@ -15,6 +15,7 @@ import pytest
 from shipit.rehearsal.dyno import free_port
 from shipit.targets.compose.content import unpack
 from tests.e2e.attached import check_codes, check_killed, check_shell
+from tests.e2e.followed import Followed
 from tests.sampled import only_deep, sampled
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.install import find
@@ -233,6 +234,62 @@ def test_a_project_that_runs_already_is_taken_over_and_a_failed_deploy_is_rolled
     assert f"the container {dev} stays: shipit did not create it" in gone.stdout + gone.stderr
     assert set(project.ids("--all")) == {dev} and project.files() == [] and project.docker(*images) == ""
     assert project.docker("volume", "ls", "--quiet", "--filter", "name=taken-production_data") == ""
+
+
+# Writes its numbered lines, the last one when it is stopped, and keeps the number of that one.
+TICKS = """n=0
+trap 'echo tick VERSION $n; echo $n > /data/VERSION; exit 0' TERM
+while :; do echo tick VERSION $n; n=$((n+1)); sleep 0.05; done"""
+
+
+@pytest.fixture
+def ticking(shipit: Shipit, engine: DockerEngine, python_base: str, tmp_path: Path) -> Iterator[Project]:
+    project = Project(shipit, engine, python_base, tmp_path / "docker-config", "ticking")
+    shipit.write(compose__yaml=COMPOSE.replace("stop_grace_period: 0s", "stop_grace_period: 10s"))
+    yield project
+    project.clean()
+
+
+def test_a_log_is_followed_through_rollouts_and_a_killed_restart_is_completed_by_the_next_deploy(
+    ticking: Project,
+) -> None:
+    project, shipit = ticking, ticking.shipit
+
+    def deploy(version: str, *words: str) -> None:
+        project.write(version, TICKS.replace("VERSION", version))
+        done = shipit.run("deploy", "--yes", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def check(version: str) -> None:
+        """All lines of a version are followed, also the last one: its container was removed as soon as it had ended."""
+        [web] = project.ids()
+        last = int(project.docker("exec", web, "cat", f"/data/{version}"))
+        found = lambda: [numbers[-1] for numbers in followed.of(version).values()]  # noqa: E731
+        wait_until(f"the last line of {version} is followed", found, lambda numbers: numbers == [last])
+        assert list(followed.of(version).values()) == [list(range(last + 1))], "none is lost, none comes twice"
+
+    deploy("v1")
+    with Followed(shipit, "compose/web") as followed:
+        followed.await_ticks("v1")
+        deploy("v2")
+        followed.await_ticks("v2")
+        check("v1")
+        text = (shipit.folder / "deploy.yml").read_text()
+        shipit.write(deploy__yml=text.replace("settle: 2s", "services: {web: {rollout: start-first}}, settle: 1s"))
+        deploy("v3", "--timeout", "5m")
+        followed.await_ticks("v3")
+        check("v2")
+    [name] = project.ids()
+    running = shipit.start("restart")
+    try:
+        wait_until("a second one runs", project.ids, lambda found: len(found) == 2, within_s=120)
+    finally:
+        running.kill()
+        running.communicate()
+    again = shipit.run("deploy", "--yes", "--wait", "3m")
+    assert again.returncode == 0 and "containers  2 -> 1" in again.stdout, again.stdout + again.stderr
+    assert list(project.ids("--all")) == [name]
+    assert "nothing changed" in shipit.run("deploy").stdout
 
 
 # Requests of a rollout after which a deploy is killed: those of Compose, and those of shipit.

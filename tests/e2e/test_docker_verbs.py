@@ -111,6 +111,16 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     after = host.inspect(name)
     assert after["Id"] == before["Id"] and after["State"]["StartedAt"] != before["State"]["StartedAt"]
     assert host.running == [name] and f"{name}-beside-1" not in host.names()
+    # One that is killed leaves the second one, which the next restart uses and removes.
+    process = shipit.start("restart")
+    try:
+        wait_until("the second one runs", lambda: host.running, lambda found: f"{name}-beside-1" in found)
+    finally:
+        process.kill()
+        process.communicate()
+    restarted = shipit.run("restart", "--wait", "3m")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    assert host.running == [name] and f"{name}-beside-1" not in host.names()
     status = shipit.run("status")
     assert after["Config"]["Labels"]["dev.shipit.release"] in status.stdout, status.stdout
     # A one-off command takes no part in a deploy.
