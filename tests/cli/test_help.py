@@ -235,7 +235,10 @@ SERVICES = "services: {web: {image: a}, debug: {image: a, profiles: [debug]}, 'x
         ("compose: ", {"compose/web", "compose/mail"}),
         ("eu: {kind: compose, file: stack.yml, profiles: debug}", {"eu/web", "eu/debug"}),
         ("eu: {kind: compose, file: [stack.yml, none.yml, broken.yml], services: {web: }}", {"eu/web"}),
+        ("eu: {kind: compose, file: parts.yml}", {"eu/front", "eu/web", "eu/mail"}),
         ("swarm: {file: stack.yml}", {"swarm/web"}),
+        ("k8s: {kustomize: overlay}", {"k8s/prod-set-1"}),
+        ("k8s: {kustomize: none}", set()),
         ("swarm: {services: {web: }}", {"swarm/web"}),
         ("hub: {file: stack.yml}", set()),
     ],
@@ -250,8 +253,13 @@ def test_the_workloads_of_each_kind_are_completed_also_those_that_its_files_name
         "stack.yml": SERVICES,
         "objects.yml": OBJECTS,
         "broken.yml": "services: {web: [\n",
+        "parts.yml": "include: [{path: [part/a.yml]}, stack.yml, parts.yml, '${X}', 7]\nservices: {front: {image: a}}\n",
+        "part/a.yml": "include: [../compose.override.yaml]\n",
+        "overlay/kustomization.yaml": "{namePrefix: prod-, resources: [../base, 'https://x.test/', gone.yml, ../overlay]}",
+        "base/kustomization.yml": "{nameSuffix: -1, resources: [../objects.yml, ../broken.yml]}",
     }
     for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     name = target.partition(":")[0]

@@ -1,8 +1,13 @@
-"""The services that compose files name, as far as it is known without `docker compose`: for shell completion."""
+"""The services that compose files name, as far as it is known without `docker compose`: for shell completion.
+
+Source: docs.docker.com/reference/compose-file/include: paths are relative to the file that has them.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from shipit.config.document import parse_document, plain_data
@@ -13,21 +18,39 @@ _LARGEST, _MOST_FILES = 256 * 1024, 8
 
 
 def service_names(folder: ProjectFolder, files: Sequence[str], profiles: Sequence[str] = ()) -> list[str]:
-    """The services of these files without those of other profiles; a file that can't be read has none."""
-    own = list(dict.fromkeys(files))[:_MOST_FILES]
-    return list(dict.fromkeys(name for file in own for name in _names(folder, file, profiles)))
+    """The services of these files and of those that they include, without those of other profiles; a file that can't be read has none."""
+    found: list[str] = []
+    waiting, seen = deque(map(folder.file, files)), set[Path]()
+    while waiting and len(seen) < _MOST_FILES:
+        file = waiting.popleft()
+        if file not in seen:
+            seen.add(file)
+            text = _read(folder, file)
+            found += _names(text, profiles)
+            waiting += [(file.parent / path).resolve() for path in _included(text)]
+    return list(dict.fromkeys(found))
 
 
-def _names(folder: ProjectFolder, file: str, profiles: Sequence[str]) -> Iterator[str]:
+def _read(folder: ProjectFolder, file: Path) -> Mapping[str, Any]:
     try:
-        text = plain_data(parse_document(folder.read(file, max_bytes=_LARGEST), file))
+        text = plain_data(parse_document(folder.read(file, max_bytes=_LARGEST), file.name))
     except ShipitError:
-        return
-    services = text.get("services") if isinstance(text, Mapping) else None
+        return {}
+    return text if isinstance(text, Mapping) else {}
+
+
+def _names(text: Mapping[str, Any], profiles: Sequence[str]) -> Iterator[str]:
+    services = text.get("services")
     for name, service in services.items() if isinstance(services, Mapping) else ():
         own = service.get("profiles") if isinstance(service, Mapping) else None
         if not isinstance(own, list) or not own or set(map(str, own)) & set(profiles):
             yield str(name)
+
+
+def _included(text: Mapping[str, Any]) -> Iterator[str]:
+    rows = text.get("include")
+    for row in rows if isinstance(rows, list) else ():
+        yield from texts_of(row.get("path") if isinstance(row, Mapping) else row)
 
 
 def texts_of(value: Any) -> list[str]:

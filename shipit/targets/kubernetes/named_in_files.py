@@ -1,20 +1,65 @@
-"""The workloads of a target that its manifests name, for shell completion."""
+"""The workloads of a target that its files name, for shell completion: no tool is run, and nothing is downloaded.
+
+Source: kubectl.docs.kubernetes.io/references/kustomize/kustomization: resources, namePrefix, nameSuffix.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from shipit.config.document import parse_document, plain_data
 from shipit.config.folder import ProjectFolder
+from shipit.errors import ShipitError
 from shipit.targets.kubernetes.manifests import read_manifests
 from shipit.targets.kubernetes.objects import HAVE_PODS
 
+_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_LARGEST, _DEEPEST, _MOST = 256 * 1024, 4, 50
+
 
 def named_workloads(folder: ProjectFolder, part: Mapping[str, Any]) -> Sequence[str]:
-    """`part` is the part of the target in deploy.yml. Downloads, charts and kustomizations are left out. Raises: ShipitError."""
+    """`part` is the part of the target in deploy.yml. Downloads and charts are left out. Raises: ShipitError."""
     rows = part.get("manifests")
     paths = [
         row.get("path") if isinstance(row, Mapping) else row for row in (rows if isinstance(rows, list) else [rows])
     ]
-    found = read_manifests(folder, [path for path in paths if isinstance(path, str)])
+    base = part.get("kustomize")
+    others = _of_kustomization(folder, folder.file(base).resolve()) if isinstance(base, str) else ()
+    return [*_names(folder, [path for path in paths if isinstance(path, str)]), *others]
+
+
+def _names(folder: ProjectFolder, paths: Sequence[str]) -> list[str]:
+    found = read_manifests(folder, paths)
     return [str(manifest["metadata"]["name"]) for manifest in found if manifest["kind"] in HAVE_PODS]
+
+
+def _of_kustomization(folder: ProjectFolder, base: Path, above: tuple[Path, ...] = ()) -> Iterator[str]:
+    """The workloads of its resources that are files and folders, but those `above`. What patches and plugins do to names is not known."""
+    file = next((base / name for name in _FILES if (base / name).is_file()), None)
+    text = _read(folder, file) if file and len(above) < _DEEPEST else {}
+    rows = text.get("resources")
+    for row in rows[:_MOST] if isinstance(rows, list) else ():
+        path = (base / str(row)).resolve()
+        if path.is_dir():
+            others = (*above, base)
+            names = list(_of_kustomization(folder, path, others)) if path not in others else []
+        else:
+            names = _of_file(folder, path)
+        yield from (f"{text.get('namePrefix') or ''}{name}{text.get('nameSuffix') or ''}" for name in names)
+
+
+def _of_file(folder: ProjectFolder, path: Path) -> list[str]:
+    try:
+        return _names(folder, [str(path)]) if path.is_file() else []
+    except ShipitError:
+        return []
+
+
+def _read(folder: ProjectFolder, file: Path) -> Mapping[str, Any]:
+    try:
+        text = plain_data(parse_document(folder.read(file, max_bytes=_LARGEST), file.name))
+    except ShipitError:
+        return {}
+    return text if isinstance(text, Mapping) else {}
