@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from shipit.docker.answer import bounded_chunks, message_of, translated_errors
+from shipit.docker.answer import bounded_chunks, message_of
 from shipit.errors import BuildError, RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
@@ -52,8 +52,7 @@ class Ending:
     def exit_code(self) -> int:
         """After its output has ended. Raises: RemoteError where it runs on, or the engine does not say it."""
         try:
-            with translated_errors(self._client.host, _ANSWER_S):
-                content = b"".join(bounded_chunks(self._answer, _LONGEST))
+            content = b"".join(bounded_chunks(self._answer, _LONGEST))
         except BuildError:
             what = "the connection ended before the command"
             raise RemoteError(what, where=self._where, retryable=True) from None
