@@ -94,8 +94,9 @@ class Project:
         return tuple(sorted(n for n, s in self.secrets.items() if s.only is None or target in s.only))
 
     def env_for(self, target: str) -> Mapping[str, str]:
-        """The variables that a target gets: those of the file, and its own above them."""
-        return {**self.env, **self.targets[target].variables}
+        """The variables that a target gets: those of the file, and its own above them. One that is not in the file has none of its own."""
+        own = self.targets.get(target)
+        return {**self.env, **(own.variables if own else {})}
 
     def tags(self, image: str) -> tuple[str, ...]:
         """The tags of an image. Default: `latest` and, in a git repository, the short commit.
