@@ -26,7 +26,7 @@ _STAYS = ("which is not in this folder", "not read", "runs only with")
 
 
 class ComposeFacts(NamedTuple):
-    """`file` is empty where the project has no Compose file with a service that is built here.
+    """`file` is empty where the project has no Compose file with a service that is built here, nor one whose services all run images of others.
 
     `services`: name -> its keys, with every scalar as text. `variables` are names of variables that the file takes from
     outside, without those of `.env`. `todo` is what its reader has to know whatever runs the services.
@@ -43,12 +43,27 @@ class ComposeFacts(NamedTuple):
 
 
 def read_compose_facts(folder: Folder) -> ComposeFacts:
-    """The Compose file that `init` has read in a project."""
+    """The Compose file that `init` has read in a project, if a service of it is built here."""
     found = next((file for file in folder.files if _NAME.fullmatch(file.file) and file.images), FileFacts())
-    if not found.file:
-        return ComposeFacts()
+    return _read(folder, found, _services(folder, found.file)) if found.file else ComposeFacts()
+
+
+def read_foreign_facts(folder: Folder) -> ComposeFacts:
+    """The Compose file that `init` has read in a project, if each of its services runs an image of others."""
+    for found in folder.files:
+        services = _services(folder, found.file) if _NAME.fullmatch(found.file) else {}
+        if services and all("image" in own and "build" not in own for own in services.values()):
+            return _read(folder, found, services)
+    return ComposeFacts()
+
+
+def _services(folder: Folder, file: str) -> dict[str, dict[str, Any]]:
+    services = as_map(read_yaml_as_text(folder.root / file).get("services"))
+    return {name: service for name, service in services.items() if isinstance(service, dict)}
+
+
+def _read(folder: Folder, found: FileFacts, services: Mapping[str, Mapping[str, Any]]) -> ComposeFacts:
     data = read_yaml_as_text(folder.root / found.file)
-    services = {name: service for name, service in as_map(data.get("services")).items() if isinstance(service, dict)}
     known = set(_DOTENV_NAME.findall(read_text(folder.root / ".env")))
     variables = dict.fromkeys([*_interpolated(data), *(name for own in services.values() for name in _passed(own))])
     todo = tuple(text for text in found.todo if any(part in text for part in _STAYS))

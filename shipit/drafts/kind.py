@@ -63,10 +63,14 @@ class Question(NamedTuple):
 
 
 class TargetDraft(NamedTuple):
-    """Lines below `targets:`, indented by two spaces; `overlays`: environment -> its target as a YAML flow map."""
+    """Lines below `targets:`, indented by two spaces; `overlays`: environment -> its target as a YAML flow map.
+
+    `needs_image` is False for a target that runs images of others only.
+    """
 
     lines: tuple[str, ...]
     overlays: Mapping[str, str] = {}
+    needs_image: bool = True
 
 
 def whole_project(project: ProjectFacts, found: Detection) -> ProjectFacts:

@@ -39,7 +39,7 @@ class _Chosen(NamedTuple):
 
 
 def render_draft(found: Found, answers: Answers) -> str:
-    """The file. Its images are those found, or one from ./Dockerfile when there is none yet."""
+    """The file. Its images are those found, or one from ./Dockerfile when there is none yet and a target needs one."""
     chosen = _chosen(found, answers)
     project = _narrowed(found.project, chosen)
     runs_app = any(kind.draft.runs_app for kind in chosen)
@@ -48,7 +48,7 @@ def render_draft(found: Found, answers: Answers) -> str:
     lines = [
         *_HEAD,
         f"app: {yaml_name(answers.app)}",
-        *_images(project, answers),
+        *(_images(project, answers) if _needs_image(targets) else ()),
         *(_variables(project) if runs_app else ()),
         *(_release(project) if runs_app else ()),
         "targets:",
@@ -57,6 +57,17 @@ def render_draft(found: Found, answers: Answers) -> str:
         *_todo(todo),
     ]
     return "\n".join(lines) + "\n"
+
+
+def needs_image(found: Found, answers: Answers) -> bool:
+    """Whether the file has an image: not where its targets run images of others only."""
+    chosen = _chosen(found, answers)
+    project = _narrowed(found.project, chosen)
+    return _needs_image({kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen})
+
+
+def _needs_image(targets: Mapping[str, TargetDraft]) -> bool:
+    return any(target.needs_image for target in targets.values())
 
 
 def _narrowed(project: ProjectFacts, chosen: list[_Chosen]) -> ProjectFacts:

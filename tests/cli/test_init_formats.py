@@ -61,6 +61,27 @@ services:
 """
 
 
+FOREIGN = (
+    "services:\n  db: {image: 'postgres:16', environment: {POSTGRES_PASSWORD: $SECRET}}\n  admin: {image: adminer}\n"
+)
+
+
+def test_a_compose_file_with_images_of_others_only_is_a_project_without_an_image(new: Shipit) -> None:
+    new.env["KUBECONFIG"] = str(new.folder / "none")
+    text = draft(new, {"compose.yaml": FOREIGN})
+    assert text.startswith("app: project\nsecrets:") and "SECRET: {env: SECRET}" in text, text
+    assert text.endswith(
+        "targets:\n  compose:    # runs compose.yaml on the engine of the docker command; host: names another one\n"
+    )
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "package.json"])
+def test_a_compose_file_with_images_of_others_is_not_drafted_beside_an_app(new: Shipit, file: str) -> None:
+    new.env["KUBECONFIG"] = str(new.folder / "none")
+    text = draft(new, {"compose.yaml": FOREIGN, file: "FROM scratch\n" if file == "Dockerfile" else "{}"})
+    assert "  hub:" in text and "  compose:" not in text, text
+
+
 def test_compose_services_of_one_build_are_processes_of_one_image(new: Shipit) -> None:
     files = {
         "compose.yaml": COMPOSE,

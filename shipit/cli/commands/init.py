@@ -21,7 +21,7 @@ from shipit.drafts.values import slug
 from shipit.errors import UsageError
 from shipit.files import write_file
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
-from shipit.setup.draft import Answers, render_draft
+from shipit.setup.draft import Answers, needs_image, render_draft
 from shipit.setup.found import Found, look
 from shipit.targets.kinds import KindModels, kind_drafts
 
@@ -44,11 +44,14 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
         new = _new_dockerfile(found.project, root, asks)
         if new:
             found = found._replace(project=_with_dockerfile(found.project))
-        text = render_draft(found, _answers(found, asks))
+        answers = _answers(found, asks)
+        text, is_ready = render_draft(found, answers), bool(found.project.images) or not needs_image(found, answers)
+        if not is_ready:
+            note("there is no Dockerfile yet: deploy.yml names ./Dockerfile")
         for name, content in {**new, **_new_ignore_files(found.project, root, new, asks), "deploy.yml": text}.items():
             _write(root / name, content)
             say(f"wrote {name}")
-        if found.project.images:
+        if is_ready:
             _check(root, environment, has_todo="# TODO" in text)
         else:
             say("Next: write a Dockerfile, then shipit validate")
@@ -93,7 +96,6 @@ def _new_dockerfile(found: ProjectFacts, root: Path, asks: bool) -> dict[str, st
         found.runtime, app=found.app, web=web if isinstance(web, str) else "", static_folder=next(folders, ".")
     )
     if not text:
-        note("there is no Dockerfile yet: deploy.yml names ./Dockerfile")
         return {}
     question = f"There is no Dockerfile. Write one for {found.runtime.language}?"
     return {"Dockerfile": text} if not asks or confirm(question, default=True) else {}

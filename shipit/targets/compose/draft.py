@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shipit.docker.address import find_engine
-from shipit.drafts.compose_file import ComposeFacts, other_todo, read_compose_facts
+from shipit.drafts.compose_file import ComposeFacts, other_todo, read_compose_facts, read_foreign_facts
 from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.text import yaml_text
@@ -17,7 +17,8 @@ _HOST = re.compile(r"(unix|tcp|ssh)://[^\s,]+|context:[^\s,]+")
 
 def detect(folder: Folder) -> Detection:
     """The Compose file, and the engine of another machine that DOCKER_HOST names."""
-    facts = read_compose_facts(folder)
+    built = read_compose_facts(folder)
+    facts = built if built.file else read_foreign_facts(folder)
     address = find_engine(folder.environ.variables, folder.environ.home, lambda text: None)
     is_remote = address.host.startswith(("ssh://", "tcp://")) and address.origin == "DOCKER_HOST"
     return Detection(current=address.host if is_remote else "", own=facts)
@@ -26,12 +27,12 @@ def detect(folder: Folder) -> Detection:
 def choose(project: ProjectFacts, found: Detection) -> Choice | None:
     """A file whose services only a swarm runs as they are written is not for Compose."""
     facts = _facts(found)
-    return Choice(found.current) if facts.file and not facts.is_for_a_swarm else None
+    return Choice(found.current) if _has_use(project, facts) and not facts.is_for_a_swarm else None
 
 
 def question(project: ProjectFacts, found: Detection) -> Question | None:
     facts = _facts(found)
-    if not facts.file:
+    if not _has_use(project, facts):
         return None
     text = f"Engine for {facts.file}: {_HERE}, or such as ssh://deploy@web1 ({NONE}: not with Compose)"
     return Question(text, NONE if facts.is_for_a_swarm else found.current or _HERE, _check)
@@ -59,7 +60,16 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
     parts += [] if is_here else [f"host: {yaml_text(choice.place)}"]
     note = f"    # runs {facts.file} on the engine of the docker command; host: names another one" if is_here else ""
     keys = f" {{{', '.join(parts)}}}" if parts else ""
-    return TargetDraft((f"  compose:{keys}{note}",))
+    return TargetDraft((f"  compose:{keys}{note}",), needs_image=bool(project.images))
+
+
+def _has_use(project: ProjectFacts, facts: ComposeFacts) -> bool:
+    """A file without an image of the project is often for its development: it is used where the project is nothing else."""
+    return bool(facts.file) and (_is_built(facts) or not (project.images or project.runtime.language))
+
+
+def _is_built(facts: ComposeFacts) -> bool:
+    return any("build" in own for own in facts.services.values())
 
 
 def _facts(found: Detection) -> ComposeFacts:
