@@ -254,20 +254,20 @@ def ticking(shipit: Shipit, engine: DockerEngine, python_base: str, tmp_path: Pa
     project.clean()
 
 
-def test_a_log_is_followed_through_a_rollout_and_a_killed_restart_is_completed_by_the_next_deploy(
+def deploy_ticks(project: Project, version: str) -> None:
+    project.write(version, TICKS.replace("VERSION", version))
+    done = project.shipit.run("deploy", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_log_is_followed_through_a_rollout_up_to_the_last_line_of_a_container_that_is_removed_at_once(
     ticking: Project,
 ) -> None:
-    project, shipit = ticking, ticking.shipit
-
-    def deploy(version: str) -> None:
-        project.write(version, TICKS.replace("VERSION", version))
-        done = shipit.run("deploy", "--yes")
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    deploy("v1")
-    with Followed(shipit, "compose/web") as followed:
+    project = ticking
+    deploy_ticks(project, "v1")
+    with Followed(project.shipit, "compose/web") as followed:
         followed.await_ticks("v1")
-        deploy("v2")
+        deploy_ticks(project, "v2")
         followed.await_ticks("v2")
         [web] = project.ids()
         last = int(project.docker("exec", web, "cat", "/data/v1"))
@@ -275,6 +275,13 @@ def test_a_log_is_followed_through_a_rollout_and_a_killed_restart_is_completed_b
         wait_until("the last line is followed, whose container was removed at once", found, lambda ends: ends == [last])
         for numbers in (*followed.of("v1").values(), *followed.of("v2").values()):
             assert numbers == list(range(len(numbers))), "none is lost, none comes twice"
+
+
+@pytest.mark.sampled
+@only_deep
+def test_a_killed_restart_is_completed_by_the_next_deploy(ticking: Project) -> None:
+    project, shipit = ticking, ticking.shipit
+    deploy_ticks(project, "v1")
     running = shipit.start("restart")
     try:
         wait_until("a second one runs", project.ids, lambda found: len(found) == 2, within_s=120)

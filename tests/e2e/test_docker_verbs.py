@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.attached import check_bytes, check_codes, check_interrupted, check_killed, check_shell
 from tests.e2e.test_docker_hosts import SECRET, Host, fetch
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.shipit import Shipit
 from tests.waits import wait_until
@@ -111,7 +112,20 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     after = host.inspect(name)
     assert after["Id"] == before["Id"] and after["State"]["StartedAt"] != before["State"]["StartedAt"]
     assert host.running == [name] and f"{name}-beside-1" not in host.names()
-    # One that is killed leaves the second one, which the next restart uses and removes.
+    status = shipit.run("status")
+    assert after["Config"]["Labels"]["dev.shipit.release"] in status.stdout, status.stdout
+    # A one-off command takes no part in a deploy.
+    again = shipit.run("deploy")
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
+    assert where in host.names()
+
+
+@pytest.mark.sampled
+@only_deep
+def test_a_restart_after_one_that_was_killed_uses_the_container_that_it_left(host: Host) -> None:
+    shipit = host.shipit
+    assert shipit.run("deploy").returncode == 0
+    [name] = host.running
     process = shipit.start("restart")
     try:
         wait_until("the second one runs", lambda: host.running, lambda found: f"{name}-beside-1" in found)
@@ -121,12 +135,6 @@ def test_commands_and_ports_of_a_service(host: Host, ssh: tuple[int, Path]) -> N
     restarted = shipit.run("restart", "--wait", "3m")
     assert restarted.returncode == 0, restarted.stdout + restarted.stderr
     assert host.running == [name] and f"{name}-beside-1" not in host.names()
-    status = shipit.run("status")
-    assert after["Config"]["Labels"]["dev.shipit.release"] in status.stdout, status.stdout
-    # A one-off command takes no part in a deploy.
-    again = shipit.run("deploy")
-    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
-    assert where in host.names()
 
 
 def _forwards(host: Host, *output: str) -> None:
