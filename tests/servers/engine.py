@@ -38,7 +38,7 @@ class DockerEngine:
     ) -> None:
         if platform.system() != "Linux" or os.geteuid() != 0:
             raise Unavailable("a Docker engine needs Linux and root")
-        self._own_bridge = ""
+        self._own_bridge, self._within = "", within
         path, program = SYSTEM_PATH, ""
         if modern:
             root = modern_folder()
@@ -77,10 +77,23 @@ class DockerEngine:
         return subprocess.run(command, capture_output=True, check=True, text=True, timeout=120).stdout.strip()
 
     def stop(self) -> None:
+        # Those of networks stay when an engine stops, and each has a part of the addresses that all engines share.
+        bridges = [*self._bridges(), *([self._own_bridge] if self._own_bridge else [])]
         self._process.stop(20)
-        if self._own_bridge:
-            subprocess.run([find("ip"), "link", "delete", self._own_bridge], check=False, capture_output=True)
-            _forget_rules(self._own_bridge)
+        for name in bridges:
+            subprocess.run([*self._within, find("ip"), "link", "delete", name], check=False, capture_output=True)
+            if not self._within:
+                _forget_rules(name)
+
+    def _bridges(self) -> list[str]:
+        """The interfaces of the networks that were made on this engine; none where it does not answer any more."""
+        try:
+            rows = self.docker(
+                "network", "ls", "--no-trunc", "--filter", "driver=bridge", "--filter", "type=custom", "--quiet"
+            )
+        except (subprocess.SubprocessError, OSError):
+            return []
+        return [f"br-{identity[:12]}" for identity in rows.split()]
 
 
 def _forget_rules(bridge: str) -> None:
