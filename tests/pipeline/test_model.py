@@ -54,6 +54,10 @@ class History(RuleBasedStateMachine):
         self.is_lost = {STAGING: False, PRODUCTION: False}
         self.saved: tuple[str, SavedPlan, dict[str, str]] | None = None
         self.saved_return: tuple[str, SavedPlan, dict[str, str], list[str]] | None = None
+        # Without a release to return to, few orders of rules come to a rollback.
+        for _ in range(2):
+            self.bench.commit()
+            self.deployed(STAGING, self.bench.deploy(STAGING))
         self.bench.commit()
 
     def teardown(self) -> None:
