@@ -98,7 +98,9 @@ class History(RuleBasedStateMachine):
         else:
             healthy = self.healthy[environment]
             self.begun[environment] = []
-            self.running[environment] = healthy[-1] if on_failure == "rollback" and healthy else ""
+            # A deploy that changes nothing rolls nothing back.
+            is_back = on_failure == "rollback" and healthy and self.has_begun()
+            self.running[environment] = healthy[-1] if is_back else ""
 
     @rule(is_broken=st.booleans())
     def commit(self, is_broken: bool) -> None:
