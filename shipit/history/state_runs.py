@@ -13,7 +13,7 @@ from shipit.events import Event, PlanMade, RunFailed, RunFinished, RunStarted, T
 from shipit.history.fold import fold_run
 from shipit.history.state_store import StateError, StateStore
 from shipit.json_text import parse_json
-from shipit.past_run import PastRun
+from shipit.past_run import RELEASING, PastRun
 from shipit.printable import counted
 from shipit.record import InvalidRecord, from_json, to_json
 
@@ -136,7 +136,9 @@ def _bytes(runs: list[PastRun]) -> bytes:
 
 
 def _of_targets(run: PastRun, names: Collection[str]) -> PastRun | None:
-    """The run with those of its targets, without texts that may tell more than what was released; None without any of them."""
+    """The run with those of its targets, without texts that may tell more than what was released; None where it releases nothing there."""
+    if run.command not in RELEASING:
+        return None
     targets = tuple(own._replace(reason="", changes=()) for own in run.targets if own.name in names)
     return run._replace(targets=targets, summary="", begun=(), done=()) if targets else None
 

@@ -59,12 +59,12 @@ def open_state(project: Project, environment: ProcessEnvironment, registries: Ca
 def open_beside(
     beside: StateBeside | None, environment: ProcessEnvironment, registries: Callable[[], Registries]
 ) -> StateStore | None:
-    """Nothing is read."""
+    """The state in that repository, which is asked once where it can't be reached: a deploy goes on without. Nothing is read."""
     if beside is None:
         return None
     from shipit.pipeline.state_registry import StateRegistry
 
-    return StateRegistry(beside.repository, registries, environment.plan_key)
+    return StateRegistry(beside.repository, registries, environment.plan_key, attempts=1)
 
 
 def open_store(project: Project, environment: ProcessEnvironment) -> StateStore:
