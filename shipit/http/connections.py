@@ -9,7 +9,6 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import Any
 
 from shipit.files import MIB, read_file
 from shipit.http.pace import Pace
@@ -22,8 +21,6 @@ _IDLE_PER_HOST = 16
 _IDLE_S = 60.0
 # Bodies are read and sent in pieces of this size; http.client's default of 8 KiB is slow with large layers.
 _BLOCK = 256 * 1024
-# A body of at most this size is sent with the head, in one packet and one TLS record.
-_WITH_HEAD = 8 * 1024
 Place = tuple[str, str, int]
 _Idle = tuple[http.client.HTTPConnection, float]
 _LARGEST_BUNDLE = 16 * MIB
@@ -68,7 +65,8 @@ class Connections:
                 return connection
             connection.close()
         _, host, port = place
-        connection = _Connection(host, port, blocksize=_BLOCK)
+        connection = http.client.HTTPConnection(host, port, blocksize=_BLOCK)
+        connection.response_class = Response
         connection.sock = self.connect(place, pace, connect_s)
         return connection
 
@@ -105,21 +103,6 @@ class Connections:
             if self._trust is None:
                 self._trust = configured(trusting(self._tls.ca_file or self._ca_bundle), self._tls)
             return self._trust
-
-
-class _Connection(http.client.HTTPConnection):
-    """Sends a small body together with the head of its request."""
-
-    response_class = Response
-
-    def _send_output(self, message_body: Any = None, encode_chunked: bool = False) -> None:
-        if not isinstance(message_body, bytes) or len(message_body) > _WITH_HEAD:
-            super()._send_output(message_body, encode_chunked)  # type: ignore[misc]
-            return
-        head: list[bytes] = self._buffer  # type: ignore[attr-defined]
-        request = b"\r\n".join((*head, b"", message_body))
-        head.clear()
-        self.send(request)
 
 
 def _close_all(idle: dict[Place, list[_Idle]]) -> None:
