@@ -3,6 +3,7 @@
     python -m benchmarks.command [PAIRS]
 
 Both run `true` in a pod of the tests' cluster, which needs root on Linux and the binaries of `python -m tests.servers.install`.
+shipit runs in an environment with its own dependencies alone: those for the tests put code of theirs into the start of every program.
 Prints medians in seconds of wall and CPU time, and the median of the ratios of the pairs; writes command.json.
 """
 
@@ -17,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.beside import run, run_in_turn, save
-from benchmarks.push import SHIPIT
+from benchmarks.push import ROOT
 from tests.servers.cluster import Cluster
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -31,14 +32,26 @@ targets:
 """
 
 
-def prepare(folder: Path, cluster: Cluster, host: str) -> tuple[str, str]:
+def install(folder: Path) -> str:
+    """The command of shipit in a new environment, as its users install it."""
+    run(f"{shlex.quote(sys.executable)} -m venv {folder}", 0)
+    python = f"{folder}/bin/python"
+    pip = "-m pip install --quiet --disable-pip-version-check --no-deps"
+    run(f"{python} {pip} --require-hashes -r {shlex.quote(str(ROOT))}/requirements/run.txt", 0)
+    [packages] = folder.glob("lib/python*/site-packages")
+    run(f"{shlex.quote(sys.executable)} {pip} --no-build-isolation --target {packages} {shlex.quote(str(ROOT))}", 0)
+    run(f"{python} -m compileall -q {packages}/shipit", 0)
+    return f"{python} -m shipit"
+
+
+def prepare(folder: Path, cluster: Cluster, host: str, shipit: str) -> tuple[str, str]:
     """A pod with a busybox; the commands of shipit and of kubectl."""
     folder.mkdir()
     shutil.copy(find("busybox"), folder / "busybox")
     (folder / "Dockerfile").write_text('FROM scratch\nCOPY busybox /\nCMD ["/busybox", "sleep", "1000000"]\n')
     (folder / "deploy.yml").write_text(TEXT.format(host=host))
     program = (
-        f"cd {shlex.quote(str(folder))} && KUBECONFIG={cluster.kubeconfig} SHIPIT_CACHE_DIR={folder}/.cache {SHIPIT}"
+        f"cd {shlex.quote(str(folder))} && KUBECONFIG={cluster.kubeconfig} SHIPIT_CACHE_DIR={folder}/.cache {shipit}"
     )
     run(f"{program} deploy", 0)
     kubectl = f"{find('kubectl')} --kubeconfig {cluster.kubeconfig} --cache-dir {folder}/.kubectl"
@@ -65,7 +78,7 @@ def main() -> None:
         registry = RegistryServer(work / "registry")
         cluster = Cluster(work / "servers", registry.host)
         try:
-            shipit, kubectl = prepare(work / "app", cluster, registry.host)
+            shipit, kubectl = prepare(work / "app", cluster, registry.host, install(work / "installed"))
             load = os.getloadavg()[0]
             found = measure(shipit, kubectl, count)
         finally:
