@@ -8,9 +8,6 @@ from typing import Literal, NamedTuple
 from shipit.printable import FreeText, Name
 from shipit.release import PublishedImage
 
-# The commands that release. Others change what runs.
-RELEASING = ("deploy", "promote", "rollback")
-
 RunState = Literal["done", "failed", "interrupted", "running", "lost", "unknown"]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from shipit.cli.exits import cancelling
 from shipit.cli.options import ImageOptions, PlanOptions, TargetOptions
 from shipit.cli.reporters import Silent, Warnings
-from shipit.cli.runs import load, no_targets, state_beside, targets_run
+from shipit.cli.runs import load, no_targets, targets_run
 from shipit.clock import Clock
 from shipit.errors import UsageError
 from shipit.targets.kinds import create_target
@@ -58,8 +57,7 @@ def reading_source(options: TargetOptions, source: str, *, takes_unhealthy: bool
         create_target(target, project.targets[target], project, environ)
         for target in _names(project, only, options.selected)
     ]
-    beside = partial(state_beside, project, environ)
-    with Run(project, targets, environ, clock, Warnings(), beside=beside) as run, cancelling(clock):
+    with Run(project, targets, environ, clock, Warnings()) as run, cancelling(clock):
         read = read_source(run, takes_unhealthy=takes_unhealthy)
         # Its warnings were told: when it is read again, the reporter of the promotion has the terminal.
         run.tell = Silent()

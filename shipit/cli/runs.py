@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipit.cli.closing import closing
@@ -18,7 +18,7 @@ from shipit.config.find import find_file
 from shipit.config.load import load_project
 from shipit.config.overlay import hint_for_no_target
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.errors import ShipitError, UsageError
+from shipit.errors import UsageError
 from shipit.targets.kinds import KindModels, create_target, find_kind
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shipit.pipeline.borrowed_lock import Lender
     from shipit.pipeline.command_run import CommandRun
     from shipit.pipeline.run import Run, Source
-    from shipit.pipeline.state import StateBeside
     from shipit.release import Plan
     from shipit.targets.base import Target
     from shipit.targets.locks import Locks
@@ -199,7 +198,6 @@ def running(
         confirm=_confirm(verb, yes, reporter, asks), approve=_approve(verb, reporter, asks),
         take_over=_take_over(reporter, asks),
         timeout_s=timeout_s, journal=journal, source=source, lender=_lender(project, environ),
-        beside=partial(state_beside, project, environ),
     )  # fmt: skip
     with closing(run, clock, reporter):
         if keeps_journal:
@@ -217,25 +215,6 @@ def _lender(project: Project, environ: ProcessEnvironment) -> Lender | None:
     return Lender(first, cache(lambda: cast("Locks", create_target(first, project.targets[first], project, environ))))
 
 
-def state_beside(project: Project, environ: ProcessEnvironment) -> StateBeside | None:
-    """The repository of the first registry target that keeps records, for the runs of targets whose places keep no verdict."""
-    from shipit.pipeline.state import StateBeside
-    from shipit.targets.history import records_published
-
-    if not project.keeps_state:
-        return None
-    kinds = {name: find_kind(own.kind or name).capabilities for name, own in project.targets.items()}
-    keeping = {"records_releases", "records_published"}
-    without = frozenset(name for name, able in kinds.items() if "returns" in able and not keeping & able)
-    for name in (name for name, able in kinds.items() if without and "records_published" in able):
-        # A target that can't be made is told where it is used.
-        with suppress(ShipitError):
-            target = create_target(name, project.targets[name], project, environ)
-            if records_published(target) and (repository := target.records_repository()):
-                return StateBeside(repository, without)
-    return None
-
-
 def _with_journal(reporter: Reporter, project: Project) -> tuple[Journal, Reporter]:
     """A new journal, and a reporter that reports to it, too."""
     from shipit.envelope import Reporters
@@ -246,21 +225,19 @@ def _with_journal(reporter: Reporter, project: Project) -> tuple[Journal, Report
 
 
 def _share_runs(run: Run, reporter: Reporter) -> None:
-    """Keep the run in the state that machines share, too, if there is one. Raises: UsageError."""
+    """Keep the run in the state that machines share, too, if deploy.yml names one. Raises: UsageError."""
     if (state := run.state) is None:
         return
     from shipit.config.author import read_author
     from shipit.envelope import Reporters
     from shipit.history.state_runs import StateRuns
 
-    beside = None if run.project.state else run.beside()
-
     def author() -> str:
         by = read_author(run.environment)
         # Whoever may pull an image reads what is beside it: the name of a machine is none of theirs.
         return by if state.keeps_locks or "(" in by else by.partition("@")[0]
 
-    run.state_runs = StateRuns(state, author, None if beside is None else beside.targets)
+    run.state_runs = StateRuns(state, author)
     run.tell = Reporters(reporter, run.state_runs)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from urllib.parse import quote
 
 from shipit.envelope import Envelope
 from shipit.errors import ShipitError
-from shipit.events import Event, PlanMade, RunFailed, RunFinished, RunStarted, TargetFinished
+from shipit.events import PlanMade, RunFailed, RunFinished, RunStarted, TargetFinished
 from shipit.history.fold import fold_run
 from shipit.history.state_store import StateError, StateStore
 from shipit.json_text import parse_json
-from shipit.past_run import RELEASING, PastRun
+from shipit.past_run import PastRun
 from shipit.printable import counted
 from shipit.record import InvalidRecord, from_json, to_json
 
@@ -31,12 +31,11 @@ _WRITTEN = (TargetFinished, RunFinished, RunFailed)
 class StateRuns:
     """A reporter that keeps a run in the state: when it begins to change something, after each target, and at its end.
 
-    `author` says who made the run. `failure` is why a later write failed, or empty. With `only`, the names of targets, it is
-    a state that nobody asked for: only these are written, without any text of theirs, and not before one has ended.
+    `author` says who made the run. `failure` is why a later write failed, or empty.
     """
 
-    def __init__(self, store: StateStore, author: Callable[[], str], only: Collection[str] | None = None) -> None:
-        self._store, self._author, self._only = store, author, only
+    def __init__(self, store: StateStore, author: Callable[[], str]) -> None:
+        self._store, self._author = store, author
         self._events: list[Envelope] = []
         self._has_begun, self._is_due = False, False
         self._writing = threading.Lock()
@@ -45,18 +44,12 @@ class StateRuns:
     def __call__(self, envelope: Envelope) -> None:
         if isinstance(envelope.event, _KEPT):
             self._events.append(envelope)
-            self._is_due = self._is_due or self._is_written(envelope.event)
-
-    def _is_written(self, event: Event) -> bool:
-        """Whether the run is written after an event."""
-        is_left_out = self._only is not None and isinstance(event, TargetFinished) and event.target not in self._only
-        return isinstance(event, _WRITTEN) and not is_left_out
+            self._is_due = self._is_due or isinstance(envelope.event, _WRITTEN)
 
     def begin(self) -> None:
         """Write the run before its first change. Raises: StateError."""
         self._has_begun = True
-        if self._only is None:
-            self._write()
+        self._write()
 
     def sync(self) -> None:
         """Write what has happened since. A failure is kept in `failure` until a later write succeeds, and does not stop the run."""
@@ -74,10 +67,7 @@ class StateRuns:
     def _write(self) -> None:
         with self._writing:
             self._is_due = False
-            run = fold_run(tuple(self._events), is_running=False)
-            if run is not None and self._only is not None:
-                run = _of_targets(run, self._only)
-            if run is not None:
+            if (run := fold_run(tuple(self._events), is_running=False)) is not None:
                 add_run(self._store, run._replace(by=self._author()))
 
 
@@ -133,14 +123,6 @@ def _kept(run: PastRun, others: list[PastRun]) -> bytes:
 def _bytes(runs: list[PastRun]) -> bytes:
     newest = sorted(runs, key=lambda past: past.started_at, reverse=True)
     return json.dumps({"format": _FORMAT, "runs": [to_json(run) for run in newest]}).encode()
-
-
-def _of_targets(run: PastRun, names: Collection[str]) -> PastRun | None:
-    """The run with those of its targets, without texts that may tell more than what was released; None where it releases nothing there."""
-    if run.command not in RELEASING:
-        return None
-    targets = tuple(own._replace(reason="", changes=()) for own in run.targets if own.name in names)
-    return run._replace(targets=targets, summary="", begun=(), done=()) if targets else None
 
 
 def _with_short_texts(run: PastRun) -> PastRun:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shipit.past_release import PastRelease
-from shipit.past_run import RELEASING, PastRun, PastTarget
+from shipit.past_run import PastRun, PastTarget
+from shipit.pipeline.endings import RELEASING
 from shipit.release import Place
 
 _CHANGING = (*RELEASING, "destroy")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from shipit.errors import UsageError
-from shipit.past_run import RELEASING, PastRun
+from shipit.past_run import PastRun
+from shipit.pipeline.endings import RELEASING
 
 _DONE = ("healthy", "unchanged", "left")
 _NOTHING = "there is nothing to retry"

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from shipit.history.state_store import StateStore
     from shipit.image.store.content_store import ContentStore
     from shipit.pipeline.borrowed_lock import Lender
-    from shipit.pipeline.state import StateBeside
     from shipit.registry.credentials import Credentials
     from shipit.registry.registries import Registries
 
@@ -80,7 +79,7 @@ class Run:
     `emit` redacts and numbers an event and hands it to `tell`; reporters get events in no other way. `timeout_s` overrides every target's
     own. `confirm` is asked before a deploy changes what a user would miss. `journal` is one of the reporters.
     `state_runs` is another reporter, of the runs that machines share. `source` is that of a promotion. `lender` is the target of
-    the environment, chosen or not, whose lock is that of places that keep none, and `beside` the state without `state:`. `wait_s` is how long a command other than deploy and promote waits for locks.
+    the environment, chosen or not, whose lock is that of places that keep none. `wait_s` is how long a command other than deploy and promote waits for locks.
     """
 
     project: Project
@@ -98,7 +97,6 @@ class Run:
     state_runs: StateRuns | None = None
     source: Source | None = None
     lender: Lender | None = None
-    beside: Callable[[], StateBeside | None] = lambda: None
     wait_s: float = 0.0
     supersedes: bool = False
 
@@ -118,7 +116,6 @@ class Run:
         self._marks = Marks(self.environment.cache_dir / "keys", self.environment.plan_key)
         self._delivery: Delivery | None = None
         self._state: StateStore | None = None
-        self._has_opened_state = False
         self._lock = threading.Lock()
         # A missing login is told before anything else.
         if any(logs_in(target) for target in self.targets):
@@ -157,18 +154,14 @@ class Run:
 
     @property
     def state(self) -> StateStore | None:
-        """The state that machines share: that of deploy.yml, or one beside the records of a registry target. Raises: UsageError."""
-        if self.environment.is_untrusted:
+        """The state of deploy.yml that machines share; None where it has none. Raises: UsageError."""
+        if not self.project.state or self.environment.is_untrusted:
             return None
         with self._lock:
-            if not self._has_opened_state:
-                from shipit.pipeline.state import open_beside, open_state
+            if self._state is None:
+                from shipit.pipeline.state import open_state
 
-                if self.project.state:
-                    self._state = open_state(self.project, self.environment, lambda: self.registries)
-                else:
-                    self._state = open_beside(self.beside(), self.environment, lambda: self.registries)
-                self._has_opened_state = True
+                self._state = open_state(self.project, self.environment, lambda: self.registries)
             return self._state
 
     def share_marks(self, key: str) -> None:

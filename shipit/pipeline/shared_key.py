@@ -51,7 +51,7 @@ def share_found_key(run: Run) -> None:
     A release command that a killed run began is found by them. Where the key can't be read, a warning says so, and they are
     made with the key of this machine.
     """
-    if run.environment.plan_key or run.state is None or not run.state.keeps_locks:
+    if run.environment.plan_key or run.project.state == IN_REGISTRY or run.state is None:
         return
     found = settle({"": partial(read_state_key, run.state)}, run.clock)[""]
     if isinstance(found, Exception):

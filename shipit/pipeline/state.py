@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shipit.errors import UsageError
 
@@ -33,16 +33,6 @@ _CREDENTIALS = (
 IN_REGISTRY = "registry"
 
 
-class StateBeside(NamedTuple):
-    """The state of a project without `state:`: the repository in which a registry target of the environment keeps its records.
-
-    `targets` are those whose places keep no verdict: of a run, only these are written.
-    """
-
-    repository: str
-    targets: frozenset[str]
-
-
 def open_state(project: Project, environment: ProcessEnvironment, registries: Callable[[], Registries]) -> StateStore:
     """The folder, the object store or the repository that deploy.yml names. Nothing is read. Raises: UsageError."""
     if project.state == IN_REGISTRY:
@@ -54,17 +44,6 @@ def open_state(project: Project, environment: ProcessEnvironment, registries: Ca
             raise UsageError("state: registry needs an image with a repository", where=project.file.name, hint=hint)
         return StateRegistry(repository, registries, environment.plan_key)
     return open_store(project, environment)
-
-
-def open_beside(
-    beside: StateBeside | None, environment: ProcessEnvironment, registries: Callable[[], Registries]
-) -> StateStore | None:
-    """The state in that repository, which is asked once where it can't be reached: a deploy goes on without. Nothing is read."""
-    if beside is None:
-        return None
-    from shipit.pipeline.state_registry import StateRegistry
-
-    return StateRegistry(beside.repository, registries, environment.plan_key, attempts=1)
 
 
 def open_store(project: Project, environment: ProcessEnvironment) -> StateStore:

@@ -19,7 +19,6 @@ from typing import Any
 from shipit.digest import Digest
 from shipit.errors import Interrupted, ShipitError
 from shipit.history.state_store import MOST_BYTES, Kept, StateError
-from shipit.http.retry import ATTEMPTS
 from shipit.image.manifest import MANIFEST_TYPES, InvalidManifest, Manifest, parse_manifest
 from shipit.json_text import parse_json
 from shipit.reference import parse_reference
@@ -34,25 +33,20 @@ _LOGIN = "log in: shipit login; or name a folder or a bucket for `state:`"
 
 
 class StateRegistry:
-    """The artifacts of a repository. With a `key`, they are signed, and others are an error. Thread-safe.
-
-    A read is tried `attempts` times, and comes before each write.
-    """
+    """The artifacts of a repository. With a `key`, they are signed, and others are an error. Thread-safe."""
 
     keeps_locks = False
 
-    def __init__(
-        self, repository: str, registries: Callable[[], Registries], key: str | None = None, attempts: int = ATTEMPTS
-    ) -> None:
+    def __init__(self, repository: str, registries: Callable[[], Registries], key: str | None = None) -> None:
         self.title = f"the repository {repository}"
         self._ref, self._registries = parse_reference(repository), registries
         self._key = key.encode("utf-8", "surrogatepass") if key else b""
-        self._deletes, self._attempts = True, attempts
+        self._deletes = True
 
     def read(self, name: str) -> Kept | None:
         with self._told(name):
             client, repository = self._client, self._ref.repository
-            found = client.manifest(repository, state_tag(name), attempts=self._attempts)
+            found = client.manifest(repository, state_tag(name))
             if found is None:
                 return None
             layer = self._layer(found[0], name)

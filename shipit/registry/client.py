@@ -67,14 +67,12 @@ class RegistryClient:
         """The registry's clock, as its `Date` header has it."""
         return self._wire.http.send("GET", f"{self._wire.base}/v2/").header("Date") or None
 
-    def manifest(self, repository: str, reference: str, *, attempts: int = ATTEMPTS) -> tuple[bytes, Digest] | None:
+    def manifest(self, repository: str, reference: str) -> tuple[bytes, Digest] | None:
         """A manifest's bytes, verified, and their digest; None when it does not exist."""
         asked = parse_digest(reference)
         # A registry that accepts manifests by tag only may serve them by tag only, too.
         absent = (404, *_NO_HEAD) if asked else (404,)
-        answer = self._wire.ask(
-            "GET", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, *absent), attempts=attempts
-        )
+        answer = self._wire.ask("GET", repository, f"manifests/{reference}", headers=_ACCEPT, ok=(200, *absent))
         if answer.status in absent:
             return None
         data = answer.content

@@ -53,10 +53,6 @@ class RecordsReleases(HasHistory, Protocol):
 class RecordsPublished(HasHistory, Protocol):
     """Keeps a record of each release beside its images, for a place that runs nothing: written once, when its tags are moved."""
 
-    def records_repository(self) -> str:
-        """Pure: the repository that holds the records; empty where none are kept."""
-        ...
-
     def record_published(self, past: PastRelease, session: Session) -> None:
         """Write the record of a release. Without images it returned to `past.returns_to`, and has those. Raises: ShipitError."""
         ...

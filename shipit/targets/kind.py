@@ -104,7 +104,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     "examines": ("examine",),
     "has_history": ("past_releases",),
     "records_releases": ("record_release",),
-    "records_published": ("record_published", "records_repository"),
+    "records_published": ("record_published",),
     "returns": ("recall", "plan_return", "return_notes", "judge_return"),
     "pushes_again": ("recall_from",),
     "tells_images": ("running_images",),

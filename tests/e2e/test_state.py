@@ -12,7 +12,6 @@ import pytest
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.release import is_run_tag
-from tests.in_process import InProcess
 from tests.servers.object_store import BUCKET, ObjectStoreServer
 from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
@@ -20,10 +19,9 @@ GOOD = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ.get('
 BAD = "raise SystemExit('broken')\n"
 
 
-def _write(shipit: Shipit, state: str, image: str, app: str, hub: str = "{}") -> None:
-    target = "heroku: {app: shop-prod, settle: 0s, pending: 20s}"
-    targets = f"targets: {{{target}}}" if state else f"targets: {{hub: {hub}, {target}}}"
-    text = f"app: shop\n{f'state: {state}' if state else ''}\nimage: {image}\n{targets}\n"
+def _write(shipit: Shipit, state: str, image: str, app: str) -> None:
+    target = "targets:\n  heroku: {app: shop-prod, settle: 0s, pending: 20s}\n"
+    text = f"app: shop\nstate: {state}\nimage: {image}\n{target}"
     shipit.write(Dockerfile=PYTHON_DOCKERFILE, app__py=app, deploy__yml=text)
 
 
@@ -54,32 +52,6 @@ def test_without_anything_set_up_the_verdicts_are_beside_the_image_and_stay_one_
         assert listed.returncode == 0 and tag not in listed.stdout, listed.stdout + listed.stderr
 
 
-def test_beside_a_registry_target_the_verdicts_need_no_line_in_deploy_yml(
-    shipit: Shipit, heroku: HerokuStandIn, tmp_path: Path
-) -> None:
-    calls = InProcess(shipit.folder, tmp_path / "home")
-    calls.env |= shipit.env
-    with EmbeddedRegistry() as registry:
-        laptop, _ = _good_bad_bad_and_back(calls, tmp_path, "", f"{{repository: {registry.host}/shop, build: .}}")
-        # A record of the registry target, and the runs of Heroku without any text of theirs.
-        [kept] = [tag for _, tag in registry.tags if tag.startswith("shipit-state-")]
-        manifest = json.loads(registry.manifests["shop", registry.tags["shop", kept]][1])
-        rows = json.loads(registry.blobs[manifest["layers"][0]["digest"]])["runs"]
-        assert [[own["name"] for own in row["targets"]] for row in rows] == [["heroku"]] * 4
-        assert not any(own["reason"] or own["changes"] for row in rows for own in row["targets"])
-        written = registry.tags["shop", kept]
-        assert laptop.run("deploy", "hub").returncode == 0
-        assert registry.tags["shop", kept] == written
-        # A job without a login there deploys all the same.
-        registry.password = "secret"
-        for number, hub in enumerate(("{}", "{history: false}")):
-            image = f"{{repository: {registry.host}/shop, build: .}}"
-            _write(laptop, "", image, f"{GOOD}# {number}\n", hub)
-            alone = laptop.run("deploy", "heroku", "--yes")
-            assert alone.returncode == 0, alone.stdout + alone.stderr
-            assert ("other machines do not know all of this run" in alone.stderr) is (hub == "{}"), alone.stderr
-
-
 def _good_bad_bad_and_back(shipit: Shipit, tmp_path: Path, state: str, image: str) -> tuple[Shipit, str]:
     """Deploy a good release and two bad ones, and return to the good one from a machine that has deploy.yml only."""
     _write(shipit, state, image, GOOD)
@@ -88,7 +60,7 @@ def _good_bad_bad_and_back(shipit: Shipit, tmp_path: Path, state: str, image: st
     for app in (BAD, f"{BAD}# again\n"):
         _write(shipit, state, image, app)
         assert shipit.run("deploy").returncode == 1
-    laptop = type(shipit)(tmp_path / "laptop", tmp_path / "other-home")
+    laptop = Shipit(tmp_path / "laptop", tmp_path / "other-home")
     shutil.copytree(shipit.folder, laptop.folder, ignore=shutil.ignore_patterns(".shipit"))
     home = {name: laptop.env[name] for name in ("HOME", "SHIPIT_CACHE_DIR")}
     laptop.env |= {**shipit.env, **home}
@@ -97,7 +69,7 @@ def _good_bad_bad_and_back(shipit: Shipit, tmp_path: Path, state: str, image: st
     [listed] = [event for line in told.stdout.splitlines() if (event := json.loads(line))["event"] == "runs_listed"]
     deploys = [run for run in listed["runs"] if run["command"] == "deploy"]
     assert [run["state"] for run in deploys] == ["failed", "failed", "done"]
-    assert all(("@" in run["by"]) is (state not in ("", "registry")) for run in deploys)
+    assert all(("@" in run["by"]) is (state != "registry") for run in deploys)
     back = laptop.run("rollback", "--yes")
     assert back.returncode == 0, back.stdout + back.stderr
     version = deploys[-1]["targets"][0]["version"]

@@ -192,9 +192,6 @@ class RegistryTarget:
             tags = read_digests(_registries(session), tuple(names))
         return history_of(records, tags, most)
 
-    def records_repository(self) -> str:
-        return next((use.repository for use in self._uses), "") if self.config.history else ""
-
     def record_published(self, past: PastRelease, session: Session) -> None:
         from shipit.targets.registry.records import KEPT_RUNS, Source
 
