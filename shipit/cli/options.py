@@ -373,7 +373,7 @@ def lifetime_of(save: str | None, expires: str | None) -> float:
     """Seconds for which a plan is good that is saved. Raises: UsageError."""
     if expires is not None and save is None:
         raise UsageError("--expires is for a plan that is saved", hint="add --save FILE")
-    return limit_of("--expires", expires or "24h")
+    return limit_of("--expires", "24h" if expires is None else expires)
 
 
 def wait_of(wait: str | None) -> float:

@@ -27,8 +27,10 @@ def destination(options: Options, to: str | None, source: str) -> Options:
     """The options for the environment that is promoted to. Raises: UsageError."""
     from shipit.config.overlay import PRODUCTION
 
+    if to == "":
+        raise UsageError("--to should be an environment", hint="without --to, it is production")
     if to is not None and options.environment is not None and to != options.environment:
-        raise UsageError(f"--to {to} and --environment {options.environment} differ", hint="give only --to")
+        raise UsageError(f"--to {to} and --environment {options.environment!r} differ", hint="give only --to")
     chosen = to if to is not None else options.environment
     environment = chosen if chosen is not None else PRODUCTION
     if environment == source.partition("/")[0]:

@@ -187,7 +187,7 @@ def running(
     from shipit.pipeline.run import Run
 
     clock = Clock()
-    timeout_s = limit_of("--timeout", timeout) if timeout else None
+    timeout_s = limit_of("--timeout", timeout) if timeout is not None else None
     targets = [create_target(name, project.targets[name], project, environ) for name in names]
     # Checked before the live view starts: older releases of rich replace stderr by something that is no terminal.
     asks = can_ask()

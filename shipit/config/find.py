@@ -34,9 +34,11 @@ class DeployFile(NamedTuple):
 def find_file(environment: ProcessEnvironment, given: str | None) -> DeployFile:
     """The file named, or the nearest deploy.yml from the working directory up to the git root. `-` is the standard input.
 
-    Raises: UsageError when there is none.
+    Raises: UsageError when there is none, and for an empty name, as that of a variable that is not set.
     """
-    return _nearest(environment) if given is None or given == "" else _named(environment, given)
+    if given == "":
+        raise UsageError("--file should be a file", hint="without --file, it is the nearest deploy.yml")
+    return _nearest(environment) if given is None else _named(environment, given)
 
 
 def _named(environment: ProcessEnvironment, given: str) -> DeployFile:

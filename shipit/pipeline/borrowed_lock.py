@@ -56,11 +56,11 @@ class BorrowedLock:
             raise
         except NoLock as error:
             why = f": {error.what}" if error.what else " yet"
-            raise self._refused(f"keeps none{why}") from None
+            raise self._refused(f"keeps none{why}", error.hint) from None
         except ShipitError as error:
-            raise self._refused(f"can't be reached: {error}") from None
+            raise self._refused(f"can't be reached: {error}", error.hint) from None
 
-    def _refused(self, why: str) -> NoLock:
+    def _refused(self, why: str, hint: str) -> NoLock:
         what = f"its lock is that of {self.lender}, which {why}"
-        hint = f"to lock it, give this machine access to {self.lender}, or name a folder or a bucket for `state:`"
-        return NoLock(what, where=self.name, hint=hint)
+        access = hint or f"give this machine access to {self.lender}"
+        return NoLock(what, where=self.name, hint=f"to lock it, {access}; or name a folder or a bucket for `state:`")

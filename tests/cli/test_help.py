@@ -239,6 +239,9 @@ SERVICES = "services: {web: {image: a}, debug: {image: a, profiles: [debug]}, 'x
         ("swarm: {file: stack.yml}", {"swarm/web"}),
         ("k8s: {kustomize: overlay}", {"k8s/prod-set-1"}),
         ("k8s: {kustomize: none}", set()),
+        ("k8s: {kustomize: many}", {"k8s/set"}),
+        ("k8s: {kustomize: outside}", set()),
+        ("eu: {kind: compose, file: loops.yml}", {"eu/web"}),
         ("swarm: {services: {web: }}", {"swarm/web"}),
         ("hub: {file: stack.yml}", set()),
     ],
@@ -257,10 +260,20 @@ def test_the_workloads_of_each_kind_are_completed_also_those_that_its_files_name
         "part/a.yml": "include: [../compose.override.yaml]\n",
         "overlay/kustomization.yaml": "{namePrefix: prod-, resources: [../base, 'https://x.test/', gone.yml, ../overlay]}",
         "base/kustomization.yml": "{nameSuffix: -1, resources: [../objects.yml, ../broken.yml]}",
+        # Each of the folders names the next one many times.
+        **{
+            f"many{end}/kustomization.yaml": f"{{resources: [{f'../many{end}x, ' * 40}]}}"
+            for end in ("", "x", "xx", "xxx")
+        },
+        "manyxxxx/kustomization.yaml": "resources: [../objects.yml]",
+        "outside/kustomization.yaml": f"resources: ['../../{tmp_path.name}-other/objects.yml']",
+        f"../{tmp_path.name}-other/objects.yml": OBJECTS,
+        "loops.yml": f"include: [loop, 'a\\0b']\n{SERVICES}",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
+    (tmp_path / "loop").symlink_to("loop")
     monkeypatch.chdir(tmp_path)
     name = target.partition(":")[0]
     assert set(complete_workloads(f"{name}/")) == expected

@@ -29,8 +29,6 @@ from shipit.targets.session import Session
 from tests import runs
 from tests.pipeline.lock_race import check_one_gets_it
 
-LOCK_IT = "to lock it, give this machine access to k8s, or name a folder or a bucket for `state:`"
-
 
 class WithoutLock(MemoryTarget):
     """A target whose kind keeps no lock, as those of Heroku."""
@@ -162,20 +160,21 @@ def test_a_borrowed_lock_is_seen_and_broken_under_the_name_of_either_target(mach
 
 
 @pytest.mark.parametrize(
-    ("lender", "why"),
+    ("lender", "why", "hint"),
     [
-        (Unreachable, "can't be reached: GET cluster/leases: connection refused"),
-        (Forbidden, "keeps none: this user may not write Leases"),
+        (Unreachable, "can't be reached: GET cluster/leases: connection refused", "look at the network"),
+        (Forbidden, "keeps none: this user may not write Leases", "ask for the right"),
     ],
 )
 def test_a_deploy_goes_on_with_a_warning_where_the_other_place_keeps_no_lock_now(
-    machines: tuple[Machine, Machine], lender: type[MemoryTarget], why: str
+    machines: tuple[Machine, Machine], lender: type[MemoryTarget], why: str, hint: str
 ) -> None:
     first, _ = machines
     first.lender_class = lender
     assert deploy(first.run()) == 0
     assert first.warnings() == [
-        f"its lock is that of k8s, which {why}: another machine may deploy at the same time; {LOCK_IT}"
+        f"its lock is that of k8s, which {why}: another machine may deploy at the same time; "
+        f"to lock it, {hint}; or name a folder or a bucket for `state:`"
     ]
     refused = list[str]()
     assert read_locks(first.run(), lambda target, error: refused.append(error.what)) == {"heroku": None}

@@ -51,11 +51,11 @@ def run(
 ) -> None:
     with exit_on_error(options.verbose, options.output):
         wait_s, lasts_s = wait_of(wait), lifetime_of(save, expires)
+        if to == "":
+            raise UsageError("--to should be a run or a version", hint="without --to, it is the last healthy release")
         if plan is not None and (to is not None or save is not None):
             raise UsageError("--plan says what to return to, so --to and --save can't be given", hint="remove them")
         wanted = to or ""
-        if to == "":
-            raise UsageError("--to should be a run or a version", hint="without --to, it is the last healthy release")
         from shipit.cli.saved_plans import for_targets_of, plan_for, read_saved, write_saved
         from shipit.pipeline.return_to_release import rollback, save_rollback
         from shipit.pipeline.shared_key import make_key

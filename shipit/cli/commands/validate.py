@@ -61,7 +61,7 @@ def run(
 def _check_all(file: DeployFile, environ: ProcessEnvironment, environment: str | None) -> dict[str | None, Project]:
     """The project under every environment, or under the one named. Raises: ConfigErrors with every error, each once."""
     kinds = KindModels()
-    names = (environment,) if environment else _production_first(environments_of(file, environ))
+    names = (environment,) if environment is not None else _production_first(environments_of(file, environ))
     projects: dict[str | None, Project] = {}
     problems: dict[str, ConfigError] = {}
     for name in names:

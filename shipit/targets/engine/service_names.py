@@ -5,6 +5,7 @@ Source: docs.docker.com/reference/compose-file/include: paths are relative to th
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def service_names(folder: ProjectFolder, files: Sequence[str], profiles: Sequenc
             seen.add(file)
             text = _read(folder, file)
             found += _names(text, profiles)
-            waiting += [(file.parent / path).resolve() for path in _included(text)]
+            waiting += [Path(os.path.realpath(file.parent / path)) for path in _included(text) if "\0" not in path]
     return list(dict.fromkeys(found))
 
 
