@@ -13,7 +13,7 @@ from shipit.errors import DeployFailed
 from shipit.events import Event, Log
 from shipit.process import Finished
 from shipit.targets.compose.observed import ContainerFacts
-from shipit.targets.compose.origin import with_label
+from shipit.targets.compose.origin import with_labels
 from shipit.targets.compose.restart import Restart
 from shipit.targets.compose.steps import RestartContainers
 from shipit.targets.engine.client import HostClient
@@ -30,6 +30,13 @@ class Engine(FakeEngine):
     """Keeps the file f1. `restarted`: name -> its states after a restart."""
 
     restarted: dict[str, Sequence[dict[str, Any]]]
+    # The id beside which the last container was made that has such a label.
+    beside = ""
+
+    def up(self, text: bytes, words: Sequence[str]) -> Finished:
+        labels = json.loads(text)["services"]["web"].get("labels") or {}
+        self.beside = labels.get("dev.shipit.beside", self.beside)
+        return super().up(text, words)
 
     def restart(self, name: str) -> None:
         self.done.append(f"restart {name}")
@@ -83,6 +90,7 @@ def test_one_more_container_serves_while_an_only_one_restarts(tmp_path: Path) ->
     engine.made, engine.restarted = {"web-2": [STARTING, HEALTHY]}, {"web-1": [STARTING, HEALTHY]}
     assert restart(engine, tmp_path, "web-1", file="f1", drain_s=5.0) == ["restarted web-1"]
     assert engine.done == [CREATE, START, "restart web-1", "stop web-2", "remove web-2"]
+    assert engine.beside == "web-1"
 
 
 def test_a_restart_after_one_that_was_killed_uses_the_container_that_it_left(tmp_path: Path) -> None:
@@ -95,16 +103,20 @@ def test_a_restart_after_one_that_was_killed_uses_the_container_that_it_left(tmp
 
 
 def test_a_container_that_serves_while_another_one_restarts_is_labelled() -> None:
-    text = json.loads(with_label(CONTENT, "web", "dev.shipit.beside", "a$b").text)
+    text = json.loads(with_labels(CONTENT, "web", {"dev.shipit.beside": "a$b"}).text)
     assert text["services"]["web"]["labels"] == {"dev.shipit.beside": "a$$b"}
     assert "labels" not in text["services"]["job"]
 
 
-def test_with_before_stop_each_container_is_replaced_by_one_like_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_left", [False, True])
+def test_with_before_stop_each_container_is_replaced_by_one_without_another_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_left: bool
 ) -> None:
     engine = Engine(web_1=[{}])
     engine.made = {"web-2": [STARTING, HEALTHY]}
+    if is_left:
+        engine.add("web-9", [HEALTHY])
+        engine.rows["web-9"]["Labels"] |= {"dev.shipit.beside": "web-1"}
 
     def before_stop(one: ContainerFacts, *others: object) -> Iterator[Event]:
         engine.done.append(f"leave {one.name}")
@@ -113,7 +125,9 @@ def test_with_before_stop_each_container_is_replaced_by_one_like_it(
     monkeypatch.setattr("shipit.targets.compose.restart.before_stop", before_stop)
     said = restart(engine, tmp_path, "web-1", file="f1", drain_s=5.0, before_stop=("touch", "/leaving"))
     assert said == ["replaced web-1"]
-    assert engine.done == [CREATE, START, "leave web-1", "stop web-1", "remove web-1"]
+    removed = ["leave web-9", "stop web-9", "remove web-9"] if is_left else []
+    assert engine.done == [*removed, CREATE, START, "leave web-1", "stop web-1", "remove web-1"]
+    assert engine.beside == "", "Compose counts labels as settings"
 
 
 def test_one_more_container_that_is_not_ready_is_removed_before_anything_restarts(tmp_path: Path) -> None:

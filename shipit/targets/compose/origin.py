@@ -13,14 +13,14 @@ from shipit.json_text import parse_json
 from shipit.targets.compose.content import Content
 from shipit.targets.compose.file import written
 from shipit.targets.compose.observed import ContainerFacts, Wanted
-from shipit.targets.engine.owner import SPEC
+from shipit.targets.engine.owner import BESIDE, SPEC
 
 
-def with_label(content: Content, service: str, label: str, value: str) -> Content:
-    """The content as it is given to Compose, with one more label for new containers of a service."""
+def with_labels(content: Content, service: str, labels: Mapping[str, str]) -> Content:
+    """The content as it is given to Compose, with more labels for new containers of a service."""
     text = parse_json(content.text)
     row = text["services"][service]
-    row["labels"] = {**(row.get("labels") or {}), label: written(value)}
+    row["labels"] = {**(row.get("labels") or {}), **{name: written(value) for name, value in labels.items()}}
     return content._replace(text=json.dumps(text, sort_keys=True, separators=(",", ":")))
 
 
@@ -36,7 +36,7 @@ def with_origins(
     `renewed` are services all of whose containers are replaced.
     """
     kept = {
-        name: made[0].origin
+        name: _labels_of(made[0])
         for name, service in wanted.services.items()
         if name not in renewed and (made := service.keeps(one for one in containers if one.service == name))
     }
@@ -48,3 +48,8 @@ def with_origins(
             row["labels"] = {**(row.get("labels") or {}), **{key: written(value) for key, value in own.items()}}
     body = json.dumps({**text, "services": rows}, sort_keys=True, separators=(",", ":"))
     return content._replace(text=body)
+
+
+def _labels_of(found: ContainerFacts) -> dict[str, str]:
+    """Also that of one which served while another one restarted, and serves on because that one did not come up again."""
+    return {**found.origin, **({BESIDE: found.beside} if found.beside else {})}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shipit.errors import DeadlinePassed, DeployFailed, ShipitError
 from shipit.events import Event, Log
 from shipit.targets.compose.drain import before_stop
 from shipit.targets.compose.observed import ContainerFacts, left_beside
-from shipit.targets.compose.origin import with_label
+from shipit.targets.compose.origin import with_labels
 from shipit.targets.compose.program import last_lines
 from shipit.targets.compose.ready import await_ready
 from shipit.targets.compose.setting import Setting
@@ -47,11 +47,19 @@ class Restart:
 
     def _replace(self, own: Sequence[ContainerFacts]) -> Iterator[Event]:
         """One more container for each, which is removed then: what `before_stop` does in a container is for one that ends."""
+        for one in left_beside(self._containers()):
+            if one.is_serving:
+                yield from self._leave(one)
+            self._remove(one)
         for one in own:
-            self._start_beside(one)
-            yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
+            # It stays: with one more label than the others, Compose would recreate some of them at the next deploy.
+            self._start_more({})
+            yield from self._leave(one)
             self._remove(one)
             yield Log(self.setting.target, self.step.service, f"replaced {one.name}")
+
+    def _leave(self, one: ContainerFacts) -> Iterator[Event]:
+        yield from before_stop(one, self.step.service, self.step.before_stop, self.client, self.setting)
 
     def _remove(self, one: ContainerFacts) -> None:
         self._drain(one)
@@ -64,15 +72,14 @@ class Restart:
         return sorted(containers_of(self.client, self.setting, self.step.service), key=lambda one: one.number)
 
     def _start_beside(self, like: ContainerFacts) -> list[ContainerFacts]:
-        """One more container of the service, when it is ready: one that a killed restart left, or a new one.
+        """What serves while `like` restarts: the container that a killed restart left, or a new one. Raises: as `_start_more`."""
+        return self._left_beside(like) or self._start_more({BESIDE: like.id})
 
-        Raises: DeployFailed, after it was removed.
-        """
-        if left := self._left_beside():
-            return left
+    def _start_more(self, labels: Mapping[str, str]) -> list[ContainerFacts]:
+        """One more container of the service, when it is ready. Raises: DeployFailed, after it was removed."""
         service, before = self.step.service, {one.id for one in self._containers()}
         content = kept_content(self.step.file, self.client, self.setting)
-        given = with_label(labelled(content, self.client, self.setting), service, BESIDE, like.id)
+        given = with_labels(labelled(content, self.client, self.setting), service, labels)
         done = run_alone(given, ["--no-recreate"], (service,), {service: len(before) + 1}, self.setting)
         new = [one for one in self._containers() if one.id not in before]
         if not new or (done.code and any(one.state == "created" for one in new)):
@@ -89,9 +96,9 @@ class Restart:
             raise
         return new
 
-    def _left_beside(self) -> list[ContainerFacts]:
-        """Those that serve of what a killed restart left; the others are removed."""
-        found = left_beside(self._containers())
+    def _left_beside(self, like: ContainerFacts) -> list[ContainerFacts]:
+        """Those that serve of what a killed restart of `like` left; the others are removed."""
+        found = [one for one in left_beside(self._containers()) if one.beside == like.id]
         for one in found:
             if not one.is_serving:
                 self.setting.session.fence()
