@@ -502,6 +502,32 @@ def test_what_a_killed_restart_left_is_removed_by_the_next_deploy_and_used_by_th
         assert isinstance(names, RestartContainers) and left.name in names.names
 
 
+@pytest.mark.parametrize(
+    ("rollouts", "others", "names"),
+    [
+        ({"web": Rollout(5.0)}, (), ["shop-web-1"]),
+        ({"web": Rollout(5.0, ("leave",))}, (), ["shop-web-1"]),
+        ({}, (), ["shop-web-1", "shop-web-2"]),
+        ({"web": Rollout(5.0)}, (container(number=3, state="exited"),), ["shop-web-1", "shop-web-2"]),
+        ({"web": Rollout(5.0, ("leave",))}, (container(number=3, state="exited"),), ["shop-web-1", "shop-web-2"]),
+    ],
+)
+def test_what_a_killed_restart_left_restarts_where_no_other_container_is_made(
+    rollouts: dict[str, Rollout], others: tuple[ContainerFacts, ...], names: list[str]
+) -> None:
+    one = container()
+    before = ComposeObserved((one, container(number=2, beside=one.id), *others), (WANTED,))
+    order = RestartOrder(("web",), "t")
+    [step] = plan_restart(order, before, rollouts)
+    assert isinstance(step, RestartContainers)
+    assert (list(step.names), bool(step.file)) == (names, len(names) == 1)
+    assert "the service is down" not in step.detail[0]
+    # What the step names is restarted; the rest is removed where one more container serves meanwhile.
+    made = [found._replace(started_at="t2") for found in before.containers if found.name in names]
+    judged = judge_restart(order, before._replace(containers=tuple(made)), Seen(0, 0, 0, before, before), LIMITS)
+    assert judged.state is State.HEALTHY
+
+
 def test_stopping_and_starting_keep_the_order_of_needs() -> None:
     services = {"web": WEB._replace(needs=("db", "job")), "db": WEB, "job": JOB._replace(needs=("web",))}
     observed = ComposeObserved((container(), container("db"), job()), (Wanted("f", services, is_kept=True),))

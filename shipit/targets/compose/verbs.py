@@ -57,21 +57,23 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mappi
     """
     steps: list[Step] = []
     for service in order.workloads:
-        left = {one.name for one in left_beside(observed.of(service))}
-        names = tuple(name for name in _running(service, observed) if name not in left)
-        if not names:
+        if not _running(service, observed):
             raise DeployFailed(f"{service} does not run", where=service, hint="shipit deploy first")
-        steps.append(_restart(service, names, observed, rollouts.get(service), order.at))
+        steps.append(_restart(service, observed, rollouts.get(service), order.at))
     return tuple(steps)
 
 
-def _restart(service: str, names: tuple[str, ...], observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
-    current = observed.current
+def _restart(service: str, observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
+    current, running = observed.current, _running(service, observed)
+    left = {one.name for one in left_beside(observed.of(service))}
+    own = tuple(name for name in running if name not in left)
     # Compose would start one that has ended, and count it.
-    all_run = len(names) + len(left_beside(observed.of(service))) == len(observed.of(service))
-    is_only, is_known = all_run and len(names) == 1, bool(current and service in current.services)
+    all_run = len(own) + len(left) == len(observed.of(service))
+    is_only, is_known = all_run and len(own) == 1, bool(current and service in current.services)
     is_replaced = bool(rollout and rollout.before_stop and all_run and is_known)
     has_beside = bool(rollout and is_only and is_known)
+    # What a killed restart left is removed then; elsewhere it is one of the containers.
+    names = own if is_replaced or has_beside else running
     detail = ["the service is down while its only container restarts"]
     if is_replaced:
         detail = ["one more container serves before each is removed, for before_stop runs in a container that ends"]
