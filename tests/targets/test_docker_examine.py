@@ -8,12 +8,14 @@ import re
 import socket
 import socketserver
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +23,7 @@ from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.errors import RemoteError
+from shipit.http.fields import Field
 from shipit.rehearsal.dyno import free_port
 from shipit.targets.docker.examine import check_ports, examine
 from shipit.targets.docker.port_use import Needed
@@ -28,9 +31,10 @@ from shipit.targets.docker.proxy.labels import NAME, PORTS, PROXY, render_ports
 from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.docker.proxy.plan import ProxySpec
 from shipit.targets.docker.proxy.route import Ports
+from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.container_values import Publish
-from shipit.targets.engine.host_ports import LISTENING_ROWS, listener_of, tables_of
+from shipit.targets.engine.host_ports import LISTENING_ROWS, listener_of, listening_ports, tables_of
 from shipit.targets.engine.listening import collide, parse_listening
 from shipit.targets.engine.owner import Owner
 from shipit.targets.session import Clients, Session
@@ -272,3 +276,29 @@ def test_the_ports_are_those_of_the_network_that_the_engine_is_in(tmp_path: Path
 )
 def test_two_addresses_of_a_host_can_have_one_port(one: Publish, other: Publish, is_one: bool) -> None:
     assert collide(one, other) is is_one and collide(other, one) is is_one
+
+
+LISTEN = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as local:
+    local.bind(sys.argv[1])
+    local.listen()
+    print("up", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network of its own")
+@pytest.mark.parametrize(("options", "is_seen"), [(["name=seccomp,profile=default", "name=rootless"], True), ([], False)])
+def test_a_rootless_engine_publishes_ports_in_the_network_of_its_user(
+    tmp_path: Path, taken: int, options: list[str], is_seen: bool
+) -> None:
+    host = f"unix://{tmp_path}/s"
+    info = Field({"DockerRootDir": str(tmp_path), "SecurityOptions": options}, "GET /info")
+    client = SimpleNamespace(engine=SimpleNamespace(address=EngineAddress(host)), info=lambda: info)
+    words = ["unshare", "--net", sys.executable, "-c", LISTEN, f"{tmp_path}/s"]
+    with subprocess.Popen(words, stdin=PIPE, stdout=PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b"up\n"
+        found = listening_ports(cast("HostClient", client))
+        other.communicate(b"end\n", 60)
+    assert found is not None and (Publish(0, taken, "0.0.0.0") in found) == is_seen

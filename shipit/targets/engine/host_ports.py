@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from contextlib import suppress
@@ -29,9 +30,13 @@ def listening_ports(client: HostClient) -> frozenset[Publish] | None:
 
 
 def _local(client: HostClient) -> str:
-    folder = client.info()["DockerRootDir"].text()
-    is_elsewhere = not (folder.startswith("/") and Path(folder).is_dir())
-    process = 0 if is_elsewhere else listener_of(urlsplit(client.engine.address.host).path)
+    info = client.info()
+    folder = info["DockerRootDir"].text()
+    if not (folder.startswith("/") and Path(folder).is_dir()):
+        return ""
+    # A rootless engine is in a network of its own, and publishes ports in that of its user.
+    is_rootless = any(row.text() == "name=rootless" for row in info["SecurityOptions"].rows())
+    process = os.getpid() if is_rootless else listener_of(urlsplit(client.engine.address.host).path)
     return tables_of(process) if process else ""
 
 
