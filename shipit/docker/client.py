@@ -1,4 +1,4 @@
-"""One Docker engine over the SDK's transport: its version, and the requests that builds need.
+"""One Docker engine: its version, and the requests that builds need.
 
 Source: Docker Engine API 1.41 to 1.45: /version, /images/create, /images/{name}/json, /images/{name}/get, /build.
 """
@@ -115,13 +115,16 @@ class Engine:
         return api
 
     def _socket_accepts(self, host: str) -> bool:
-        """True when a unix socket accepts connections; checked first because importing the SDK is slow."""
+        """True when a unix socket accepts connections; checked first because importing what sends requests is slow."""
         if not host.startswith("unix://"):
             return True
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(2)
             try:
                 probe.connect(host.removeprefix("unix://"))
+            except BlockingIOError:
+                # Its queue is full, which the first request waits for.
+                return True
             except (OSError, ValueError) as error:
                 self.is_denied = isinstance(error, PermissionError)
                 self.unreachable_reason = root_cause(error).lower()

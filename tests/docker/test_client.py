@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,28 @@ def test_buildkit_depends_on_version_and_product(server: Server, version: Any, h
 def test_an_engine_that_is_not_reachable_says_why(address: EngineAddress, reason: str) -> None:
     engine = Engine(address, {"PATH": ""})
     assert not engine.is_reachable() and engine.unreachable_reason == reason
+
+
+def test_an_engine_whose_queue_is_full_is_reached_when_it_accepts_again(tmp_path: Path) -> None:
+    with Server(tmp_path / "s") as server, ThreadPoolExecutor() as pool, contextlib.ExitStack() as stack:
+        server.socket.listen(0)
+        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(server.server_address))
+        probe = stack.enter_context(socket.socket(socket.AF_UNIX))
+        probe.settimeout(30)
+        with pytest.raises(BlockingIOError):
+            probe.connect(str(server.server_address))
+        engine = Engine(EngineAddress(f"unix://{server.server_address!s}"), {"PATH": ""})
+        is_reachable = pool.submit(engine.is_reachable)
+        wait([is_reachable], 0.2)
+        waiting.close()
+        serving = pool.submit(server.serve_forever, 0.01)
+        try:
+            assert is_reachable.result(60), engine.unreachable_reason
+        finally:
+            server.shutdown()
+            serving.result(60)
+            engine.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

@@ -30,7 +30,9 @@ def labels(*found: ContainerFacts) -> dict[str, dict[str, str]]:
     assert given._replace(text=CONTENT.text) == CONTENT
     rows = {name: row["labels"] for name, row in json.loads(given.text)["services"].items()}
     assert all(row.items() >= {**OWNER.labels, "own": "a$$b"}.items() for row in rows.values())
-    return {name: {key: row[key] for key in (SPEC, RELEASE, COMMIT, BY, BESIDE) if key in row} for name, row in rows.items()}
+    return {
+        name: {key: row[key] for key in (SPEC, RELEASE, COMMIT, BY, BESIDE) if key in row} for name, row in rows.items()
+    }
 
 
 def test_a_service_that_runs_as_wanted_keeps_its_labels_and_another_one_gets_those_of_the_run() -> None:
@@ -44,7 +46,9 @@ def test_a_service_that_runs_as_wanted_keeps_its_labels_and_another_one_gets_tho
     # One of two was made before a deploy was killed.
     assert labels(container(hash="H0", origin={}), container()) == {**new, "web": kept}
     assert labels(container(origin={})) == {**new, "web": {}}, "an earlier version of shipit made it"
-    assert labels(container(beside="gone")) == {**new, "web": {**kept, BESIDE: "gone"}}, "the other one failed to restart"
+    assert labels(container(beside="gone")) == {**new, "web": {**kept, BESIDE: "gone"}}, (
+        "the other one failed to restart"
+    )
     for changed in ({"hash": "H0"}, {"image": "other"}, {"is_outdated": True}, {"service": "other"}):
         assert labels(container(**changed)) == new
 

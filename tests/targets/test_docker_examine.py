@@ -289,7 +289,9 @@ with socket.socket(socket.AF_UNIX) as local:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network of its own")
-@pytest.mark.parametrize(("options", "is_seen"), [(["name=seccomp,profile=default", "name=rootless"], True), ([], False)])
+@pytest.mark.parametrize(
+    ("options", "is_seen"), [(["name=seccomp,profile=default", "name=rootless"], True), ([], False)]
+)
 def test_a_rootless_engine_publishes_ports_in_the_network_of_its_user(
     tmp_path: Path, taken: int, options: list[str], is_seen: bool
 ) -> None:

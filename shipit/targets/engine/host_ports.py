@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shipit.docker.dial import dial_plain
 from shipit.files import Missing, Unreadable, read_file
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.container_values import Publish
@@ -58,9 +59,7 @@ def listener_of(path: str) -> int:
     """The id of the process that listens on a socket of this machine; 0 where this system does not tell it."""
     if not hasattr(socket, "SO_PEERCRED"):
         return 0
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_CONNECT_S)
-        probe.connect(path)
+    with suppress(OSError), dial_plain(f"unix://{path}", _CONNECT_S) as probe:
         process, _, _ = struct.unpack(
             "3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         )
