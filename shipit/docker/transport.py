@@ -189,9 +189,10 @@ class EngineAnswer:
             yield data
 
     def limit_reads(self, limit_s: float) -> None:
-        """Change the time limit of each read."""
-        self._limit_s = limit_s
-        self._sock.settimeout(limit_s)
+        """Change the time limit of each read. After the end the connection may be that of another request."""
+        if not self._is_over:
+            self._limit_s = limit_s
+            self._sock.settimeout(limit_s)
 
     def take_stream(self) -> tuple[socket.socket, io.BufferedReader]:
         """The connection, which is no longer HTTP, and a reader of what comes: http.client may have read ahead. Both end with the answer."""

@@ -139,6 +139,19 @@ def test_an_error_while_the_body_is_made_is_passed_on(make: Make) -> None:
         transport.send(EngineRequest("POST", "/images/load", 30.0, data=broken()))
 
 
+@pytest.mark.parametrize("head", [b"", b"Connection: close\r\n"])
+def test_the_limit_of_reads_is_that_of_the_answer_only(make: Make, head: bytes) -> None:
+    _, transport = make(b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 2\r\n\r\nok")
+    with transport.send(EngineRequest("GET", "/info", 30.0)) as answer:
+        sock, _ = answer.take_stream()
+        answer.limit_reads(20.0)
+        assert sock.gettimeout() == 20.0
+        # Whether the last bytes or what follows them is the end depends on the version of Python.
+        assert b"".join(answer.iter_content(9)) == b"ok"
+        answer.limit_reads(10.0)
+        assert sock.gettimeout() == 20.0
+
+
 @pytest.mark.parametrize("scheme", ["tcp", "https"])
 def test_tls_checks_the_certificate_of_the_engine(tmp_path: Path, scheme: str) -> None:
     authority = Authority(tmp_path / "pki")
