@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -20,7 +21,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from shipit.docker.answer import translated_errors
 from shipit.docker.dial import dial_plain
-from shipit.http.connections import configured, is_dropped, trusting
+from shipit.errors import BuildError
+from shipit.http.connections import IDLE_S, configured, is_dropped, trusting
 from shipit.http.response import Response
 from shipit.http.tls import Tls
 
@@ -59,9 +61,12 @@ class EngineRequest(NamedTuple):
 
 
 class Transport:
-    """Connections to the engine at a unix:// or tcp:// address. Safe to use from several threads. `where` is named in errors."""
+    """Connections to the engine at a unix:// or tcp:// address. Safe to use from several threads. `where` is named in errors.
 
-    def __init__(self, host: str, tls: Tls | None, where: str) -> None:
+    A connection that was idle for `idle_s` seconds is not used again.
+    """
+
+    def __init__(self, host: str, tls: Tls | None, where: str, idle_s: float = IDLE_S) -> None:
         self.where = where
         parts = urlsplit(host)
         is_local = host.startswith("unix://")
@@ -73,7 +78,9 @@ class Transport:
         )
         self._tls = tls or (Tls() if parts.scheme == "https" else None)
         self._context: ssl.SSLContext | None = None
-        self._kept: list[http.client.HTTPConnection] = []
+        self._idle_s = idle_s
+        # Each with the time since which it is idle.
+        self._kept: list[tuple[http.client.HTTPConnection, float]] = []
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -81,15 +88,27 @@ class Transport:
         """Close the connections that are kept now, and those in use when they are given back."""
         with self._lock:
             self._is_closed = True
-            for connection in self._kept:
+            for connection, _ in self._kept:
                 connection.close()
             self._kept.clear()
 
     def send(self, request: EngineRequest) -> EngineAnswer:
-        """Send once. Raises: BuildError when the connection is lost, or nothing arrives in time."""
+        """Send once; what only reads once more where a kept connection was lost, which the engine may have closed meanwhile.
+
+        Raises: BuildError when the connection is lost, or nothing arrives in time.
+        """
+        if kept := self._take():
+            try:
+                return self._answered(kept, request)
+            except BuildError as error:
+                if request.method not in ("GET", "HEAD") or not isinstance(error.__context__, ConnectionError):
+                    raise
         connect_s = min(request.limit_s or _CONNECT_S, _CONNECT_S)
         with translated_errors(self.where, None):
-            connection = self._take() or self._opened(connect_s)
+            connection = self._opened(connect_s)
+        return self._answered(connection, request)
+
+    def _answered(self, connection: http.client.HTTPConnection, request: EngineRequest) -> EngineAnswer:
         sock: socket.socket = connection.sock
         try:
             sock.settimeout(request.limit_s)
@@ -139,11 +158,13 @@ class Transport:
             return self._context
 
     def _take(self) -> http.client.HTTPConnection | None:
-        """A kept connection that the engine has not closed."""
+        """A kept connection that the engine has not closed, and that is not too old."""
         while True:
             with self._lock:
-                connection = self._kept.pop() if self._kept else None
-            if connection is None or not is_dropped(connection):
+                if not self._kept:
+                    return None
+                connection, since_s = self._kept.pop()
+            if time.monotonic() - since_s < self._idle_s and not is_dropped(connection):
                 return connection
             connection.close()
 
@@ -151,7 +172,7 @@ class Transport:
         """Give back a connection whose answer was read to its end."""
         with self._lock:
             if connection.sock is not None and len(self._kept) < _MOST_KEPT and not self._is_closed:
-                self._kept.append(connection)
+                self._kept.append((connection, time.monotonic()))
                 return
         connection.close()
 

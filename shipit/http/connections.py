@@ -18,7 +18,7 @@ from shipit.http.tls import Tls
 
 _IDLE_PER_HOST = 16
 # Load balancers drop connections that were idle for some minutes, without closing them.
-_IDLE_S = 60.0
+IDLE_S = 60.0
 # Bodies are read and sent in pieces of this size; http.client's default of 8 KiB is slow with large layers.
 _BLOCK = 256 * 1024
 Place = tuple[str, str, int]
@@ -34,7 +34,7 @@ class Connections:
     """
 
     def __init__(
-        self, ca_bundle: str | None, idle_s: float = _IDLE_S, tls: Tls | None = None, proxy: str | None = None
+        self, ca_bundle: str | None, idle_s: float = IDLE_S, tls: Tls | None = None, proxy: str | None = None
     ) -> None:
         self._ca_bundle = ca_bundle
         self._proxy = proxy

@@ -39,13 +39,16 @@ class Peer:
                     return
                 if self._context:
                     connection = self._context.wrap_socket(connection, server_side=True)
-                data = b""
-                while self._end not in data and (piece := connection.recv(65536)):
-                    data += piece
-                self.requests.append(data)
-                with contextlib.suppress(OSError):
-                    connection.sendall(self._answer)
+                self.take(connection)
                 connection.close()
+
+    def take(self, connection: socket.socket) -> None:
+        data = b""
+        while self._end not in data and (piece := connection.recv(65536)):
+            data += piece
+        self.requests.append(data)
+        with contextlib.suppress(OSError):
+            connection.sendall(self._answer)
 
     def close(self) -> None:
         self._is_over.set()
@@ -63,11 +66,14 @@ Make = Callable[..., tuple[Peer, Transport]]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[tuple[Peer, Transport]] = []
 
-    def on_a_socket(answer: bytes, end: bytes = b"\r\n\r\n") -> tuple[Peer, Transport]:
+    def on_a_socket(
+        answer: bytes, end: bytes = b"\r\n\r\n", peer: type[Peer] = Peer, idle_s: float = 60.0
+    ) -> tuple[Peer, Transport]:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(f"{tmp_path}/s{len(made)}")
         listener.listen()
-        made.append((Peer(listener, answer, end), Transport(f"unix://{tmp_path}/s{len(made)}", None, "the engine")))
+        transport = Transport(f"unix://{tmp_path}/s{len(made)}", None, "the engine", idle_s)
+        made.append((peer(listener, answer, end), transport))
         return made[-1]
 
     yield on_a_socket
@@ -150,6 +156,32 @@ def test_the_limit_of_reads_is_that_of_the_answer_only(make: Make, head: bytes) 
         assert b"".join(answer.iter_content(9)) == b"ok"
         answer.limit_reads(10.0)
         assert sock.gettimeout() == 20.0
+
+
+class HangsUp(Peer):
+    """Answers the first request, and hangs up after the second one without an answer, as an engine that ends at that moment."""
+
+    def take(self, connection: socket.socket) -> None:
+        super().take(connection)
+        if len(self.requests) == 1:
+            self.requests.append(connection.recv(65536))
+
+
+@pytest.mark.parametrize(
+    ("method", "idle_s", "sent"), [("GET", 60.0, 3), ("HEAD", 60.0, 3), ("POST", 60.0, 2), ("POST", 0.0, 2)]
+)
+def test_a_kept_connection_that_is_lost_costs_what_only_reads_nothing(
+    make: Make, method: str, idle_s: float, sent: int
+) -> None:
+    peer, transport = make(OK, peer=HangsUp, idle_s=idle_s)
+    request = EngineRequest(method, "/info", 30.0)
+    assert answered(transport, EngineRequest("GET", "/info", 30.0)) == (200, b"ok")
+    if method == "POST" and idle_s:
+        with pytest.raises(BuildError, match="Remote end closed connection without response"):
+            transport.send(request)
+    else:
+        assert answered(transport, request) == (200, b"" if method == "HEAD" else b"ok")
+    assert [data[:4] for data in peer.requests if data] == [b"GET ", *[f"{method} "[:4].encode()] * (sent - 1)]
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "https"])
