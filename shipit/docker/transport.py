@@ -21,9 +21,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from shipit.docker.answer import translated_errors
 from shipit.docker.dial import dial_plain
+from shipit.docker.response import BoundedResponse
 from shipit.errors import BuildError
 from shipit.http.connections import IDLE_S, configured, is_dropped, trusting
-from shipit.http.response import Response
 from shipit.http.tls import Tls
 
 # One for each of the steps that are applied at once.
@@ -34,7 +34,10 @@ _HUNG_UP = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
 class EngineRequest(NamedTuple):
-    """One request. `json` is sent as JSON; `data` is bytes, a file, or an iterator of bytes. `limit_s` is for each read and write."""
+    """One request. `json` is sent as JSON; `data` is bytes, a file, or an iterator of bytes.
+
+    `limit_s` is for each read and write, and for the whole head of the answer.
+    """
 
     method: str
     path: str
@@ -136,7 +139,7 @@ class Transport:
 
     def _opened(self, connect_s: float) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(self._name, self._port or 80, blocksize=_BLOCK)
-        connection.response_class = Response
+        connection.response_class = BoundedResponse
         connection.sock = dial_plain(self._host, connect_s, is_secure=self._tls is not None)
         if connection.sock.family != socket.AF_UNIX:
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -18,6 +18,7 @@ from shipit.http.tls import Tls
 from tests.servers.certificates import Authority, server_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LONG = b"x" * 60000
 
 
 class Peer:
@@ -115,13 +116,53 @@ def test_a_body_is_sent_with_its_length_or_in_chunks(make: Make, body: dict[str,
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-3\r\nabc", "its answer ended early"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc", "its answer ended early"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", "more than 100 headers"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: %s\r\n\r\n" % LONG * 20, "more than 1048576 bytes of headers"),
+        (b"HTTP/1.1 100 Continue\r\nLink: %s\r\n\r\n" % LONG * 20, "more than 1048576 bytes of headers"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 200 + b"\r\n", "100 headers"),
     ],
+    ids=[f"answer {number}" for number in range(10)],
 )
 def test_an_answer_that_ends_early_or_is_none_is_an_error(make: Make, answer: bytes, said: str) -> None:
     _, transport = make(answer)
     with pytest.raises(BuildError, match=f"lost the connection to the engine: .*{said}") as caught:
         answered(transport, EngineRequest("GET", "/info", 30.0))
     assert caught.value.where == "the engine" and caught.value.retryable
+
+
+def test_interim_responses_and_trailers_are_skipped(make: Make) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 19
+    _, transport = make(
+        interim + b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nDigest: a\r\n\r\n"
+    )
+    assert answered(transport, EngineRequest("GET", "/info", 30.0)) == (200, b"ok")
+
+
+class Drips(Peer):
+    """Sends its answer a byte at a time, each of them soon enough for a read, until the client hangs up."""
+
+    def take(self, connection: socket.socket) -> None:
+        connection.settimeout(0.02)
+        for octet in self._answer:
+            connection.sendall(bytes([octet]))
+            with contextlib.suppress(TimeoutError):
+                while connection.recv(65536):
+                    pass
+                return
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 " + LONG,
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 999,
+        b"HTTP/1.1 200 OK\r\nA: " + LONG,
+    ],
+    ids=["status", "interim", "header"],
+)
+def test_the_whole_head_of_an_answer_has_a_time_limit(make: Make, answer: bytes) -> None:
+    _, transport = make(answer, peer=Drips)
+    with pytest.raises(BuildError, match="the headers of its answer took longer than"):
+        transport.send(EngineRequest("GET", "/info", 0.3))
 
 
 def test_what_an_engine_answers_before_it_has_read_the_whole_body_is_read(make: Make) -> None:
