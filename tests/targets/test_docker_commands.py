@@ -36,7 +36,12 @@ def test_a_frame_that_says_to_be_long_is_given_on_at_once() -> None:
     assert list(Frames("POST").take(bytes([2, 0, 0, 0, 255, 255, 255, 255]) + b"ab")) == [Output(2, b"ab")]
 
 
-@pytest.mark.parametrize("data", [b"OCI runtime", bytes([3, 0, 0, 0, 0, 0, 0, 1]), bytes([1, 1, 0, 0, 0, 0, 0, 1])])
+def test_what_the_engine_says_itself_is_stderr() -> None:
+    data = frame(3, b"Error grabbing logs") + frame(0, b"out")
+    assert list(Frames("GET").take(data)) == [Output(2, b"Error grabbing logs"), Output(1, b"out")]
+
+
+@pytest.mark.parametrize("data", [b"OCI runtime", bytes([4, 0, 0, 0, 0, 0, 0, 1]), bytes([1, 1, 0, 0, 0, 0, 0, 1])])
 def test_what_is_no_frame_is_an_error(data: bytes) -> None:
     with pytest.raises(RemoteError, match="no frame of output"):
         list(Frames("POST").take(data))

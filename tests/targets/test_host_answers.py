@@ -22,6 +22,10 @@ def frame(stream: int, data: bytes) -> bytes:
 def test_frames_are_divided_and_a_terminal_has_none() -> None:
     data = frame(1, b"out") + frame(2, b"") + frame(2, b"err")
     assert list(frames([data[:5], data[5:]])) == [(1, b"out"), (2, b""), (2, b"err")]
+    assert list(frames([frame(3, b"Error grabbing logs") + frame(1, b"out")])) == [
+        (2, b"Error grabbing logs"),
+        (1, b"out"),
+    ]
     assert list(frames([frame(1, b"out") + b"plain text"])) == [(1, b"out"), (1, b"plain text")]
     assert list(frames([frame(1, b"cut")[:-1]])) == [(1, b"cu")] and list(frames([b"short"])) == []
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
-from shipit.events import Event, Retried, Warned
+from shipit.events import Event, LogLine, Retried, Warned
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.log import Endings, Instance, InstanceLog, ServiceLog
 from shipit.targets.engine.log_streams import LogStream
@@ -116,13 +117,56 @@ def test_a_stream_gives_whole_lines_and_at_its_end_the_rest(
     assert stream.take() == b"2026-01-31T12:00:11Z rest" and stream.is_over
 
 
-def test_what_is_no_log_is_an_error(
-    pair: tuple[LogStream, socket.socket],
-) -> None:
+def test_a_message_of_the_engine_is_a_line_of_the_log(pair: tuple[LogStream, socket.socket]) -> None:
     stream, other = pair
-    other.sendall(frame("2026-01-31T12:00:09Z first\n") + b"\x07\0\0\0\0\0\0\x01")
-    with pytest.raises(RemoteError, match="no frame"):
-        stream.take()
+    message = b"Error grabbing logs: unexpected EOF\n"
+    other.sendall(b"\x03\0\0\0" + len(message).to_bytes(4, "big") + message + frame("2026-01-31T12:00:09Z first\n"))
+    assert stream.take() == message + b"2026-01-31T12:00:09Z first\n" and not stream.is_over
+
+
+def followed(tmp_path: Path, streams: dict[str, socket.socket], events: list[Event], **query: Any) -> Iterator[LogLine]:
+    """The lines of instances with a stream each, by their names."""
+    clock, engines = Clock(), {name: LogEngine(own) for name, own in streams.items()}
+    session = Session(
+        ProcessEnvironment({}, tmp_path, tmp_path), clock, events.append, str, clock.now() + 60, Clients(clock)
+    )
+    instances = [Instance(name, name, lambda query: b"", engine.follow) for name, engine in engines.items()]
+    return InstanceLog("docker", "web", session, lambda: instances).lines(LogQuery(follow=True, **query))
+
+
+class LogEngine:
+    """Gives a connection once; a second one is an error of the test."""
+
+    def __init__(self, own: socket.socket) -> None:
+        self._own = [own]
+
+    def follow(self, query: Mapping[str, str]) -> ByteStream:
+        return ByteStream(self._own.pop(), "GET /logs")
+
+
+def test_a_stream_that_is_no_log_ends_alone_with_a_warning(tmp_path: Path) -> None:
+    events = list[Event]()
+    (own, broken), (other_own, other) = socket.socketpair(), socket.socketpair()
+    broken.sendall(frame("2026-01-31T12:00:09Z first\n") + b"\x07\0\0\0\0\0\0\x01")
+    lines = followed(tmp_path, {"web-1": own, "web-2": other_own}, events)
+    assert next(lines).line == "first"
+    other.sendall(frame("2026-01-31T12:00:10Z second\n"))
+    assert next(lines).line == "second"
+    what = "the log of web-1 is not followed any more: the engine sent something that is no frame of output"
+    assert events == [Warned("docker", what)]
+    lines.close()  # type: ignore[attr-defined]
+    broken.close()
+    other.close()
+
+
+def test_what_an_engine_says_itself_is_shown_with_since_too(tmp_path: Path) -> None:
+    own, other = socket.socketpair()
+    message = b"Error grabbing logs: unexpected EOF\n"
+    other.sendall(b"\x03\0\0\0" + len(message).to_bytes(4, "big") + message)
+    lines = followed(tmp_path, {"web-1": own}, [], since_s=60)
+    assert next(lines).line == "Error grabbing logs: unexpected EOF"
+    lines.close()  # type: ignore[attr-defined]
+    other.close()
 
 
 def test_a_line_without_an_end_is_given_before_it_fills_the_memory(pair: tuple[LogStream, socket.socket]) -> None:

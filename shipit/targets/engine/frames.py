@@ -1,6 +1,6 @@
 """The frames in which an engine sends stdout and stderr over one connection. Pure.
 
-Source: Docker Engine API 1.41, POST /containers/{id}/attach, "Stream format".
+Source: Docker Engine API 1.41, POST /containers/{id}/attach, "Stream format"; moby, pkg/stdcopy: 3 is an error of the engine itself.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from shipit.errors import RemoteError
 from shipit.targets.remote import Output
 
 _HEADER = 8
+# The kind of a frame in which the engine says why it can't send the output. It is shown as stderr.
+ENGINE_ERROR = 3
+_STDERR = 2
 
 
 class Frames:
@@ -36,10 +39,10 @@ class Frames:
 
     def _begin(self) -> None:
         kind, padding, size = self._header[0], self._header[1:4], self._header[4:]
-        if kind > 2 or padding != b"\0\0\0":
+        if kind > ENGINE_ERROR or padding != b"\0\0\0":
             raise RemoteError("the engine sent something that is no frame of output", where=self._where)
         # Stream 0 is stdin: what the engine sends of it is output.
-        self._stream, self._left = kind or 1, int.from_bytes(size, "big")
+        self._stream, self._left = min(kind or 1, _STDERR), int.from_bytes(size, "big")
         self._header = b""
 
 
@@ -52,10 +55,10 @@ def frames(pieces: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
     begin = 0
     while begin + _HEADER <= len(data):
         header = data[begin : begin + _HEADER]
-        if header[0] > 2 or header[1:4] != b"\0\0\0":
+        if header[0] > ENGINE_ERROR or header[1:4] != b"\0\0\0":
             # A container with a terminal has no frames.
             yield 1, data[begin:]
             return
         end = begin + _HEADER + int.from_bytes(header[4:], "big")
-        yield header[0], data[begin + _HEADER : end]
+        yield min(header[0], _STDERR), data[begin + _HEADER : end]
         begin = end

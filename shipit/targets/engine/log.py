@@ -83,8 +83,14 @@ class InstanceLog(NamedTuple):
                     self.session.emit(Retried(error.where, error.what, round(pause_s, 1)))
                 look_s = clock.now() + pause_s
             streams.wait(look_s - clock.now(), clock)
-            taken = [reading.new(self._parse(one.data, one.name), one.key) for one in streams.take()]
-            yield from _by_time(line for lines in taken for line in lines)
+            yield from _by_time(self._taken(reading, streams))
+
+    def _taken(self, reading: _Reading, streams: LogStreams) -> Iterator[LogLine]:
+        """What the streams have brought."""
+        for key, name, data, problem in streams.take():
+            yield from reading.new(self._parse(data, name), key)
+            if problem:
+                self.session.emit(Warned(self.target, f"the log of {name} is not followed any more: {problem}"))
 
     def _read(self, query: dict[str, str], reading: _Reading, streams: LogStreams | None) -> Iterator[LogLine]:
         """What the instances have written; those that run get a stream where there are streams. Raises: RemoteError, after what was read."""
@@ -135,7 +141,9 @@ class _Reading:
     def new(self, lines: Iterable[LogLine], key: str) -> list[LogLine]:
         """The lines that were not read before."""
         seen = self._seen.setdefault(key, SeenLines(_WINDOW_S))
-        return [line for line in lines if seen.is_new(line.written_at, line.line) and line.written_at >= self._least]
+        found = [line for line in lines if seen.is_new(line.written_at, line.line)]
+        # What an engine says itself has no time.
+        return [line for line in found if not line.written_at or line.written_at >= self._least]
 
 
 class Endings:

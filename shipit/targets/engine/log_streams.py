@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from shipit.clock import Clock
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
-from shipit.targets.engine.frames import Frames
+from shipit.targets.engine.frames import ENGINE_ERROR, Frames
 
 # So many are open at once, each with a connection of its own, which is a session of ssh for such a host.
 MOST_STREAMS = 50
@@ -32,6 +32,8 @@ class LogStream:
         self._frames = Frames(stream.where)
         self._rest = b""
         self._is_lost = False
+        # Why it ended, where the engine sent what is no log.
+        self.problem = ""
 
     @property
     def is_over(self) -> bool:
@@ -45,37 +47,39 @@ class LogStream:
         return self._stream.fileno()
 
     def take(self) -> bytes:
-        """The whole lines that have arrived; at its end also what follows the last one, unless the connection is lost.
-
-        Raises: RemoteError for what is no log.
-        """
-        data = self._rest
+        """The whole lines that have arrived; at its end also what follows the last one, unless the connection is lost."""
+        data = bytearray(self._rest)
         try:
-            data += b"".join(self._output(piece) for piece in self._stream.receive())
+            for piece in self._stream.receive():
+                for part in self._output(piece):
+                    data += part
         except RemoteError as error:
-            if not error.retryable:
-                raise
             self._is_lost = True
+            self.problem = "" if error.retryable else error.what
         end = len(data) if self._stream.is_over or len(data) > _LONGEST else data.rfind(b"\n") + 1
-        self._rest = data[end:]
-        return data[:end]
+        self._rest = bytes(data[end:])
+        return bytes(data[:end])
 
-    def _output(self, piece: bytes) -> bytes:
+    def _output(self, piece: bytes) -> Iterator[bytes]:
         if self._is_framed is None:
             # A container with a terminal has no frames: its log begins with a time.
-            self._is_framed = piece[0] <= 2
-        return b"".join(output.data for output in self._frames.take(piece)) if self._is_framed else piece
+            self._is_framed = piece[0] <= ENGINE_ERROR
+        if self._is_framed:
+            yield from (output.data for output in self._frames.take(piece))
+        else:
+            yield piece
 
     def close(self) -> None:
         self._stream.close()
 
 
 class Taken(NamedTuple):
-    """Lines of an instance, by its key and its name."""
+    """Lines of an instance, by its key and its name. `problem` says why no more come of it; empty where they do."""
 
     key: str
     name: str
     data: bytes
+    problem: str = ""
 
 
 class LogStreams:
@@ -83,6 +87,8 @@ class LogStreams:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[str, LogStream]] = {}
+        # The keys of those whose engine sent what is no log. They are not opened again.
+        self._broken: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +100,7 @@ class LogStreams:
             stream.close()
 
     def __contains__(self, key: str) -> bool:
-        return key in self._open
+        return key in self._open or key in self._broken
 
     def open(self, key: str, name: str, opener: Opener, query: Mapping[str, str]) -> bool:
         """False where there is no stream: it is gone, too many are open, or a proxy passes none on. Raises: RemoteError for a lost connection."""
@@ -122,7 +128,8 @@ class LogStreams:
     def take(self) -> Iterator[Taken]:
         """What has arrived. Those that are over are closed."""
         for key, (name, stream) in list(self._open.items()):
-            yield Taken(key, name, stream.take())
+            yield Taken(key, name, stream.take(), stream.problem)
             if stream.is_over:
                 stream.close()
                 del self._open[key]
+                self._broken |= {key} if stream.problem else set()
