@@ -19,7 +19,7 @@ from shipit.errors import RemoteError
 from shipit.events import Event, LogLine, Retried, Warned
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.log import Endings, Instance, InstanceLog, ServiceLog
-from shipit.targets.engine.log_streams import LogStream
+from shipit.targets.engine.log_streams import LONGEST_UNENDED, LogStream
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.log_query import LogQuery
 from shipit.targets.session import Clients, Session
@@ -169,14 +169,38 @@ def test_what_an_engine_says_itself_is_shown_with_since_too(tmp_path: Path) -> N
     other.close()
 
 
-def test_a_line_without_an_end_is_given_before_it_fills_the_memory(pair: tuple[LogStream, socket.socket]) -> None:
+def taken(stream: LogStream, other: socket.socket, data: bytes) -> list[bytes]:
+    """What a stream gives of some bytes that arrive piece by piece."""
+    found = []
+    for start in range(0, len(data), 16384):
+        other.sendall(data[start : start + 16384])
+        found.append(stream.take())
+    return [one for one in found if one]
+
+
+def test_a_line_without_an_end_is_divided_at_the_same_bytes_and_its_parts_have_its_time(
+    pair: tuple[LogStream, socket.socket],
+) -> None:
     stream, other = pair
-    found, sent = b"", 0
-    while not found:
-        other.sendall(b"x" * 4096)
-        sent += 4096
-        found = stream.take()
-    assert len(found) == sent < 2 * 1024 * 1024
+    time = b"2026-01-31T12:00:09.5Z "
+    first, second, last = taken(stream, other, time + b"x" * (LONGEST_UNENDED * 2) + b"\n")
+    assert len(first) == len(second) == LONGEST_UNENDED
+    assert (first[:24], second[:24], last) == (time + b"x", time + b"x", time + b"x" * (2 * len(time)) + b"\n")
+    first, last = taken(stream, other, b"x" * (LONGEST_UNENDED + 20_000) + b"\n")
+    assert (len(first), last) == (LONGEST_UNENDED, b"x" * 20_000 + b"\n"), "without a time"
+
+
+def test_a_burst_of_whole_lines_is_not_divided(pair: tuple[LogStream, socket.socket]) -> None:
+    stream, other = pair
+    line = b"2026-01-31T12:00:09Z " + b"x" * 1000 + b"\n"
+    data = line * (2 * LONGEST_UNENDED // len(line))
+    sender = threading.Thread(target=other.sendall, args=(data + line[:500],))
+    sender.start()
+    found = [b""]
+    while len(b"".join(found)) < len(data):
+        found.append(stream.take())
+    sender.join()
+    assert all(one.endswith(b"\n") for one in found if one) and b"".join(found) == data
 
 
 def test_what_a_container_wrote_last_arrives_by_its_stream_and_nothing_comes_twice(tmp_path: Path) -> None:

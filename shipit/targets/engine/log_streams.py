@@ -14,11 +14,14 @@ from shipit.clock import Clock
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
 from shipit.targets.engine.frames import ENGINE_ERROR, Frames
+from shipit.targets.log_times import parse_log_time
 
 # So many are open at once, each with a connection of its own, which is a session of ssh for such a host.
 MOST_STREAMS = 50
-# How long a wait may be blind for the end of the run; bytes of a line that has no end yet.
-_BLIND_S, _LONGEST = 0.2, 1024 * 1024
+# How long a wait may be blind for the end of the run; the bytes after which a line that has no end yet is divided.
+_BLIND_S, LONGEST_UNENDED = 0.2, 1024 * 1024
+# An RFC 3339 time with nine digits of a second and a zone has 35 characters.
+_LONGEST_TIME = 64
 
 Opener = Callable[[Mapping[str, str]], ByteStream]
 
@@ -56,8 +59,14 @@ class LogStream:
         except RemoteError as error:
             self._is_lost = True
             self.problem = "" if error.retryable else error.what
-        end = len(data) if self._stream.is_over or len(data) > _LONGEST else data.rfind(b"\n") + 1
-        self._rest = bytes(data[end:])
+        begin = data.rfind(b"\n") + 1
+        end, time = begin, b""
+        if self._stream.is_over:
+            end = len(data)
+        elif len(data) - begin > LONGEST_UNENDED:
+            # At the same byte when it is read again: what was shown of the line is known then.
+            end, time = begin + LONGEST_UNENDED, _time_of(bytes(data[begin : begin + _LONGEST_TIME]))
+        self._rest = time + bytes(data[end:])
         return bytes(data[:end])
 
     def _output(self, piece: bytes) -> Iterator[bytes]:
@@ -71,6 +80,12 @@ class LogStream:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _time_of(line: bytes) -> bytes:
+    """The time at the beginning of a line with the space behind it, for the rest of the line; empty where it has none."""
+    time, space, _ = line.partition(b" ")
+    return time + space if space and parse_log_time(time.decode("ascii", "replace")) else b""
 
 
 class Taken(NamedTuple):
