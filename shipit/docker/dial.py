@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from shipit.http.upgraded import RawConnection
 _TLS_PORT, _PORT = 2376, 2375
 # The pause before the next try where the queue of a socket is full, in seconds.
 _FULL_S = 0.01
+# A connection without traffic is probed after so many seconds and as often again; it is lost where no probe of these is answered.
+_PROBE_S, _PROBES = 30, 3
 
 
 def dial_plain(host: str, timeout_s: float, *, is_secure: bool = False) -> socket.socket:
@@ -32,7 +35,23 @@ def dial_plain(host: str, timeout_s: float, *, is_secure: bool = False) -> socke
         return local
     parts = urlsplit(host)
     port = parts.port or (_TLS_PORT if is_secure else _PORT)
-    return socket.create_connection((parts.hostname or "", port), timeout_s)
+    connection = socket.create_connection((parts.hostname or "", port), timeout_s)
+    _probe(connection)
+    return connection
+
+
+def _probe(connection: socket.socket) -> None:
+    """Have TCP find out that the other side is gone: a log that is only read would stay silent for ever.
+
+    Source: tcp(7) of Linux; macOS calls the seconds before the first probe TCP_KEEPALIVE.
+    """
+    values = {"TCP_KEEPIDLE": _PROBE_S, "TCP_KEEPALIVE": _PROBE_S, "TCP_KEEPINTVL": _PROBE_S, "TCP_KEEPCNT": _PROBES}
+    # A connection that is closed already takes no options on macOS: its first use says so.
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in values.items():
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _connect_local(local: socket.socket, path: str, timeout_s: float) -> None:

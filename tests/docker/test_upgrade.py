@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from shipit.docker.dial import ByteStream, dial
+from shipit.docker.dial import ByteStream, dial, dial_plain
 from shipit.docker.upgrade import upgrade
 from shipit.errors import RemoteError
 from shipit.http.tls import Tls
@@ -207,3 +207,14 @@ def test_a_client_key_with_a_password_is_an_error_without_a_question(tmp_path: P
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(OSError, match="is not a certificate with its key"):
             dial(address, tls, 30)
+
+
+def test_a_tcp_connection_is_probed_while_nothing_is_sent() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        dial_plain(f"tcp://127.0.0.1:{listener.getsockname()[1]}", 30) as connected,
+    ):
+        assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
+        assert connected.getsockopt(socket.IPPROTO_TCP, getattr(socket, idle)) == 30
+        assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 30

@@ -18,7 +18,7 @@ from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
 from shipit.events import Event, LogLine, Retried, Warned
 from shipit.targets.engine.connection import Hosts
-from shipit.targets.engine.log import Endings, Instance, InstanceLog, ServiceLog
+from shipit.targets.engine.log import Endings, Instance, InstanceLog, LostHost, ServiceLog
 from shipit.targets.engine.log_streams import LONGEST_UNENDED, LogStream
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.log_query import LogQuery
@@ -252,3 +252,35 @@ def test_a_log_goes_on_when_its_engine_answers_again_and_ends_with_an_error_of_t
     assert [(type(event), event.reason) for event in events if isinstance(event, Retried)] == [
         (Retried, "lost the connection")
     ]
+
+
+def test_the_streams_of_a_host_that_is_lost_are_opened_anew_and_no_line_comes_twice_or_is_lost(tmp_path: Path) -> None:
+    clock = Clock()
+    session = Session(
+        ProcessEnvironment({}, tmp_path, tmp_path), clock, lambda event: None, str, clock.now() + 60, Clients(clock)
+    )
+    (first_own, first), (second_own, second) = socket.socketpair(), socket.socketpair()
+    unused, queries, is_lost = [first_own, second_own], list[Mapping[str, str]](), threading.Event()
+
+    def follow(query: Mapping[str, str]) -> ByteStream:
+        queries.append(query)
+        return ByteStream(unused.pop(0), "GET /logs")
+
+    def instances() -> Iterator[Instance | LostHost]:
+        if is_lost.is_set():
+            is_lost.clear()
+            yield LostHost("tcp://one")
+        else:
+            yield Instance("tcp://one web-1", "web-1", lambda query: b"", follow)
+
+    lines = InstanceLog("docker", "web", session, instances).lines(LogQuery(follow=True))
+    first.sendall(frame("2026-01-31T12:00:09Z first\n2026-01-31T12:00:10Z sec"))
+    assert next(lines).line == "first"
+    # From here on the first connection is dead.
+    is_lost.set()
+    second.sendall(frame("2026-01-31T12:00:09Z first\n2026-01-31T12:00:10Z second\n2026-01-31T12:00:11Z third\n"))
+    assert [next(lines).line, next(lines).line] == ["second", "third"]
+    assert [query["since"] for query in queries] == ["0", "1769860807"]
+    lines.close()  # type: ignore[attr-defined]
+    first.close()
+    second.close()

@@ -43,13 +43,19 @@ class Instance(NamedTuple):
     follow: Opener | None = None
 
 
+class LostHost(NamedTuple):
+    """A host that does not answer now. The keys of its instances begin with its name and a space."""
+
+    name: str
+
+
 class InstanceLog(NamedTuple):
     """The log of a service. `instances` are what it consists of now."""
 
     target: str
     service: str
     session: Session
-    instances: Callable[[], Iterable[Instance]]
+    instances: Callable[[], Iterable[Instance | LostHost]]
 
     def lines(self, wanted: LogQuery) -> Iterator[LogLine]:
         """Raises: RemoteError, UsageError."""
@@ -97,7 +103,12 @@ class InstanceLog(NamedTuple):
         found: list[LogLine] = []
         failure: RemoteError | None = None
         try:
-            for key, name, read, follow in self.instances():
+            for one in self.instances():
+                if isinstance(one, LostHost):
+                    if streams is not None:
+                        streams.give_up(one.name)
+                    continue
+                key, name, read, follow = one
                 if streams is not None and key in streams:
                     continue
                 again = reading.again(key, query)
@@ -182,7 +193,7 @@ class ServiceLog(NamedTuple):
         instances = partial(self._instances, {}, {name: Endings() for name in self.hosts.names})
         return InstanceLog(self.target, self.service, self.session, instances).lines(wanted)
 
-    def _instances(self, away: dict[str, _Away], endings: Mapping[str, Endings]) -> Iterator[Instance]:
+    def _instances(self, away: dict[str, _Away], endings: Mapping[str, Endings]) -> Iterator[Instance | LostHost]:
         """`away` are the hosts that did not answer. Others are not made to wait for one of them at each look."""
         failed: list[RemoteError] = []
         now_s = self.session.clock.now()
@@ -195,6 +206,8 @@ class ServiceLog(NamedTuple):
                 names = self._containers(client, endings[host])
             except RemoteError as error:
                 failed.append(error)
+                if not error.status:
+                    yield LostHost(host)
                 if len(self.hosts.names) > 1:
                     if host not in away:
                         self.session.emit(Warned(self.target, f"the log of {host} is not shown: {error.what}"))

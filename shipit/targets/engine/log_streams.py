@@ -49,6 +49,10 @@ class LogStream:
     def fileno(self) -> int:
         return self._stream.fileno()
 
+    def give_up(self) -> None:
+        """What has arrived is taken, and then it is over."""
+        self._is_lost = True
+
     def take(self) -> bytes:
         """The whole lines that have arrived; at its end also what follows the last one, unless the connection is lost."""
         data = bytearray(self._rest)
@@ -128,6 +132,12 @@ class LogStreams:
                 raise
             return False
         return True
+
+    def give_up(self, host: str) -> None:
+        """End those of a host that does not answer, so that they are opened anew: their connections may be dead, too."""
+        for key, (_, stream) in self._open.items():
+            if key.startswith(f"{host} "):
+                stream.give_up()
 
     def wait(self, seconds: float, clock: Clock) -> None:
         """Until one of them has output, for at most that long."""
