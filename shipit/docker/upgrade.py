@@ -25,6 +25,10 @@ _LARGEST_HEAD, _LARGEST_ERROR, _PIECE = 64 * 1024, 64 * 1024, 4096
 _END = b"\r\n\r\n"
 
 
+class SilentEngine(RemoteError):
+    """The engine was reached and did not answer in time."""
+
+
 def upgrade(sock: socket.socket | TlsBytes, path: str, query: Mapping[str, str], body: Any, where: str) -> ByteStream:
     """Send POST and take over the connection, which is closed in case of an error. Raises: RemoteError with the status."""
     return _taken(sock, _request(path, query, body), where)
@@ -49,9 +53,14 @@ def _taken(sock: socket.socket | TlsBytes, request: bytes, where: str) -> ByteSt
         if status == 200 and _CHUNKED.search(head):
             raise RemoteError("a proxy in between answers in chunks, which HTTP/1.0 does not have", where=where)
         return ByteStream(sock, where, early)
+    except TimeoutError:
+        sock.close()
+        raise SilentEngine(
+            "lost the connection to the engine: no answer in time", where=where, retryable=True
+        ) from None
     except OSError as error:
         sock.close()
-        reason = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()
         raise RemoteError(f"lost the connection to the engine: {reason}", where=where, retryable=True) from None
     except BaseException:
         sock.close()

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from shipit.docker.dial import ByteStream, dial, dial_plain
-from shipit.docker.upgrade import upgrade
+from shipit.docker.upgrade import SilentEngine, upgrade
 from shipit.errors import RemoteError
 from shipit.http.tls import Tls
 from tests.servers.certificates import Authority, server_context
@@ -218,3 +218,11 @@ def test_a_tcp_connection_is_probed_while_nothing_is_sent() -> None:
         idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
         assert connected.getsockopt(socket.IPPROTO_TCP, getattr(socket, idle)) == 30
         assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 30
+
+
+def test_an_engine_that_begins_no_answer_is_silent() -> None:
+    own, other = socket.socketpair()
+    own.settimeout(0.05)
+    with other, pytest.raises(SilentEngine, match="no answer in time") as raised:
+        upgrade(own, "/exec/1/start", {}, None, "POST /exec")
+    assert raised.value.retryable

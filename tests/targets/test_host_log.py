@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import resource
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,11 +17,12 @@ from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.docker.dial import ByteStream
+from shipit.docker.upgrade import SilentEngine
 from shipit.errors import RemoteError
 from shipit.events import Event, LogLine, Retried, Warned
 from shipit.targets.engine.connection import Hosts
 from shipit.targets.engine.log import Endings, Instance, InstanceLog, LostHost, ServiceLog
-from shipit.targets.engine.log_streams import LONGEST_UNENDED, LogStream
+from shipit.targets.engine.log_streams import LONGEST_UNENDED, LogStream, LogStreams
 from shipit.targets.engine.owner import SERVICE, Owner
 from shipit.targets.log_query import LogQuery
 from shipit.targets.session import Clients, Session
@@ -284,3 +287,31 @@ def test_the_streams_of_a_host_that_is_lost_are_opened_anew_and_no_line_comes_tw
     lines.close()  # type: ignore[attr-defined]
     first.close()
     second.close()
+
+
+def test_an_engine_that_begins_no_stream_in_time_is_asked_for_one_once() -> None:
+    asked = list[str]()
+
+    def silent(query: Mapping[str, str]) -> ByteStream:
+        asked.append("asked")
+        raise SilentEngine("no answer in time", where="GET /logs", retryable=True)
+
+    with LogStreams() as streams:
+        assert not streams.open("one web-1", "web-1", silent, {})
+        assert not streams.open("one web-1", "web-1", silent, {})
+    assert asked == ["asked"] and "one web-1" not in streams, "its log is read again and again"
+
+
+def test_a_stream_with_a_high_file_descriptor_is_waited_for() -> None:
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(least, 1200), most))
+    own, other = socket.socketpair()
+    high = socket.socket(fileno=fcntl.fcntl(own.fileno(), fcntl.F_DUPFD, 1100))
+    own.close()
+    with other, LogStreams() as streams:
+        streams.open("one web-1", "web-1", lambda query: ByteStream(high, "GET /logs"), {})
+        streams.wait(0.01, Clock())
+        other.sendall(frame("2026-01-31T12:00:09Z first\n"))
+        streams.wait(60, Clock())
+        assert [one.data for one in streams.take()] == [b"2026-01-31T12:00:09Z first\n"]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))

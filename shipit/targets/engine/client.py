@@ -28,6 +28,8 @@ from shipit.targets.remote import Command, Size
 
 # The time limit of a request that is no pull and no stop.
 _REQUEST_S = 60.0
+# That of the beginning of an answer that goes on. Docker 25.0.0 to 25.0.3 send none before the first line of a log (moby #47448).
+_BEGIN_S = 5.0
 _TAIL = 20
 _LARGEST_FILE = 1024 * 1024
 
@@ -167,7 +169,7 @@ class HostClient:
         """The output of a container with times, as it is written, until the container ends."""
         wanted = {"stdout": "true", "stderr": "true", "timestamps": "true", "follow": "true", **query}
         self.deadline.check(f"GET /containers/{container}/logs of {self.host}")
-        return self.engine.download(f"/containers/{container}/logs", wanted, _REQUEST_S)
+        return self.engine.download(f"/containers/{container}/logs", wanted, _BEGIN_S)
 
     def last_exit_code(self, container: str, until: str) -> int:
         """The exit code of the run that ended before a time, by the engine's events; negative where they do not say it."""

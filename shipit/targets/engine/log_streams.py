@@ -6,12 +6,13 @@ Source: Docker Engine API 1.41: GET /containers/{id}/logs with follow.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from shipit.clock import Clock
 from shipit.docker.dial import ByteStream
+from shipit.docker.upgrade import SilentEngine
 from shipit.errors import RemoteError
 from shipit.targets.engine.frames import ENGINE_ERROR, Frames
 from shipit.targets.log_times import parse_log_time
@@ -92,6 +93,14 @@ def _time_of(line: bytes) -> bytes:
     return time + space if space and parse_log_time(time.decode("ascii", "replace")) else b""
 
 
+def _arrives(streams: Sequence[LogStream], limit_s: float) -> bool:
+    """Wait for output of any of them. Not by select.select, which takes no file descriptor above 1023."""
+    poll = select.poll()
+    for stream in streams:
+        poll.register(stream, select.POLLIN)
+    return bool(poll.poll(limit_s * 1000))
+
+
 class Taken(NamedTuple):
     """Lines of an instance, by its key and its name. `problem` says why no more come of it; empty where they do."""
 
@@ -106,8 +115,9 @@ class LogStreams:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[str, LogStream]] = {}
-        # The keys of those whose engine sent what is no log. They are not opened again.
+        # The keys of those whose engine sent what is no log, and of those without an answer in time. They are not opened again.
         self._broken: set[str] = set()
+        self._silent: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -122,11 +132,14 @@ class LogStreams:
         return key in self._open or key in self._broken
 
     def open(self, key: str, name: str, opener: Opener, query: Mapping[str, str]) -> bool:
-        """False where there is no stream: it is gone, too many are open, or a proxy passes none on. Raises: RemoteError for a lost connection."""
-        if len(self._open) >= MOST_STREAMS:
+        """False where there is no stream: it is gone, too many are open, or a proxy or the engine sends none. Raises: RemoteError for a lost connection."""
+        if len(self._open) >= MOST_STREAMS or key in self._silent:
             return False
         try:
             self._open[key] = (name, LogStream(opener(query)))
+        except SilentEngine:
+            self._silent.add(key)
+            return False
         except RemoteError as error:
             if error.retryable and not error.status:
                 raise
@@ -147,7 +160,7 @@ class LogStreams:
             streams = [stream for _, stream in self._open.values()]
             if not streams:
                 clock.sleep(left_s)
-            elif any(stream.has_more for stream in streams) or select.select(streams, [], [], min(left_s, _BLIND_S))[0]:
+            elif any(stream.has_more for stream in streams) or _arrives(streams, min(left_s, _BLIND_S)):
                 return
 
     def take(self) -> Iterator[Taken]:
