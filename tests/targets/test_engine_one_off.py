@@ -6,16 +6,19 @@ import json
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shipit.docker.client import Engine
 from shipit.errors import RemoteError
 from shipit.record import to_json
+from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.ending import Ending
 from shipit.targets.engine.guard import Guard, Guarded, remove_guarded
-from tests.docker.answering_engine import Server
+from tests.docker.answering_engine import VERSION, Server
 from tests.shipit import ROOT
 from tests.targets.answering_host import answering_host
 from tests.waits import wait_until
@@ -32,7 +35,7 @@ def deletes(server: Server) -> list[str]:
 )
 def test_an_engine_that_waits_for_a_container_gives_its_exit_code(tmp_path: Path, body: Any, code: int) -> None:
     with answering_host(tmp_path, {WAIT: body}) as (client, server), Ending(client, "run-1") as ending:
-        assert server.requests[-1][0].endswith("/wait?condition=removed")
+        assert server.requests[-1][0].endswith("/wait?condition=next-exit")
         assert ending.exit_code() == code
 
 
@@ -44,7 +47,7 @@ def test_an_engine_that_waits_for_a_container_gives_its_exit_code(tmp_path: Path
         (b'{"StatusCode": "0"}', "StatusCode"),
         (b"[" * 5000, "does not say how the command ended"),
         ({"StatusCode": 0, "Error": {"Message": "the disk is full"}}, "the disk is full"),
-        (b'{"StatusCode": 0' + b" " * 70_000, "the connection ended before the command"),
+        (b'{"StatusCode": 0' + b" " * 70_000, "its exit code is not known: the engine's answer is longer"),
     ],
 )
 def test_an_answer_without_an_exit_code_is_an_error(tmp_path: Path, body: Any, what: str) -> None:
@@ -54,6 +57,30 @@ def test_an_answer_without_an_exit_code_is_an_error(tmp_path: Path, body: Any, w
         pytest.raises(RemoteError, match=what),
     ):
         ending.exit_code()
+
+
+def test_the_exit_code_is_waited_for_after_the_deadline_of_the_start(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {WAIT: {"StatusCode": 0}}) as (client, server):
+        server.is_silent = True
+        with Ending(client.within(1), "run-1") as ending:
+            # The engine does not end its answer while the command runs.
+            threading.Timer(1.5, server.is_over.set).start()
+            with pytest.raises(RemoteError, match="its exit code is not known: lost the connection"):
+                ending.exit_code()
+
+
+def test_podman_waits_for_the_removal(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {WAIT: {"StatusCode": 3}}) as (client, server):
+        podman = Engine(client.engine.address, {})
+        server.answers["GET /version"] = (
+            200,
+            json.dumps({**VERSION, "Components": [{"Name": "Podman Engine"}]}).encode(),
+        )
+        assert podman.is_reachable() and podman.is_podman
+        with Ending(HostClient(podman, "podman", client.deadline), "run-1") as ending:
+            assert server.requests[-1][0].endswith("/wait?condition=removed")
+            assert ending.exit_code() == 3
+        podman.close()
 
 
 def test_an_engine_that_does_not_wait_is_an_error_with_its_message(tmp_path: Path) -> None:

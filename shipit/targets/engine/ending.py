@@ -1,6 +1,7 @@
 """The exit code of a container that its engine removes as it ends.
 
-Source: Docker Engine API 1.41: POST /containers/{id}/wait with condition=removed; HostConfig.AutoRemove.
+Source: Docker Engine API 1.41: POST /containers/{id}/wait with condition; HostConfig.AutoRemove. Podman looks for `next-exit` in its
+events only after it has answered that it waits: it could miss a short command.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Ending:
         client = self._client
         client.deadline.check(self._where)
         limit_s = max(1.0, min(_ANSWER_S, client.deadline.remaining_s()))
-        streamed = client.engine.streamed("POST", self._path, limit_s, params={"condition": "removed"})
+        # The removal of a container with many files may take longer than a command that has ended is waited for.
+        condition = {"condition": "removed" if client.engine.is_podman else "next-exit"}
+        streamed = client.engine.streamed("POST", self._path, limit_s, params=condition)
         with ExitStack() as stack:
             try:
                 answer = self._answer = stack.enter_context(streamed)
@@ -52,10 +55,12 @@ class Ending:
     def exit_code(self) -> int:
         """After its output has ended. Raises: RemoteError where it runs on, or the engine does not say it."""
         try:
+            # The deadline of the session is for starting the command only.
+            self._answer.limit_reads(_ANSWER_S)
             content = b"".join(bounded_chunks(self._answer, _LONGEST))
-        except BuildError:
-            what = "the connection ended before the command"
-            raise RemoteError(what, where=self._where, retryable=True) from None
+        except BuildError as error:
+            what = f"the output of the command has ended, and its exit code is not known: {error.what}"
+            raise RemoteError(what, where=self._where, hint=error.hint, retryable=True) from None
         try:
             found = Field(parse_json(content), self._where)
         except ValueError:
