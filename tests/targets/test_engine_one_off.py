@@ -94,10 +94,11 @@ WAITING = """
     from shipit.docker.address import EngineAddress
     from shipit.docker.client import Engine
     from shipit.targets.engine.guard import Guard
-    with Guard(Engine(EngineAddress(sys.argv[1]), {"PYTHONPATH": sys.argv[2]}), "/containers/run-1"):
+    with Guard(Engine(EngineAddress(sys.argv[1]), {"PYTHONPATH": sys.argv[2]}), "/containers/run-1") as guard:
         print("waits", flush=True)
         if len(sys.argv) == 3:
             time.sleep(600)
+        guard.remove(lambda: None)
 """
 
 
@@ -111,6 +112,40 @@ def test_a_container_is_removed_when_the_process_that_waits_for_it_is_killed(tmp
             process.kill()
         wait_until("the container is removed", lambda: deletes(server), bool, within_s=120)
         assert deletes(server) == ["DELETE /v1.41/containers/run-1"]
+
+
+def lost() -> None:
+    raise RemoteError("lost the connection", where="POST", retryable=True)
+
+
+def refused() -> None:
+    raise RemoteError("no such image", where="POST", status=404)
+
+
+@pytest.mark.parametrize("lose", ["the answer to the creation", "the removal"])
+def test_where_the_creation_or_the_removal_is_lost_the_guard_removes_it(tmp_path: Path, lose: str) -> None:
+    with answering_host(tmp_path, {DELETE: None}) as (client, server):
+        client.engine.variables = {"PYTHONPATH": str(ROOT)}
+        with (
+            pytest.raises(RemoteError, match="lost the connection"),
+            Guard(client.engine, "/containers/run-1") as guard,
+        ):
+            with guard.creating():
+                lost() if lose == "the answer to the creation" else None
+            guard.remove(lost)
+        wait_until("the container is removed", lambda: deletes(server), bool, within_s=120)
+
+
+def test_what_was_removed_or_refused_needs_no_guard(tmp_path: Path) -> None:
+    with answering_host(tmp_path, {DELETE: None}) as (client, server):
+        client.engine.variables = {"PYTHONPATH": str(ROOT)}
+        guards = [Guard(client.engine, "/containers/run-1").__enter__() for _ in range(2)]
+        processes = [guard._process for guard in guards]
+        with pytest.raises(RemoteError, match="no such image"), guards[0].creating():
+            refused()
+        guards[1].remove(lambda: None)
+        assert [process.returncode for process in processes if process] == [-9, -9]
+        assert deletes(server) == []
 
 
 class Requests(list[Any]):

@@ -6,13 +6,16 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from shipit.clock import Clock
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
-from shipit.errors import ShipitError
+from shipit.errors import RemoteError, ShipitError
 from shipit.record import from_json, to_json
 
 _PROGRAM = "shipit.targets.engine.guard_program"
@@ -30,7 +33,10 @@ class Guarded(NamedTuple):
 
 
 class Guard:
-    """Within the block such a process runs. Where it can't be started, there is none."""
+    """Within the block such a process runs. Where it can't be started, there is none.
+
+    After the block it removes what is left, unless `remove` did so, or the engine refused to create it.
+    """
 
     def __init__(self, engine: Engine, path: str) -> None:
         self._guarded = Guarded(engine.address, engine.variables, path)
@@ -55,9 +61,32 @@ class Guard:
         assert process.stdin
         process.stdin.write(json.dumps(to_json(self._guarded)).encode() + b"\n")
 
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """Within the block it is created. It may be there also where the answer is lost, or where a server failed."""
+        try:
+            yield
+        except RemoteError as error:
+            if 400 <= error.status < 500:
+                self._dismiss()
+            raise
+
+    def remove(self, remove: Callable[[], None]) -> None:
+        """Remove it. Where this fails, the process tries on."""
+        remove()
+        self._dismiss()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin
+            process.stdin.close()
+            # Collects it when it ends, where this process is still there then.
+            threading.Thread(target=process.wait, daemon=True, name="end of a guard").start()
+
+    def _dismiss(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.kill()

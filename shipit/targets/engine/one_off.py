@@ -6,7 +6,9 @@ Source: Docker Engine API 1.41: POST /containers/create, POST /containers/{id}/a
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 from shipit.docker.dial import ByteStream
@@ -76,11 +78,13 @@ def run_once(found: RunningContainer, owner: Owner, service: str, command: Comma
 
     The engine removes the container when the command has ended, and a guard does where this process ends before.
     """
-    client, name, made = found.client, _name(owner, service), ExitStack()
+    client, name, like, made = found.client, _name(owner, service), found.read(), ExitStack()
     try:
-        made.enter_context(Guard(client.engine, f"/containers/{name}"))
-        _create(name, found, owner, service, command, is_detached=False)
-        made.callback(_remove, client, name)
+        guard = made.enter_context(Guard(client.engine, f"/containers/{name}"))
+        with guard.creating():
+            networks = _create(name, client, one_off_body(like, owner, service, command, is_detached=False))
+        made.callback(guard.remove, partial(_remove, client, name))
+        _prepare(name, client, like, networks)
         ending = made.enter_context(Ending(client, name))
         # Attached before it starts: nothing that it writes is lost.
         stream = made.enter_context(closing(client.attach(name, has_input=command.has_input)))
@@ -93,9 +97,10 @@ def run_once(found: RunningContainer, owner: Owner, service: str, command: Comma
 
 def start_once(found: RunningContainer, owner: Owner, service: str, command: Command) -> Started:
     """Start a command that nobody waits for; its container is removed by a deploy, a day later at the earliest."""
-    client, name = found.client, _name(owner, service)
-    _create(name, found, owner, service, command, is_detached=True)
+    client, name, like = found.client, _name(owner, service), found.read()
+    networks = _create(name, client, one_off_body(like, owner, service, command, is_detached=True))
     try:
+        _prepare(name, client, like, networks)
         _start(client, name)
     except BaseException:
         _remove(client, name)
@@ -107,21 +112,19 @@ def _name(owner: Owner, service: str) -> str:
     return f"{owner.prefix}-{service}-run-{secrets.token_hex(4)}"
 
 
-def _create(
-    name: str, found: RunningContainer, owner: Owner, service: str, command: Command, *, is_detached: bool
-) -> None:
-    like = found.read()
-    body: dict[str, Any] = one_off_body(like, owner, service, command, is_detached=is_detached)
+def _create(name: str, client: HostClient, body: Mapping[str, Any]) -> Iterable[str]:
+    """The networks that it is still to be connected to."""
     body, others = without_networks(body)
-    if not found.client.create(name, body):
-        raise RemoteError(f"the name {name} is taken", where=found.client.host, hint="run it again", retryable=True)
-    try:
-        for network in others:
-            found.client.connect(network, name, [])
-        copy_files(found.client, like, name)
-    except BaseException:
-        _remove(found.client, name)
-        raise
+    if not client.create(name, body):
+        what = f"the name {name} is taken"
+        raise RemoteError(what, where=client.host, hint="run it again", retryable=True, status=409)
+    return others
+
+
+def _prepare(name: str, client: HostClient, like: Field, networks: Iterable[str]) -> None:
+    for network in networks:
+        client.connect(network, name, [])
+    copy_files(client, like, name)
 
 
 def _remove(client: HostClient, name: str) -> None:

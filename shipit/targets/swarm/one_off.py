@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from shipit.errors import RemoteError, ShipitError
@@ -38,9 +39,10 @@ def run_once(service: str, command: Command, setting: Setting) -> JobRun:
     """On any node. Raises: RemoteError."""
     name, made = new_name(service, setting), ExitStack()
     try:
-        made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
-        identity = create_job(name, service, command, setting)
-        made.callback(remove_job, setting.client, identity)
+        guard = made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
+        with guard.creating():
+            identity = create_job(name, service, command, setting)
+        made.callback(guard.remove, partial(remove_job, setting.client, identity))
         return JobRun(setting.client, identity, name, setting.client.nodes(), made)
     except BaseException:
         made.close()
@@ -76,7 +78,8 @@ def create_job(name: str, service: str, command: Command, setting: Setting, node
     image = str(body["TaskTemplate"]["ContainerSpec"].get("Image", ""))
     identity = setting.client.create_service(resolved(body, None, setting), setting.login(image))
     if not identity:
-        raise RemoteError(f"the name {name} is taken", where=setting.client.host, hint="run it again", retryable=True)
+        what = f"the name {name} is taken"
+        raise RemoteError(what, where=setting.client.host, hint="run it again", retryable=True, status=409)
     return identity
 
 

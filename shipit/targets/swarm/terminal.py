@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
@@ -33,9 +34,10 @@ def run_at_terminal(
     node = engine.info()["Swarm"]["NodeID"].required()
     name, made = new_name(service, setting), ExitStack()
     try:
-        made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
-        identity = create_job(name, service, command, setting, node)
-        made.callback(remove_job, setting.client, identity)
+        guard = made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
+        with guard.creating():
+            identity = create_job(name, service, command, setting, node)
+        made.callback(guard.remove, partial(remove_job, setting.client, identity))
         container = _started(identity, name, setting)
         stream = made.enter_context(closing(engine.attach(container, has_input=True)))
         return TerminalRun(stream, command, engine, container, name, made)
