@@ -17,7 +17,7 @@ from shipit.errors import RemoteError
 from shipit.record import to_json
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.ending import Ending
-from shipit.targets.engine.guard import Guard, Guarded, remove_guarded
+from shipit.targets.engine.guard import ARGUMENTS, Guard, Guarded, remove_guarded
 from tests.docker.answering_engine import VERSION, Server
 from tests.shipit import ROOT
 from tests.targets.answering_host import answering_host
@@ -112,6 +112,15 @@ def test_a_container_is_removed_when_the_process_that_waits_for_it_is_killed(tmp
             process.kill()
         wait_until("the container is removed", lambda: deletes(server), bool, within_s=120)
         assert deletes(server) == ["DELETE /v1.41/containers/run-1"]
+
+
+def test_a_guard_runs_the_package_of_this_process_also_where_none_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "shipit").mkdir()
+    (tmp_path / "shipit" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    # -I and -S: without installed packages.
+    started = [sys.executable, "-I", "-S", *ARGUMENTS]
+    ended = subprocess.run(started, cwd=tmp_path, input=b"", capture_output=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def lost() -> None:

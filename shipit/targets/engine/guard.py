@@ -9,16 +9,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import shipit
 from shipit.clock import Clock
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
 from shipit.errors import RemoteError, ShipitError
 from shipit.record import from_json, to_json
 
-_PROGRAM = "shipit.targets.engine.guard_program"
+# The package of this process, also one that is not installed. With -P a folder `shipit` of the working directory is none.
+_FOLDER = Path(shipit.__file__).absolute().parents[1]
+_PROGRAM = """
+import sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+from shipit.targets.engine.guard_program import main
+main()
+"""
+ARGUMENTS = ("-P", "-c", _PROGRAM, str(_FOLDER))
 # For so long it tries, in seconds. What was being created as shipit ended is there after less than `_MISSING_S`.
 _LONGEST_S, _MISSING_S, _PAUSE_S = 120.0, 15.0, 0.5
 _REQUEST_S = 30.0
@@ -50,7 +61,7 @@ class Guard:
     def _start(self) -> None:
         """It waits for the end of its input. In a session of its own, which no signal of a terminal reaches."""
         process = self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _PROGRAM],
+            [sys.executable, *ARGUMENTS],
             env=self._guarded.variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

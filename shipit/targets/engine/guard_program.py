@@ -1,4 +1,4 @@
-"""The process of a `Guard`: `python -m shipit.targets.engine.guard_program`. It imports what it needs when it has something to do."""
+"""The process of a `Guard`. It imports what it needs when it has something to do."""
 
 import sys
 
@@ -11,7 +11,3 @@ def main() -> None:
         from shipit.targets.engine.guard import remove_guarded
 
         remove_guarded(line)
-
-
-if __name__ == "__main__":
-    main()
