@@ -18,9 +18,13 @@ from shipit.record import to_json
 from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.ending import Ending
 from shipit.targets.engine.guard import ARGUMENTS, Guard, Guarded, remove_guarded
+from shipit.targets.engine.one_off import run_once
+from shipit.targets.engine.running import RunningContainer
+from shipit.targets.remote import Command
 from tests.docker.answering_engine import VERSION, Server
 from tests.shipit import ROOT
 from tests.targets.answering_host import answering_host
+from tests.targets.test_docker_commands import LIKE, OWNER
 from tests.waits import wait_until
 
 WAIT, DELETE = "POST /containers/run-1/wait", "DELETE /containers/run-1"
@@ -143,6 +147,34 @@ def test_where_the_creation_or_the_removal_is_lost_the_guard_removes_it(tmp_path
                 lost() if lose == "the answer to the creation" else None
             guard.remove(lost)
         wait_until("the container is removed", lambda: deletes(server), bool, within_s=120)
+
+
+class ByEnd(dict[str, tuple[int, bytes]]):
+    """Answers by the method and the end of the path: the container of a one-off command has a random name."""
+
+    def get(self, request: str, default: Any = None) -> Any:
+        method, _, path = request.partition(" ")
+        rows = [key.partition(" ") for key in self]
+        return next((self[f"{own} {end}"] for own, _, end in rows if own == method and path.endswith(end)), default)
+
+
+@pytest.mark.parametrize(
+    ("create", "removals", "what"),
+    [((201, b"cut"), 1, "not JSON"), ((201, b'{"Id": "1"}'), 2, "busy")],
+    ids=["the answer to its creation is lost", "its removal fails"],
+)
+def test_a_container_that_may_be_left_is_removed_by_the_guard(
+    tmp_path: Path, create: tuple[int, bytes], removals: int, what: str
+) -> None:
+    with answering_host(tmp_path, {}) as (client, server):
+        answers = server.answers = ByEnd(server.answers)
+        answers.update({"GET /json": (200, json.dumps(LIKE).encode()), "POST /create": create})
+        answers["DELETE "] = (500, b'{"message": "busy"}')
+        client.engine.variables = {"PYTHONPATH": str(ROOT)}
+        with pytest.raises(RemoteError, match=what):
+            run_once(RunningContainer(client, "1", "web-1"), OWNER, "web", Command(("id",), None, has_input=False))
+        answers["DELETE "] = (204, b"")
+        wait_until("the guard asks for it", lambda: deletes(server), lambda sent: len(sent) >= removals, within_s=120)
 
 
 def test_what_was_removed_or_refused_needs_no_guard(tmp_path: Path) -> None:
