@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -86,14 +87,13 @@ class Transport:
         self._kept: list[tuple[http.client.HTTPConnection, float]] = []
         self._is_closed = False
         self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._kept)
 
     def close(self) -> None:
         """Close the connections that are kept now, and those in use when they are given back."""
         with self._lock:
             self._is_closed = True
-            for connection, _ in self._kept:
-                connection.close()
-            self._kept.clear()
+            _close_all(self._kept)
 
     def send(self, request: EngineRequest) -> EngineAnswer:
         """Send once; what only reads once more where a kept connection was lost, which the engine may have closed meanwhile.
@@ -178,6 +178,12 @@ class Transport:
                 self._kept.append((connection, time.monotonic()))
                 return
         connection.close()
+
+
+def _close_all(kept: list[tuple[http.client.HTTPConnection, float]]) -> None:
+    for connection, _ in kept:
+        connection.close()
+    kept.clear()
 
 
 class EngineAnswer:
