@@ -269,10 +269,13 @@ def check_target_env(file: ProjectFile, targets: Mapping[str, TargetConfig], sou
     mistakes = []
     for target, config in targets.items():
         secrets = {name for name, secret in file.secrets.items() if secret.only is None or target in secret.only}
-        for keys, env, gets_secrets in config.env_keys():
-            at: Keys = ("targets", target, *keys)
-            mistakes += _without_value(env, at, source)
-            for name in sorted(secrets & env.keys()) if gets_secrets else ():
+        for own_env in config.env_keys():
+            at: Keys = ("targets", target, *own_env.keys)
+            got = secrets if own_env.gets_all else set()
+            left_out = {*file.env, *(got if own_env.leaves_out_secrets else ())} if own_env.gets_all else set()
+            unexpected = {name: value for name, value in own_env.env.items() if name not in left_out}
+            mistakes += _without_value(unexpected, at, source)
+            for name in sorted(got & {name for name, value in own_env.env.items() if value is not None}):
                 mistakes.append(source.problem((*at, name), "is also defined under secrets:", "keep one", on_key=True))
         for own in config.port_keys():
             keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")

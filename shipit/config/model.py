@@ -68,11 +68,16 @@ class PortKeys(NamedTuple):
 
 
 class EnvKeys(NamedTuple):
-    """The variables of something within a target, and their path. `gets_secrets` is whether it gets the secrets of the target, too."""
+    """The variables of something within a target, and their path.
+
+    `gets_all` is whether it gets the variables of the file and the secrets of the target, too. Null leaves one of these out,
+    a secret only with `leaves_out_secrets`.
+    """
 
     keys: Keys
     env: Mapping[str, object]
-    gets_secrets: bool = True
+    gets_all: bool = True
+    leaves_out_secrets: bool = True
 
 
 class TargetConfig(Model):
@@ -197,8 +202,8 @@ class TargetConfig(Model):
         return iter(())
 
     @property
-    def variables(self) -> Mapping[str, str]:
-        """Variables of all that it runs, above those of the file."""
+    def variables(self) -> Mapping[str, str | None]:
+        """Variables of all that it runs, above those of the file; None leaves out one of the file."""
         return {}
 
     def place_keys(self, app: str) -> tuple[str, ...]:

@@ -96,7 +96,8 @@ class Project:
     def env_for(self, target: str) -> Mapping[str, str]:
         """The variables that a target gets: those of the file, and its own above them. One that is not in the file has none of its own."""
         own = self.targets.get(target)
-        return {**self.env, **(own.variables if own else {})}
+        every = {**self.env, **(own.variables if own else {})}
+        return {name: value for name, value in every.items() if value is not None}
 
     def tags(self, image: str) -> tuple[str, ...]:
         """The tags of an image. Default: `latest` and, in a git repository, the short commit.

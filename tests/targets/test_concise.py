@@ -59,7 +59,8 @@ def test_a_resolved_file_means_the_same(tmp_path: Path, case: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config/shop.conf").touch()
     images = "images: {web: {repository: user/web}, proxy: {repository: user/proxy}, node: {repository: user/node}}"
-    text = f"app: shop\n{images}\ntargets:\n  k8s:\n    {inner}\n"
+    given = "env: {MODE: x}\nsecrets: {TOKEN: {env: TOKEN}}"
+    text = f"app: shop\n{images}\n{given}\ntargets:\n  k8s:\n    {inner}\n"
     project = load(tmp_path, _with_image(text))
     again = load(tmp_path, render_resolved(project))
     assert again.targets["k8s"] == project.targets["k8s"]

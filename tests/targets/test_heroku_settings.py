@@ -204,6 +204,9 @@ def test_variables_of_the_target_are_above_those_of_the_file(place: HerokuPlace)
     assert place.app.config == {"LEVEL": "info", "MODE": "heroku", "WORKERS": "4", "SHIPIT_VARIABLES": owned}
     assert "MODE=heroku" in done.plan and "WORKERS=4" in done.plan
     assert place.deploy("one", target=own, more=both).finished.state == "unchanged"
+    less = place.deploy("one", target=", env: {MODE: , WORKERS: 4}", more=both)
+    assert less.code == 0, less.finished
+    assert place.app.config == {"LEVEL": "info", "WORKERS": "4", "SHIPIT_VARIABLES": "LEVEL,WORKERS"}
     left = place.deploy("one", more=both)
     assert left.code == 0, left.finished
     assert place.app.config == {"LEVEL": "info", "MODE": "all", "SHIPIT_VARIABLES": "LEVEL,MODE"}

@@ -81,7 +81,7 @@ class HerokuConfig(TargetConfig):
 
     env: EnvMap = Field(
         default_factory=dict,
-        description="Config vars of this app, above the variables of the file.",
+        description="Config vars of this app, above the variables of the file; null leaves one of these out.",
         examples=[{"WEB_CONCURRENCY": "2"}],
     )
     health: UrlPath | None = Field(
@@ -105,8 +105,8 @@ class HerokuConfig(TargetConfig):
         return self
 
     @property
-    def variables(self) -> Mapping[str, str]:
-        return {name: value for name, value in self.env.items() if value is not None}
+    def variables(self) -> Mapping[str, str | None]:
+        return self.env
 
     @property
     def health_path(self) -> str:
@@ -121,7 +121,7 @@ class HerokuConfig(TargetConfig):
         ]
 
     def env_keys(self) -> Iterator[EnvKeys]:
-        yield EnvKeys(("env",), self.env)
+        yield EnvKeys(("env",), self.env, leaves_out_secrets=False)
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         return (f"the Heroku app {self.app or app}",)

@@ -213,7 +213,7 @@ class KubernetesConfig(TargetConfig):
             for first, container in workload.init.items():
                 yield EnvKeys(("workloads", name, "init", first, "env"), container.env)
             for side, beside in workload.sidecars.items():
-                yield EnvKeys(("workloads", name, "sidecars", side, "env"), beside.env, gets_secrets=False)
+                yield EnvKeys(("workloads", name, "sidecars", side, "env"), beside.env, gets_all=False)
 
     def place_keys(self, app: str) -> tuple[str, ...]:
         where = f"context {self.context or 'in use'}, namespace {self.namespace.name or 'of the context'}"
