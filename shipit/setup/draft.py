@@ -38,17 +38,25 @@ class _Chosen(NamedTuple):
     place: Choice
 
 
-def render_draft(found: Found, answers: Answers) -> str:
+class Draft(NamedTuple):
+    """The text of a deploy.yml. `has_image` is False where its targets run images of others only."""
+
+    text: str
+    has_image: bool
+
+
+def render_draft(found: Found, answers: Answers) -> Draft:
     """The file. Its images are those found, or one from ./Dockerfile when there is none yet and a target needs one."""
     chosen = _chosen(found, answers)
     project = _narrowed(found.project, chosen)
     runs_app = any(kind.draft.runs_app for kind in chosen)
     targets = {kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen}
+    has_image = any(target.needs_image for target in targets.values())
     todo = (*project.todo, *(() if runs_app else _unused(found)))
     lines = [
         *_HEAD,
         f"app: {yaml_name(answers.app)}",
-        *(_images(project, answers) if _needs_image(targets) else ()),
+        *(_images(project, answers) if has_image else ()),
         *(_variables(project) if runs_app else ()),
         *(_release(project) if runs_app else ()),
         "targets:",
@@ -56,18 +64,7 @@ def render_draft(found: Found, answers: Answers) -> str:
         *_environments(targets),
         *_todo(todo),
     ]
-    return "\n".join(lines) + "\n"
-
-
-def needs_image(found: Found, answers: Answers) -> bool:
-    """Whether the file has an image: not where its targets run images of others only."""
-    chosen = _chosen(found, answers)
-    project = _narrowed(found.project, chosen)
-    return _needs_image({kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen})
-
-
-def _needs_image(targets: Mapping[str, TargetDraft]) -> bool:
-    return any(target.needs_image for target in targets.values())
+    return Draft("\n".join(lines) + "\n", has_image)
 
 
 def _narrowed(project: ProjectFacts, chosen: list[_Chosen]) -> ProjectFacts:

@@ -82,7 +82,7 @@ def test_a_draft_is_always_good(
     chosen = {draft.target: draft.choose(found.project, seen) for draft, seen in found.kinds}
     places = {target: place for target, place in chosen.items() if place is not None}
     answers = Answers(found.project.app, f"docker.io/me/{found.project.app}", places)
-    (root / "deploy.yml").write_text(render_draft(found, answers), encoding="utf-8")
+    (root / "deploy.yml").write_text(render_draft(found, answers).text, encoding="utf-8")
     assert load_project(root / "deploy.yml", environ, KindModels()).app == found.project.app
 
 
@@ -100,7 +100,7 @@ def test_a_kind_of_another_package_is_detected_and_drafted(tmp_path: Path) -> No
     (tmp_path / "Dockerfile.boat").write_text("FROM scratch\nEXPOSE 7000\n")
     found = look(tmp_path, environment(tmp_path), (*kind_drafts(), other))
     assert found.project.processes["web"].port == 7000
-    assert render_draft(found, Answers("app", "docker.io/me/app", {"boat": Choice("dock")})).splitlines()[2:] == [
+    assert render_draft(found, Answers("app", "docker.io/me/app", {"boat": Choice("dock")})).text.splitlines()[2:] == [
         "app: app",
         "image: {repository: docker.io/me/app, build: {dockerfile: Dockerfile.boat}}",
         "targets:",

@@ -42,7 +42,7 @@ def test_the_servers_of_kamal_become_hosts(tmp_path: Path) -> None:
     chosen = {draft.target: draft.choose(found.project, seen) for draft, seen in found.kinds}
     places = {target: place for target, place in chosen.items() if place}
     assert list(places) == ["docker"]
-    (tmp_path / "deploy.yml").write_text(render_draft(found, Answers("shop", "", places)))
+    (tmp_path / "deploy.yml").write_text(render_draft(found, Answers("shop", "", places)).text)
     project = load_project(tmp_path / "deploy.yml", environment, KindModels())
     config: Any = project.targets["docker"]
     assert config.hosts == ("ssh://deploy@192.0.2.1", "ssh://deploy@192.0.2.2", "ssh://deploy@192.0.2.3")

@@ -21,7 +21,7 @@ from shipit.drafts.values import slug
 from shipit.errors import UsageError
 from shipit.files import write_file
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
-from shipit.setup.draft import Answers, needs_image, render_draft
+from shipit.setup.draft import Answers, render_draft
 from shipit.setup.found import Found, look
 from shipit.targets.kinds import KindModels, kind_drafts
 
@@ -44,8 +44,8 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
         new = _new_dockerfile(found.project, root, asks)
         if new:
             found = found._replace(project=_with_dockerfile(found.project))
-        answers = _answers(found, asks)
-        text, is_ready = render_draft(found, answers), bool(found.project.images) or not needs_image(found, answers)
+        text, has_image = render_draft(found, _answers(found, asks))
+        is_ready = bool(found.project.images) or not has_image
         if not is_ready:
             note("there is no Dockerfile yet: deploy.yml names ./Dockerfile")
         for name, content in {**new, **_new_ignore_files(found.project, root, new, asks), "deploy.yml": text}.items():
