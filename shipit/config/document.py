@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from shipit.config.position import Keys, Position
 from shipit.config.yaml_text import decode, is_private, not_yaml, problem_in
-from shipit.errors import ConfigErrors
+from shipit.errors import ConfigErrors, ShipitError
+
+if TYPE_CHECKING:
+    from shipit.config.folder import ProjectFolder
 
 MAX_NODES = 100_000
 MAX_DEPTH = 64
@@ -234,6 +238,15 @@ def parse_document(data: bytes, name: str) -> Value:
     if value is None:
         raise ConfigErrors([problem_in("", Position(1, 1, 1, name), "the file is empty", "it needs at least app:")])
     return value
+
+
+def read_map(folder: ProjectFolder, file: Path, *, max_bytes: int) -> Mapping[str, Any]:
+    """The data of a YAML file of a project, without positions; empty where it can't be read, or is no map."""
+    try:
+        found = plain_data(parse_document(folder.read(file, max_bytes=max_bytes), file.name))
+    except ShipitError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
 
 
 def plain_value(scalar: Scalar) -> Any:

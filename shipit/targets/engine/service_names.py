@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipit.config.document import parse_document, plain_data
+from shipit.config.document import read_map
 from shipit.config.folder import ProjectFolder
-from shipit.errors import ShipitError
 
 _LARGEST, _MOST_FILES = 256 * 1024, 8
 
@@ -26,18 +25,10 @@ def service_names(folder: ProjectFolder, files: Sequence[str], profiles: Sequenc
         file = waiting.popleft()
         if file not in seen:
             seen.add(file)
-            text = _read(folder, file)
+            text = read_map(folder, file, max_bytes=_LARGEST)
             found += _names(text, profiles)
             waiting += [Path(os.path.realpath(file.parent / path)) for path in _included(text) if "\0" not in path]
     return list(dict.fromkeys(found))
-
-
-def _read(folder: ProjectFolder, file: Path) -> Mapping[str, Any]:
-    try:
-        text = plain_data(parse_document(folder.read(file, max_bytes=_LARGEST), file.name))
-    except ShipitError:
-        return {}
-    return text if isinstance(text, Mapping) else {}
 
 
 def _names(text: Mapping[str, Any], profiles: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipit.config.document import parse_document, plain_data
+from shipit.config.document import read_map
 from shipit.config.folder import ProjectFolder
 from shipit.errors import ShipitError
 from shipit.targets.kubernetes.manifests import read_manifests
@@ -44,7 +44,7 @@ def _of_kustomization(folder: ProjectFolder, base: Path, seen: set[Path]) -> Ite
     """
     seen.add(base)
     file = next((base / name for name in _FILES if (base / name).is_file()), None)
-    text = _read(folder, file) if file else {}
+    text = read_map(folder, file, max_bytes=_LARGEST) if file else {}
     rows = text.get("resources")
     for row in rows if isinstance(rows, list) else ():
         path = _real(base / str(row))
@@ -65,11 +65,3 @@ def _of_file(folder: ProjectFolder, path: Path) -> list[str]:
         return _names(folder, [str(path)]) if path.is_file() else []
     except ShipitError:
         return []
-
-
-def _read(folder: ProjectFolder, file: Path) -> Mapping[str, Any]:
-    try:
-        text = plain_data(parse_document(folder.read(file, max_bytes=_LARGEST), file.name))
-    except ShipitError:
-        return {}
-    return text if isinstance(text, Mapping) else {}
