@@ -25,6 +25,7 @@ from shipit.docker.dial import dial_plain
 from shipit.docker.response import BoundedResponse
 from shipit.errors import BuildError
 from shipit.http.connections import IDLE_S, configured, is_dropped, trusting
+from shipit.http.response import read_piece
 from shipit.http.tls import Tls
 
 # One for each of the steps that are applied at once.
@@ -230,10 +231,7 @@ class EngineAnswer:
 
     def _read(self, amount: int) -> bytes:
         with translated_errors(self._transport.where, self._limit_s):
-            data = self._response.read1(amount)
-            # http.client raises nothing for a body that ends early when it is read in pieces.
-            if not data and self._response.length:
-                raise http.client.IncompleteRead(b"", self._response.length)
+            data = read_piece(self._response, amount, as_it_comes=True)
         if not data or self._response.isclosed():
             self._is_over = True
             self._response.close()

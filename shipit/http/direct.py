@@ -14,6 +14,7 @@ from shipit.http.messages import Answer, Request
 from shipit.http.pace import Pace
 from shipit.http.reach import Reach, reach_of
 from shipit.http.repeated import HeaderPairs
+from shipit.http.response import read_piece
 from shipit.http.timeouts import CONNECT_S
 from shipit.http.tls import Tls
 from shipit.http.upgraded import RawConnection, Upgraded
@@ -80,11 +81,7 @@ class _Incoming:
             return b""
         self._pace.body(amount)
         try:
-            read = self._response.read1 if self._pace.follows else self._response.read
-            data = read(amount)
-            # http.client raises nothing for a body that ends early when it is read in pieces.
-            if not data and self._response.length:
-                raise http.client.IncompleteRead(b"", self._response.length)
+            data = read_piece(self._response, amount, as_it_comes=self._pace.follows)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise translate(error, self._request.method, self._request.url) from error

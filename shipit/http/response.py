@@ -29,3 +29,12 @@ class Response(http.client.HTTPResponse):
                 self._close_conn()  # type: ignore[attr-defined]
             raise http.client.IncompleteRead(b"")
         return size
+
+
+def read_piece(response: http.client.HTTPResponse, amount: int, *, as_it_comes: bool) -> bytes:
+    """At most `amount` bytes of the body, all of them unless `as_it_comes`; empty at its end. Raises: OSError, HTTPException."""
+    data = response.read1(amount) if as_it_comes else response.read(amount)
+    # http.client raises nothing for a body that ends early when it is read in pieces.
+    if not data and response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return data
