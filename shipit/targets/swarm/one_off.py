@@ -37,12 +37,9 @@ _WAIT = 'IFS= read -r line || exit 125; exec "$@"'
 
 def run_once(service: str, command: Command, setting: Setting) -> JobRun:
     """On any node. Raises: RemoteError."""
-    name, made = new_name(service, setting), ExitStack()
+    made = ExitStack()
     try:
-        guard = made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
-        with guard.creating():
-            identity = create_job(name, service, command, setting)
-        made.callback(guard.remove, partial(remove_job, setting.client, identity))
+        name, identity = attached_job(made, service, command, setting)
         return JobRun(setting.client, identity, name, setting.client.nodes(), made)
     except BaseException:
         made.close()
@@ -51,13 +48,26 @@ def run_once(service: str, command: Command, setting: Setting) -> JobRun:
 
 def start_once(service: str, command: Command, setting: Setting) -> Started:
     """A command that nobody waits for; its job is removed by a deploy, a day later at the earliest."""
-    name = new_name(service, setting)
-    create_job(name, service, command, setting)
+    name = _new_name(service, setting)
+    _create_job(name, service, command, setting)
     host = setting.client.host
     return Started(f"{name} in the swarm of {host}", f"docker --host {host} service logs --follow {name}")
 
 
-def new_name(service: str, setting: Setting) -> str:
+def attached_job(made: ExitStack, service: str, command: Command, setting: Setting, node: str = "") -> tuple[str, str]:
+    """The name and the id of a job that goes as `made` is closed, or by a guard where this process ends before.
+
+    With `node`, the id of one, it has a terminal there. Raises: RemoteError.
+    """
+    name = _new_name(service, setting)
+    guard = made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
+    with guard.creating():
+        identity = _create_job(name, service, command, setting, node)
+    made.callback(guard.remove, partial(remove_job, setting.client, identity))
+    return name, identity
+
+
+def _new_name(service: str, setting: Setting) -> str:
     return run_name(setting.owner, service, secrets.token_hex(4))
 
 
@@ -66,8 +76,8 @@ def remove_job(client: SwarmClient, job: str) -> None:
     client.within(_REMOVE_S).remove_service(job)
 
 
-def create_job(name: str, service: str, command: Command, setting: Setting, node: str = "") -> str:
-    """Its id. With `node`, the id of one, it has a terminal there. Raises: RemoteError."""
+def _create_job(name: str, service: str, command: Command, setting: Setting, node: str = "") -> str:
+    """Its id. Raises: RemoteError."""
     row = own_row(service, setting)
     if row is None:
         raise RemoteError(f"the swarm has no service {service}", where=setting.client.host, hint="shipit deploy first")

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from functools import partial
 
 from shipit.docker.dial import ByteStream
 from shipit.errors import RemoteError
 from shipit.targets.engine.attached import Attached
 from shipit.targets.engine.client import HostClient
-from shipit.targets.engine.guard import Guard
 from shipit.targets.remote import Command, Output
 from shipit.targets.swarm.observed import TaskFacts
-from shipit.targets.swarm.one_off import create_job, new_name, remove_job
+from shipit.targets.swarm.one_off import attached_job
 from shipit.targets.swarm.parse import parse_task
 from shipit.targets.swarm.running import find_running
 from shipit.targets.swarm.setting import Setting
@@ -32,12 +30,9 @@ def run_at_terminal(
     """On the node of a task of the service, if any runs. `other` gives the engine of another node than the manager's. Raises: RemoteError."""
     engine = _engine(service, setting, other)
     node = engine.info()["Swarm"]["NodeID"].required()
-    name, made = new_name(service, setting), ExitStack()
+    made = ExitStack()
     try:
-        guard = made.enter_context(Guard(setting.client.engine, f"/services/{name}"))
-        with guard.creating():
-            identity = create_job(name, service, command, setting, node)
-        made.callback(guard.remove, partial(remove_job, setting.client, identity))
+        name, identity = attached_job(made, service, command, setting, node)
         container = _started(identity, name, setting)
         stream = made.enter_context(closing(engine.attach(container, has_input=True)))
         return TerminalRun(stream, command, engine, container, name, made)
