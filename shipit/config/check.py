@@ -9,7 +9,7 @@ from typing import Any
 
 from shipit import __version__
 from shipit.config.image import ImageConfig
-from shipit.config.model import ProjectFile, TargetConfig
+from shipit.config.model import EnvKeys, ProjectFile, TargetConfig
 from shipit.config.position import Keys
 from shipit.config.source import Source
 from shipit.errors import ConfigError, ShipitError
@@ -264,19 +264,27 @@ def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[Co
     return mistakes
 
 
+def _mistakes_of_env(
+    one: EnvKeys, target: Keys, variables: Set[str], secrets: Set[str], source: Source
+) -> list[ConfigError]:
+    """Those of an `env` within a target. `variables` are those of the file, and `secrets` those of the target."""
+    got = secrets if one.gets_all else frozenset[str]()
+    left_out = (variables if one.gets_all else frozenset()) | (got if one.leaves_out_secrets else frozenset())
+    at = (*target, *one.keys)
+    twice = sorted(name for name, value in one.env.items() if value is not None and name in got)
+    return [
+        *_without_value({name: value for name, value in one.env.items() if name not in left_out}, at, source),
+        *(source.problem((*at, name), "is also defined under secrets:", "keep one", on_key=True) for name in twice),
+    ]
+
+
 def check_target_env(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
     """Check that no variable sets PORT to another value than `port:`, and that no env repeats a secret."""
     mistakes = []
     for target, config in targets.items():
         secrets = {name for name, secret in file.secrets.items() if secret.only is None or target in secret.only}
-        for own_env in config.env_keys():
-            at: Keys = ("targets", target, *own_env.keys)
-            got = secrets if own_env.gets_all else set()
-            left_out = {*file.env, *(got if own_env.leaves_out_secrets else ())} if own_env.gets_all else set()
-            unexpected = {name: value for name, value in own_env.env.items() if name not in left_out}
-            mistakes += _without_value(unexpected, at, source)
-            for name in sorted(got & {name for name, value in own_env.env.items() if value is not None}):
-                mistakes.append(source.problem((*at, name), "is also defined under secrets:", "keep one", on_key=True))
+        for one in config.env_keys():
+            mistakes += _mistakes_of_env(one, ("targets", target), file.env.keys(), secrets, source)
         for own in config.port_keys():
             keys, given = ("targets", target, *own.env_keys, "PORT"), own.env.get("PORT")
             if "PORT" not in own.env and not own.is_own:

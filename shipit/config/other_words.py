@@ -13,6 +13,7 @@ _REGISTRY, _IMAGE, _BUILD, _RELEASE, _TARGET = "keep_tags", "repository", "docke
 Words = tuple[tuple[str, str], ...]
 
 _VARIABLES = "variables stand under env:"
+_OF_APP = "a Heroku app has one set of variables: they stand under env: of the target, or at the top of the file"
 _TOP_VARIABLES = "variables stand under env: at the top of the file"
 _WORKLOADS = "targets: {k8s: {workloads: {NAME: {...}}}}"
 _CPU = "write cpu: 250m and memory: 256Mi"
@@ -69,9 +70,9 @@ _WORDS: dict[str, Words] = {
     "requests": ((_WORKLOAD, _CPU),),
     "vm": ((_TOP, "write targets: {k8s: {cpu: 250m, memory: 256Mi}}"), (_WORKLOAD, _CPU)),
     # variables and secrets
-    "environment": ((_TOP, "variables stand under env:, and environments such as staging under environments:"), (_WORKLOAD, _VARIABLES), (_PROCESS, "a Heroku app has one set of variables: they stand under env: of the target, or at the top of the file"), (_HEROKU, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
+    "environment": ((_TOP, "variables stand under env:, and environments such as staging under environments:"), (_WORKLOAD, _VARIABLES), (_PROCESS, _OF_APP), (_HEROKU, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
     "env_file": ((_TOP, "write dotenv: FILE, and name its variables under env: or secrets:"), (_WORKLOAD, "write dotenv: FILE at the top of the file"), (_PROCESS, "write dotenv: FILE at the top of the file"), (_TARGET, "write dotenv: FILE at the top of the file")),
-    "env": ((_PROCESS, "a Heroku app has one set of variables: they stand under env: of the target, or at the top of the file"), (_TARGET, _TOP_VARIABLES)),
+    "env": ((_PROCESS, _OF_APP), (_TARGET, _TOP_VARIABLES)),
     "envFrom": ((_WORKLOAD, _VARIABLES),),
     "config": ((_TOP, _VARIABLES), (_HEROKU, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
     "config_vars": ((_TOP, _VARIABLES), (_HEROKU, _VARIABLES), (_TARGET, _TOP_VARIABLES)),
