@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 from shipit.cli.declared import Declared
 
-# What typer does with other settings is left to it.
+# Settings of options that are read here; typer reads those that have another one.
 _KNOWN_SETTINGS = frozenset({"metavar", "help", "show_default", "check", "completes", "min"})
 _MOST_DIGITS = 9
 
@@ -46,6 +46,7 @@ def read_plain(options: Sequence[inspect.Parameter], words: Sequence[str]) -> Pl
 
 
 def declared_of(parameter: inspect.Parameter) -> Declared:
+    """The declaration of an option, in the annotation of its parameter."""
     return next(own for own in get_args(parameter.annotation)[1:] if isinstance(own, Declared))
 
 

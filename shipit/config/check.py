@@ -267,7 +267,7 @@ def check_secrets(file: ProjectFile, every: Set[str], source: Source) -> list[Co
 def _mistakes_of_env(
     one: EnvKeys, target: Keys, variables: Set[str], secrets: Set[str], source: Source
 ) -> list[ConfigError]:
-    """Those of an `env` within a target. `variables` are those of the file, and `secrets` those of the target."""
+    """The mistakes of an `env` within a target. `variables` are those of the file, and `secrets` those of the target."""
     got = secrets if one.gets_all else frozenset[str]()
     left_out = (variables if one.gets_all else frozenset()) | (got if one.leaves_out_secrets else frozenset())
     at = (*target, *one.keys)
@@ -279,7 +279,7 @@ def _mistakes_of_env(
 
 
 def check_target_env(file: ProjectFile, targets: Mapping[str, TargetConfig], source: Source) -> list[ConfigError]:
-    """Check that no variable sets PORT to another value than `port:`, and that no env repeats a secret."""
+    """Check that no variable sets PORT to another value than `port:`, and that no env repeats a secret, or has a name without a value that leaves nothing out."""
     mistakes = []
     for target, config in targets.items():
         secrets = {name for name, secret in file.secrets.items() if secret.only is None or target in secret.only}

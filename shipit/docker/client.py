@@ -319,7 +319,7 @@ class Engine:
 
 
 def _asked_version(api: Transport) -> tuple[EngineVersion, str]:
-    """What an engine says of itself, and why it can't be used; empty when it can. Raises: ValueError."""
+    """The version of an engine, and the reason why it can't be used, empty when it can. Raises: ValueError."""
     from shipit.docker.transport import EngineRequest
 
     try:

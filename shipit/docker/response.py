@@ -64,7 +64,7 @@ class _BoundedLines:
         self._reader.close()
 
     def _ahead(self) -> bytes:
-        """What has arrived; waits for it where nothing has."""
+        """The bytes that have arrived; waits for some where there are none. Raises: as the class."""
         if self._limit_s is None:
             return self._reader.peek(1)
         left_s = self._began_s + self._limit_s - time.monotonic()

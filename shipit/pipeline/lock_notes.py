@@ -9,7 +9,7 @@ from shipit.targets.locks import locks
 
 
 def borrows(run: Run, target: Target) -> bool:
-    """Whether the lock of a target is that of another one. No request is sent for it."""
+    """True where the lock of a target is that of another one, by deploy.yml: no request is sent."""
     has_state = run.project.state not in ("", IN_REGISTRY) and not run.environment.is_untrusted
     return run.lender is not None and not locks(target) and not has_state
 

@@ -56,7 +56,7 @@ class HeldLock:
                 raise error
 
     def _lost_to(self) -> str:
-        """How a lock was lost that nobody has now."""
+        """The way in which a lock was lost that nobody has now, as far as it is known."""
         idle_s = self._clock.now() - self._renewed_s
         if idle_s <= LEASE_S:
             return "somebody broke it"

@@ -124,7 +124,7 @@ class WantedService(NamedTuple):
 
 
 def left_beside(found: Iterable[ContainerFacts]) -> tuple[ContainerFacts, ...]:
-    """Those that served while another one restarted which serves now: a restart that was killed did not remove them."""
+    """Containers that a killed restart did not remove: each served while another one restarted, which serves now."""
     found = tuple(found)
     serving = {one.id for one in found if one.is_serving}
     return tuple(one for one in found if one.beside in serving)

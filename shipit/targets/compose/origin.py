@@ -51,5 +51,5 @@ def with_origins(
 
 
 def _labels_of(found: ContainerFacts) -> dict[str, str]:
-    """Also that of one which served while another one restarted, and serves on because that one did not come up again."""
+    """The labels of its run, and `BESIDE` of one that serves on because the container that restarted did not come up again."""
     return {**found.origin, **({BESIDE: found.beside} if found.beside else {})}

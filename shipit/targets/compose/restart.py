@@ -72,7 +72,7 @@ class Restart:
         return sorted(containers_of(self.client, self.setting, self.step.service), key=lambda one: one.number)
 
     def _start_beside(self, like: ContainerFacts) -> list[ContainerFacts]:
-        """What serves while `like` restarts: the container that a killed restart left, or a new one. Raises: as `_start_more`."""
+        """The containers that serve while `like` restarts: one that a killed restart left, or a new one. Raises: as `_start_more`."""
         return self._left_beside(like) or self._start_more({BESIDE: like.id})
 
     def _start_more(self, labels: Mapping[str, str]) -> list[ContainerFacts]:
@@ -97,7 +97,7 @@ class Restart:
         return new
 
     def _left_beside(self, like: ContainerFacts) -> list[ContainerFacts]:
-        """Those that serve of what a killed restart of `like` left; the others are removed."""
+        """The containers that a killed restart of `like` left and that serve; others that it left are removed."""
         found = [one for one in left_beside(self._containers()) if one.beside == like.id]
         for one in found:
             if not one.is_serving:

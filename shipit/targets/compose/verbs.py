@@ -72,7 +72,7 @@ def _restart(service: str, observed: ComposeObserved, rollout: Rollout | None, a
     is_only, is_known = all_run and len(own) == 1, bool(current and service in current.services)
     is_replaced = bool(rollout and rollout.before_stop and all_run and is_known)
     has_beside = bool(rollout and is_only and is_known)
-    # What a killed restart left is removed then; elsewhere it is one of the containers.
+    # Containers that a killed restart left are removed then; otherwise they restart like the others.
     names = own if is_replaced or has_beside else running
     detail = ["the service is down while its only container restarts"]
     if is_replaced:

@@ -45,7 +45,7 @@ class ContainerFacts(NamedTuple):
 
     @property
     def is_serving(self) -> bool:
-        """True for one that runs, and that its health check, where it has one, does not call unhealthy or starting."""
+        """True for one that runs, and is healthy where it has a health check."""
         return self.state == "running" and self.health in ("", "healthy")
 
     @property

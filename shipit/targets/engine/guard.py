@@ -36,7 +36,7 @@ _REQUEST_S = 30.0
 
 
 class Guarded(NamedTuple):
-    """What is to be removed: the path of its DELETE at an engine. `variables` are those of the process, for ssh."""
+    """A container or service to be removed: the path of its DELETE at an engine. `variables` are those of the process, for ssh."""
 
     address: EngineAddress
     variables: dict[str, str]

@@ -92,14 +92,14 @@ class InstanceLog(NamedTuple):
             yield from _by_time(self._taken(reading, streams))
 
     def _taken(self, reading: _Reading, streams: LogStreams) -> Iterator[LogLine]:
-        """What the streams have brought."""
+        """The new lines of the streams. Warns of one that is not followed any more."""
         for key, name, data, problem in streams.take():
             yield from reading.new(self._parse(data, name), key)
             if problem:
                 self.session.emit(Warned(self.target, f"the log of {name} is not followed any more: {problem}"))
 
     def _read(self, query: dict[str, str], reading: _Reading, streams: LogStreams | None) -> Iterator[LogLine]:
-        """What the instances have written; those that run get a stream where there are streams. Raises: RemoteError, after what was read."""
+        """The new lines of instances without a stream; those that run get one where there are streams. Raises: RemoteError, after what was read."""
         found: list[LogLine] = []
         failure: RemoteError | None = None
         try:

@@ -164,7 +164,7 @@ class LogStreams:
                 return
 
     def take(self) -> Iterator[Taken]:
-        """What has arrived. Those that are over are closed."""
+        """The lines that have arrived. Streams that are over are closed."""
         for key, (name, stream) in list(self._open.items()):
             yield Taken(key, name, stream.take(), stream.problem)
             if stream.is_over:
