@@ -153,7 +153,7 @@ class _Reading:
         """The lines that were not read before."""
         seen = self._seen.setdefault(key, SeenLines(_WINDOW_S))
         found = [line for line in lines if seen.is_new(line.written_at, line.line)]
-        # What an engine says itself has no time.
+        # A message of the engine itself has no time.
         return [line for line in found if not line.written_at or line.written_at >= self._least]
 
 

@@ -51,7 +51,7 @@ class LogStream:
         return self._stream.fileno()
 
     def give_up(self) -> None:
-        """What has arrived is taken, and then it is over."""
+        """End it after the bytes that have arrived were taken."""
         self._is_lost = True
 
     def take(self) -> bytes:

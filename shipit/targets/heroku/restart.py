@@ -48,7 +48,7 @@ def _restart_one(changes: Changes, dyno: DynoFacts) -> None:
 
 
 def _is_wanted(name: str, quantities: Mapping[str, int]) -> bool:
-    """Whether a process type has so many dynos: the last one of three is web.3."""
+    """True where a process type has that many dynos: web.3 is the last one of three."""
     process, _, number = name.rpartition(".")
     is_number = number.isascii() and number.isdigit() and len(number) < 6
     return is_number and int(number) <= quantities.get(process, 0)

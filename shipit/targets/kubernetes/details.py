@@ -49,7 +49,7 @@ def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
 
 
 def _ends_all_pods(changes: Iterable[Difference], result: Live) -> bool:
-    """Whether a change of a Deployment leaves it without pods until new ones have started."""
+    """True for a change of a Deployment that leaves it without pods until new ones have started."""
     strategy = spec_of(result.manifest).get("strategy")
     is_recreated = isinstance(strategy, Mapping) and strategy.get("type") == "Recreate"
     has_pods = result.kind == "Deployment" and spec_of(result.manifest).get("replicas") != 0

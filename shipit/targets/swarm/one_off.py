@@ -72,7 +72,7 @@ def _new_name(service: str, setting: Setting) -> str:
 
 
 def remove_job(client: SwarmClient, job: str) -> None:
-    """Also after the deadline."""
+    """Delete the job, also after the deadline."""
     client.within(_REMOVE_S).remove_service(job)
 
 
