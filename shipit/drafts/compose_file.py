@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from shipit.drafts.compose_services import read_services
 from shipit.drafts.files import FileFacts
 from shipit.drafts.kind import Folder
 from shipit.drafts.reading import read_text, read_yaml_as_text
@@ -49,17 +50,19 @@ def read_compose_facts(folder: Folder) -> ComposeFacts:
 
 
 def read_foreign_facts(folder: Folder) -> ComposeFacts:
-    """The Compose file that `init` has read in a project, if each of its services runs an image of others."""
+    """The Compose file that `init` has read in a project, if each of its services runs an image of others.
+
+    A service that extends one outside of the project may be built: its TODO says so.
+    """
     for found in folder.files:
         services = _services(folder, found.file) if _NAME.fullmatch(found.file) else {}
-        if services and all("image" in own and "build" not in own for own in services.values()):
+        if services and all("build" not in own and ("image" in own or "extends" in own) for own in services.values()):
             return _read(folder, found, services)
     return ComposeFacts()
 
 
 def _services(folder: Folder, file: str) -> dict[str, dict[str, Any]]:
-    services = as_map(read_yaml_as_text(folder.root / file).get("services"))
-    return {name: service for name, service in services.items() if isinstance(service, dict)}
+    return read_services(folder.root, file).services if file else {}
 
 
 def _read(folder: Folder, found: FileFacts, services: Mapping[str, Mapping[str, Any]]) -> ComposeFacts:

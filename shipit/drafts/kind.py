@@ -83,7 +83,7 @@ class KindDraft(NamedTuple):
     `choose` gives the place without asking, None when the project does not go there; `question` is None when there is
     nothing to ask. `runs_app` is False for a kind that only stores images, which is drafted when no other kind is chosen.
     `needs_repository`: its place pulls images from a repository. `is_alone`: it is drafted only where no other kind that runs the app
-    is: a Compose file is often for development. `narrow` gives the project as this kind takes it where it is drafted alone.
+    is: a Compose file is often for development. `has_process_env`: a process of it can have variables of its own. `narrow` gives the project as this kind takes it where it is drafted alone.
     """
 
     target: str
@@ -94,4 +94,5 @@ class KindDraft(NamedTuple):
     runs_app: bool = True
     needs_repository: bool = True
     is_alone: bool = False
+    has_process_env: bool = True
     narrow: Callable[[ProjectFacts, Detection], ProjectFacts] = whole_project

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from shipit.config.yaml_text import check_bounds, load_documents
-from shipit.drafts.files import Build
+from shipit.drafts.files import Build, FileFacts
 from shipit.drafts.values import as_map
 from shipit.files import Unreadable, is_within, read_file
 
@@ -61,13 +61,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def read_yaml_as_text(path: Path) -> dict[str, Any]:
     """The map of a YAML file with every scalar as text, so that `1.10` and `22:22` stay; merge keys are merged."""
-    text = read_text(path)
+    documents = parse_yaml_as_text(read_text(path))
+    return documents[0] if len(documents) == 1 else {}
+
+
+def parse_yaml_as_text(text: str) -> list[dict[str, Any]]:
+    """The maps of a text of YAML documents, as `read_yaml_as_text` gives them; none for an invalid text."""
     try:
         check_bounds(text, max_nodes=_MOST_VALUES)
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
     except (yaml.YAMLError, ValueError, TypeError):
-        return {}
-    return as_map(_without_nulls(_merged(documents[0], 0))) if len(documents) == 1 else {}
+        return []
+    return [as_map(_without_nulls(_merged(document, 0))) for document in documents]
+
+
+def unreadable(file: str, path: Path) -> FileFacts:
+    """The facts of a file that gave none: a TODO when it is there with something in it."""
+    has_text = is_file(path) and any(line.strip()[:1] not in ("", "#") for line in read_text(path).splitlines())
+    is_odd = is_file(path) and not read_text(path) and path.stat().st_size > 0
+    return (
+        FileFacts(file, todo=("not read: it is not valid, or not what its tool expects",))
+        if has_text or is_odd
+        else FileFacts()
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.compose_file import ONE_PORT
+from shipit.drafts.compose_services import is_elsewhere, read_services
 from shipit.drafts.files import Build, Command, FileFacts, Process
-from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text
+from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text, unreadable
 from shipit.drafts.values import as_command, as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -52,20 +53,24 @@ def read_compose(root: Path) -> FileFacts:
     names = [name for name in NAMES if name in others] + [name for name in others if re.search(r"[.-]prod", name)]
     name = next(iter(names), others[0] if len(others) == 1 else "")
     unread = [other for other in dict.fromkeys(others) if other != name]
-    facts = _facts(root, name, read_yaml_as_text(root / name)) if name else FileFacts()
+    facts = _facts(root, name) if name else FileFacts()
     return facts._replace(todo=(*facts.todo, f"{listed(unread)}: not read")) if unread else facts
 
 
-def _facts(root: Path, file: str, data: Mapping[str, Any]) -> FileFacts:
-    services = {name: service for name, service in as_map(data.get("services")).items() if isinstance(service, dict)}
+def _facts(root: Path, file: str) -> FileFacts:
+    services, todo_of_files = read_services(root, file)
+    if not (services or todo_of_files or "services" in read_yaml_as_text(root / file)):
+        return unreadable(file, root / file)
     images: list[tuple[str, Build]] = []
     repositories: list[tuple[Build, str]] = []
     processes: list[Process] = []
     variables: dict[str, dict[str, str | None]] = {}
     dotenv: list[str] = []
-    todo: list[str] = []
+    todo = list(todo_of_files)
     foreign = [
-        f"{name} ({as_text(service.get('image'))})" for name, service in services.items() if "build" not in service
+        f"{name} ({as_text(service['image'])})"
+        for name, service in services.items()
+        if "build" not in service and "image" in service
     ]
     for name, service in services.items():
         build = _build(service)
@@ -74,8 +79,8 @@ def _facts(root: Path, file: str, data: Mapping[str, Any]) -> FileFacts:
         if service.get("profiles"):
             todo.append(f"{name} runs only with {_profiles(service)}")
             continue
-        if not has_dockerfile(root, build):
-            todo.append(f"{name} is built from {build.file}, which is not in this folder")
+        if missing_build := _not_there(root, service, build):
+            todo.append(f"{name} is built from {missing_build}")
             continue
         images.append((slug(name), build))
         if repository := _repository(as_text(service.get("image"))):
@@ -84,7 +89,7 @@ def _facts(root: Path, file: str, data: Mapping[str, Any]) -> FileFacts:
         own, files, missing = _variables(root, service)
         variables[processes[-1].name] = own
         dotenv += files
-        todo += [*missing, *_not_taken(name, service)]
+        todo += [*missing, *_not_taken(name, service), *_of_compose(name, service)]
     every = {key: value for own in variables.values() for key, value in own.items()}
     env, secrets, invalid = sorted_variables(every, interpolates=True)
     common = {key: value for key, value in env if all(own.get(key, value) == value for own in variables.values())}
@@ -99,7 +104,6 @@ def _facts(root: Path, file: str, data: Mapping[str, Any]) -> FileFacts:
         for process in processes
     ]
     todo += [f"{key!r} is no name that a variable can have" for key in invalid]
-    todo += _differing(variables, dict(env), common)
     if foreign:
         todo.append(f"{listed(foreign)}: not built here, and not deployed by shipit; their URLs belong under secrets")
     return FileFacts(
@@ -131,6 +135,17 @@ def _build(service: Mapping[str, Any]) -> Build | None:
     )
 
 
+def _not_there(root: Path, service: Mapping[str, Any], build: Build) -> str:
+    """What a service is built from and why it can't be an image of deploy.yml; empty where it can."""
+    own = as_map(service.get("build"))
+    if "dockerfile_inline" in own:
+        return "dockerfile_inline, which is not read: write it to a Dockerfile"
+    context = as_text(service.get("build")) or as_text(own.get("context"))
+    if is_elsewhere(context):
+        return f"{context}, which is not in this folder"
+    return "" if has_dockerfile(root, build) else f"{build.file}, which is not in this folder"
+
+
 def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
     port = next(map(as_port, _ports(service)), 0)
     replicas = as_text(as_map(service.get("deploy")).get("replicas")) or as_text(service.get("scale"))
@@ -146,9 +161,19 @@ def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
 
 def _ports(service: Mapping[str, Any]) -> list[str]:
     """The ports of the container, such as `3000` and `53/udp`, with the one that it serves requests on first."""
-    written = [_container_port(item) for key in ("ports", "expose") for item in as_list(service.get(key))]
-    found = dict.fromkeys(port for port in written if port)
+    items = [item for key in ("ports", "expose") for item in as_list(service.get(key))]
+    found = dict.fromkeys(port for item in items for port in _split_range(_container_port(item)) if port)
     return sorted(found, key=lambda port: not as_port(port))
+
+
+def _split_range(port: str) -> tuple[str, ...]:
+    """`3000`, and the rest of the range `3000-3005`."""
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})(/\w+)?", port)
+    if not match or int(match[2]) <= int(match[1]):
+        return (port,)
+    protocol = match[3] or ""
+    rest = f"{int(match[1]) + 1}-{match[2]}" if int(match[2]) > int(match[1]) + 1 else match[2]
+    return f"{match[1]}{protocol}", f"{rest}{protocol}"
 
 
 def _container_port(item: Any) -> str:
@@ -162,7 +187,7 @@ def _container_port(item: Any) -> str:
 
 
 def _command(service: Mapping[str, Any]) -> Command:
-    """Entrypoint and command as argv. Compose splits text into words, and runs no shell."""
+    """Entrypoint and command as argv, with the defaults of variables. Compose splits text into words, and runs no shell."""
     words: list[str] = []
     for key in ("entrypoint", "command"):
         value = as_command(service.get(key))
@@ -170,7 +195,19 @@ def _command(service: Mapping[str, Any]) -> Command:
             words += shlex.split(value) if isinstance(value, str) else value
         except ValueError:
             return value
-    return tuple(word.replace("$$", "$") for word in words)
+    return tuple(_default(word).replace("$$", "$") for word in words)
+
+
+def _words(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [as_text(value)]
+
+
+def _of_compose(name: str, service: Mapping[str, Any]) -> Iterator[str]:
+    """A TODO for the variables of a command that Compose replaces, and deploy.yml does not."""
+    words = " ".join(str(word) for key in ("entrypoint", "command") for word in _words(service.get(key)))
+    names = re.findall(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))", _default(words))
+    if found := dict.fromkeys(braced or bare for braced, bare in names):
+        yield f"services.{name}: Compose replaces {listed(found)} in its command, deploy.yml does not"
 
 
 def _health(service: Mapping[str, Any]) -> str:
@@ -207,14 +244,6 @@ def _variables(root: Path, service: Mapping[str, Any]) -> tuple[dict[str, str | 
             name: value if isinstance(value, str) and value else None for name, value in as_map(listed_env).items()
         }
     return found, files, missing
-
-
-def _differing(
-    variables: Mapping[str, Mapping[str, str | None]], env: Mapping[str, str], common: Mapping[str, str]
-) -> Iterator[str]:
-    names = [name for name in env if name not in common]
-    if names:
-        yield f"{listed(names)} differ between {listed(variables)}: env is the same for all of them"
 
 
 def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:

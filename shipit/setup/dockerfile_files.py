@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shipit.drafts.files import Build, FileFacts
+from shipit.drafts.reading import is_file, is_folder, read_text
 from shipit.drafts.values import listed, slug
 
 _NAME = re.compile(
@@ -43,6 +44,24 @@ _NOT_PRODUCTION = frozenset(
         "tmpl",
     ]
 )
+# Variants of an image for other platforms and bases, and the bases of other Dockerfiles.
+_VARIANTS = frozenset(
+    ["386", "alpine", "amd64", "arm", "arm64", "armhf", "armv7", "base", "build", "builder", "cuda", "debian"]
+    + [
+        "distroless",
+        "gpu",
+        "i386",
+        "nightly",
+        "ppc64le",
+        "riscv64",
+        "rootless",
+        "s390x",
+        "slim",
+        "ubi",
+        "ubuntu",
+        "windows",
+    ]
+)
 _PRODUCTION = frozenset({"prod", "production", "release", "deploy"})
 # A Dockerfile in one of these is built from the project's root.
 _OF_THE_ROOT = frozenset(
@@ -59,6 +78,7 @@ _OF_THE_ROOT = frozenset(
         "etc",
         "infra",
         "ops",
+        "package",
         "packaging",
         "scripts",
     ]
@@ -94,12 +114,16 @@ def read_dockerfiles(root: Path, known: frozenset[str]) -> FileFacts:
     if known:
         kept, below = {}, [*kept, *below]
     images = [(slug(name) if name else "web", Build(".", file)) for file, name in kept.items()]
+    if named := [file for file, name in kept.items() if name]:
+        todo.append(
+            f"{listed(named)}: taken for {'an image' if len(named) == 1 else 'images'} of the app, which is a guess"
+        )
     if images or known:
         if below:
             more = [f"{len(below) - _MOST_NAMED} more"] if len(below) > _MOST_NAMED else []
             todo.append(f"{listed([*below[:_MOST_NAMED], *more])}: not taken, since no other file names it")
         return FileFacts("Dockerfiles", images=tuple(images), todo=tuple(todo))
-    guesses = {_of_folder(path): None for path in below}
+    guesses = {_of_folder(root, path): None for path in below}
     if guesses:
         todo.append(f"{listed(below[:_MOST_NAMED])}: taken for images of the app, with contexts that are a guess")
     return FileFacts("Dockerfiles", images=tuple(guesses), todo=tuple(todo))
@@ -122,6 +146,10 @@ def _chosen(files: list[str], *, has_others: bool) -> tuple[dict[str, str], list
     elif "Dockerfile" in kept and "Containerfile" in kept:
         left.append("Containerfile")
         del kept["Containerfile"]
+    if any(not name for name in kept.values()):
+        variants = [file for file, name in kept.items() if _parts(name) & _VARIANTS]
+        left += variants
+        kept = {file: name for file, name in kept.items() if file not in variants}
     if not kept and left and not has_others and len(left) == 1:
         return {left[0]: ""}, []
     return kept, left
@@ -156,10 +184,28 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
             continue
 
 
-def _of_folder(file: str) -> tuple[str, Build]:
+def _of_folder(root: Path, file: str) -> tuple[str, Build]:
+    """The image of a Dockerfile in a folder. Its context is where the files are that it copies."""
     folder, _, name = file.rpartition("/")
     own = folder.rpartition("/")[2]
     suffix = _name_in(name)
-    if own.lower() in _OF_THE_ROOT:
-        return slug(suffix) if suffix else "web", Build(".", file)
-    return slug(f"{own}-{suffix}" if suffix else own), Build(folder, name)
+    context = _context(root, folder, read_text(root / file))
+    build = Build(folder, name) if context == folder else Build(".", file)
+    if own.lower() in _OF_THE_ROOT | _PRODUCTION:
+        return slug(suffix) if suffix else "web", build
+    return slug(f"{own}-{suffix}" if suffix else own), build
+
+
+def _context(root: Path, folder: str, text: str) -> str:
+    """The folder of a Dockerfile, or the project's root: the one that has more of the files that it copies."""
+    copied = re.findall(r"(?im)^[ \t]*(?:COPY|ADD)[ \t]+((?!.*--from=).*)$", text.replace("\\\n", " "))
+    sources = [word.strip('[]",').removeprefix("./") for line in copied for word in line.split()[:-1]]
+    named = [word for word in sources if re.match(r"[A-Za-z0-9_]", word) and "*" not in word and ":" not in word]
+    in_folder, in_root = (sum(_is_there(place / word) for word in named) for place in (root / folder, root))
+    if in_folder != in_root:
+        return folder if in_folder > in_root else "."
+    return "." if any(part.lower() in _OF_THE_ROOT for part in folder.split("/")) else folder
+
+
+def _is_there(path: Path) -> bool:
+    return is_file(path) or is_folder(path)

@@ -52,7 +52,7 @@ def render_draft(found: Found, answers: Answers) -> Draft:
     runs_app = any(kind.draft.runs_app for kind in chosen)
     targets = {kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen}
     has_image = any(target.needs_image for target in targets.values())
-    todo = (*project.todo, *(() if runs_app else _unused(found)))
+    todo = (*project.todo, *_differing(project, chosen), *(() if runs_app else _unused(found)))
     lines = [
         *_HEAD,
         f"app: {yaml_name(answers.app)}",
@@ -141,6 +141,14 @@ def _environments(targets: Mapping[str, TargetDraft]) -> Iterator[str]:
         yield "environments:"
     for name, parts in overlays.items():
         yield f"  {yaml_name(name)}: {{targets: {{{', '.join(parts)}}}}}"
+
+
+def _differing(project: ProjectFacts, chosen: list[_Chosen]) -> Iterator[str]:
+    """A TODO for variables that differ between processes, for each kind that has the same ones for all of them."""
+    names = dict.fromkeys(name for process in project.processes.values() for name, _ in process.env)
+    for draft, _, _ in chosen if names else []:
+        if draft.runs_app and not draft.has_process_env:
+            yield f"{draft.target}: {listed(names)} differ between its processes, and env is the same for all of them there"
 
 
 def _unused(found: Found) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
-from shipit.drafts.reading import has_dockerfile, read_toml
+from shipit.drafts.reading import has_dockerfile, read_toml, unreadable
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, not_taken, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -31,7 +31,7 @@ def read_fly(root: Path) -> FileFacts:
     """The image, its variables, processes, port, health check and release command."""
     data = read_toml(root / "fly.toml")
     if not data:
-        return FileFacts()
+        return unreadable("fly.toml", root / "fly.toml")
     build = _build(as_map(data.get("build")))
     images = (("web", build),) if build and has_dockerfile(root, build) else ()
     values = {

@@ -15,6 +15,7 @@ from shipit.setup.dockerfile_files import read_dockerfiles
 from shipit.setup.fly import read_fly
 from shipit.setup.join import first_image, join_images, join_processes, join_repositories, join_variables
 from shipit.setup.kamal import read_kamal
+from shipit.setup.other_files import other_files
 from shipit.setup.project import app_name, owner_of, read_remotes, runtime_of
 from shipit.setup.skaffold import read_skaffold
 from shipit.setup.stages import ImageFacts, image_facts
@@ -106,6 +107,7 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
             *entrypoints,
             *_stages_before_the_last(images, facts),
             *refused,
+            *other_files(root),
         ),
     )
 

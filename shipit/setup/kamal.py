@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, FileFacts, Process
-from shipit.drafts.reading import has_dockerfile, read_yaml_as_text
+from shipit.drafts.kamal_file import FILE, read_kamal_file
+from shipit.drafts.reading import has_dockerfile, unreadable
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, not_taken, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -38,10 +39,9 @@ _NOTHING_TO_SAY = frozenset(
 
 def read_kamal(root: Path) -> FileFacts:
     """The image and its repository, roles with their commands, variables, port and health check."""
-    file = "config/deploy.yml"
-    data = read_yaml_as_text(root / file)
-    if not as_text(data.get("service")) or not data.get("servers"):
-        return FileFacts()
+    data = read_kamal_file(root)
+    if not data:
+        return unreadable(FILE, root / FILE)
     builder = as_map(data.get("builder"))
     build = _build(builder)
     is_there = has_dockerfile(root, build)
@@ -49,7 +49,7 @@ def read_kamal(root: Path) -> FileFacts:
     clear, secrets = _variables(as_map(data.get("env")))
     env, hidden, _ = sorted_variables(clear)
     return FileFacts(
-        file=file,
+        file=FILE,
         app=as_text(data.get("service")),
         images=(("web", build),) if is_there else (),
         repositories=((build, repository),) if is_there and repository else (),
@@ -73,9 +73,9 @@ def _architectures(builder: Mapping[str, Any]) -> list[str]:
 
 
 def _platforms(builder: Mapping[str, Any]) -> tuple[str, ...]:
-    """Empty for amd64 alone, which is the default of deploy.yml, too."""
-    known = [f"linux/{arch}" for arch in _architectures(builder) if arch in _ARCHITECTURES]
-    return () if known == ["linux/amd64"] else tuple(dict.fromkeys(known))
+    """One platform; empty for amd64, which is the default of deploy.yml, too."""
+    known = [arch for arch in _architectures(builder) if arch in _ARCHITECTURES]
+    return (f"linux/{known[0]}",) if known and "amd64" not in known else ()
 
 
 def _repository(data: Mapping[str, Any]) -> str:
@@ -123,6 +123,9 @@ def _todo(data: Mapping[str, Any], builder: Mapping[str, Any]) -> Iterator[str]:
         yield listed(left)
     if unknown := [arch for arch in _architectures(builder) if arch not in _ARCHITECTURES]:
         yield f"builder.arch: {listed(unknown)}: name it under platforms of the image's build"
+    if len(known := [arch for arch in _architectures(builder) if arch in _ARCHITECTURES]) > 1:
+        taken = (_platforms(builder) or ("linux/amd64",))[0]
+        yield f"builder.arch: {listed(known)}: the image is built for {taken} only"
     yield from _parts_not_taken(data)
     if "password" in as_map(data.get("registry")):
         yield "registry.password: shipit uses the login of docker login, or of shipit login"

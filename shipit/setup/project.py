@@ -46,16 +46,29 @@ def owner_of(remotes: Iterable[Remote]) -> str:
     return ""
 
 
+# A language that no Dockerfile is drafted for.
+_OTHER = "other"
+_MARKS = (
+    ("node", ("package.json",)),
+    ("python", ("pyproject.toml", "requirements.txt", "setup.py", "Pipfile", "manage.py")),
+    ("go", ("go.mod",)),
+    ("ruby", ("Gemfile",)),
+    (_OTHER, ("composer.json", "pom.xml", "build.gradle", "build.gradle.kts", "Cargo.toml", "mix.exs", "build.sbt")),
+    ("static", ("index.html", "public/index.html", "site/index.html")),
+)
+
+
 def runtime_of(root: Path) -> Runtime:
-    """The language of the app: node, python, go, ruby or static; empty when unknown."""
-    marks = (
-        ("node", ("package.json",)),
-        ("python", ("pyproject.toml", "requirements.txt", "setup.py", "Pipfile")),
-        ("go", ("go.mod",)),
-        ("ruby", ("Gemfile",)),
-        ("static", ("index.html", "public/index.html", "site/index.html")),
-    )
-    language = next((name for name, files in marks if any((root / file).is_file() for file in files)), "")
+    """The language of the app: node, python, go, ruby or static; empty when unknown.
+
+    A package.json that starts nothing is often for the assets of an app in another language.
+    """
+    found = [name for name, files in _MARKS if any((root / file).is_file() for file in files)]
+    package = read_json(root / "package.json")
+    if "node" in found and not (as_map(package.get("scripts")).get("start") or package.get("main")):
+        found.sort(key=("node", "static").__contains__)
+    language = next(iter(found), "")
+    language = "" if language == _OTHER else language
     locks = (
         "package-lock.json",
         "npm-shrinkwrap.json",

@@ -112,7 +112,6 @@ def test_compose_services_of_one_build_are_processes_of_one_image(new: Shipit) -
         "# TODO compose.yaml: env_file missing.env is not here: name its variables under env or secrets\n"
         "# TODO compose.yaml: services.web: volumes\n"
         "# TODO compose.yaml: debug runs only with the profile debug\n"
-        "# TODO compose.yaml: LOG differ between web and worker: env is the same for all of them\n"
         "# TODO compose.yaml: db (postgres:16): not built here, and not deployed by shipit; their URLs belong under secrets\n"
         "# TODO compose.yaml: docker-compose.override.yml: not read\n"
         "# TODO Dockerfiles: Dockerfile.dev: not taken for an image of the app\n"
@@ -484,3 +483,122 @@ def test_a_dockerignore_is_written_for_each_context_without_one(new: Shipit) -> 
     assert (new.folder / "a/.dockerignore").read_text() == ".git\n.env\n.env.*\ndeploy.yml\n"
     assert (new.folder / ".dockerignore").read_text() == ".git\n.env.*\ndeploy.yml\n"
     assert (new.folder / "b/.dockerignore").read_text() == "mine\n"
+
+
+BASES = """\
+services:
+  app:
+    build: {context: ., dockerfile: ../docker/Dockerfile, args: {A: one}}
+    env_file: app.env
+    environment: [MODE=base, LOG=info]
+    ports: ["3000"]
+"""
+
+
+def test_services_that_are_included_or_extended_are_those_of_the_project(new: Shipit) -> None:
+    compose = """\
+include: [other/compose.yaml, {path: [none.yaml]}, ../outside.yaml]
+services:
+  web: {extends: {file: infra/common.yml, service: app}, environment: {MODE: web}}
+  worker: {extends: {file: infra/common.yml, service: app}, command: node worker.js, ports: ["9000"]}
+"""
+    text = draft(
+        new,
+        {
+            "compose.yaml": compose,
+            "infra/common.yml": BASES,
+            "infra/app.env": "KEY_OF_FILE=1\n",
+            "docker/Dockerfile": NODE,
+            "other/compose.yaml": "services: {api: {build: ., ports: ['4000']}}\n",
+            "other/Dockerfile": NODE,
+        },
+    )
+    assert "  web: {repository: docker.io/your-name/project-web, build: {context: infra, dockerfile: " in text, text
+    assert (
+        "args: {A: one}}}" in text
+        and "  api: {repository: docker.io/your-name/project-api, build: {context: other}}" in text
+    )
+    assert "      web: {image: web, port: 3000, env: {MODE: web}}\n" in text, text
+    assert "      worker: {image: web, command: [node, worker.js], port: 3000, env: {MODE: base}}\n" in text, text
+    assert "dotenv: [{path: infra/app.env, required: false}]" in text and "  LOG: info\n" in text
+    assert text.endswith(
+        f"{TODO}"
+        "# TODO compose.yaml: it includes none.yaml, which is not in this folder\n"
+        "# TODO compose.yaml: it includes ../outside.yaml, which is not in this folder\n"
+        "# TODO compose.yaml: services.worker: only port 3000 is taken, not 9000\n"
+    ), text
+
+
+def test_a_compose_file_that_extends_one_of_another_folder_is_run_as_it_is(new: Shipit) -> None:
+    new.env["KUBECONFIG"] = str(new.folder / "none")
+    text = draft(new, {"compose.yaml": "services: {web: {extends: {file: ../common.yml, service: app}}}\n"})
+    assert "  compose:    # runs compose.yaml" in text and "image:" not in text, text
+    assert text.endswith("# TODO compose.yaml: web extends app of ../common.yml, which is not in this folder\n")
+
+
+def test_variables_that_differ_between_processes_are_told_where_all_processes_have_the_same_ones(new: Shipit) -> None:
+    compose = (
+        "services:\n  web: {build: ., environment: {M: '1'}}\n  job: {build: ., command: j, environment: {M: '2'}}\n"
+    )
+    told = "# TODO heroku: M differ between its processes, and env is the same for all of them there\n"
+    text = draft(new, {"compose.yaml": compose, "Dockerfile": NODE, "Procfile": "web: node server.js\n"})
+    assert "  heroku:" in text and told in text, text
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({"config/deploy.yml": "<% require 'dotenv' %>\nservice: shop\nimage: acme/shop\nservers: [10.0.0.1]\nenv:\n  HOST: <%= ENV['H'] %>\n  A: b\n"},
+         ['  docker: {hosts: ["ssh://root@10.0.0.1"]', "  HOST: {env: HOST}", "  A: b"]),
+        ({"config/deploy.yml": "service: shop\nimage: acme/shop\nservers: [10.0.0.1]\nbuilder: {arch: [amd64, arm64]}\n"},
+         ["image: docker.io/acme/shop ", "# TODO config/deploy.yml: builder.arch: amd64 and arm64: the image is built for linux/amd64 only"]),
+        ({"heroku.yml": "build: {docker: [\n"}, ["# TODO heroku.yml: not read: it is not valid, or not what its tool expects"]),
+        ({"docker-compose.yml": "web: {build: .}\n"}, ["# TODO docker-compose.yml: not read: it is not valid"]),
+        ({"render.yaml": "{}", ".do/app.yaml": "{}"}, ["# TODO render.yaml: not read: it is for Render", "# TODO .do/app.yaml: not read"]),
+        ({"skaffold.yaml": "build: {artifacts: [{image: a/web, requires: []}], platforms: [linux/arm64], cluster: {}, x: 1}\n---\ndeploy: {kubeContext: c, docker: {}}\n"},
+         ["# TODO skaffold.yaml: artifact a/web: requires", "build.platforms: linux/arm64: name one", "TODO skaffold.yaml: build.x\n",
+          "deploy.kubeContext: name it under context:", "deploy.docker: render it into a folder"]),
+        ({"deployments/prod/a.yaml": "kind: Deployment\napiVersion: apps/v1\n"}, ["# TODO Kubernetes files: manifests in deployments/prod: manifests: PATH"]),
+        ({"Dockerfile.alpine": NODE, "Dockerfile.arm64": NODE, "Dockerfile.jobs": NODE},
+         ["Dockerfile.alpine and Dockerfile.arm64: not taken", "TODO Dockerfiles: Dockerfile.jobs: taken for an image of the app, which is a guess", "jobs: {repository"]),
+    ],
+    ids=["Ruby", "two architectures", "no YAML", "Compose of 2014", "other tools", "skaffold", "manifests elsewhere", "variants"],
+)  # fmt: skip
+def test_nothing_is_dropped_in_silence(new: Shipit, files: dict[str, str], lines: list[str]) -> None:
+    new.env["KUBECONFIG"] = str(new.folder / "none")
+    text = draft(new, {"Dockerfile": NODE, **files})
+    assert all(line in text for line in lines), text
+
+
+@pytest.mark.parametrize(
+    ("files", "build"),
+    [
+        ({"build/package/Dockerfile": "FROM scratch\nCOPY main.go /\n", "main.go": ""}, "{dockerfile: build/package/Dockerfile}"),
+        ({"docker/nginx/Dockerfile": "FROM scratch\nCOPY --chown=1 a.conf \\\n  /\n", "docker/nginx/a.conf": ""}, "{context: docker/nginx}"),
+        ({"services/api/Dockerfile": 'FROM scratch\nCOPY ["./package.json", "services/api/src", "/"]\n', "package.json": "{}", "services/api/src/a": ""},
+         "{dockerfile: services/api/Dockerfile}"),
+        ({"services/api/Dockerfile": "FROM scratch\nCOPY . .\nCOPY --from=b package.json /\n", "package.json": "{}"}, "{context: services/api}"),
+    ],
+    ids=["a Go layout", "beside it", "a monorepo", "everything"],
+)  # fmt: skip
+def test_the_context_of_a_dockerfile_in_a_folder_has_the_files_that_it_copies(
+    new: Shipit, files: dict[str, str], build: str
+) -> None:
+    assert f"build: {build}}}\n" in draft(new, files)
+
+
+@pytest.mark.parametrize(
+    ("files", "language"),
+    [
+        ({"package.json": '{"scripts": {"build": "vite build"}}', "composer.json": "{}"}, ""),
+        ({"package.json": '{"scripts": {"build": "b"}}', "Gemfile": ""}, "ruby"),
+        ({"package.json": '{"scripts": {"start": "node ."}}', "requirements.txt": ""}, "node"),
+        ({"package.json": "{}", "index.html": ""}, "node"),
+        ({"pom.xml": "", "index.html": ""}, ""),
+    ],
+)
+def test_a_dockerfile_is_drafted_for_the_language_of_the_app(new: Shipit, files: dict[str, str], language: str) -> None:
+    put(new, files)
+    new.run("init", "--yes")
+    drafted = new.folder / "Dockerfile"
+    assert (drafted.read_text().partition("FROM ")[2].partition(":")[0] if drafted.exists() else "") == language

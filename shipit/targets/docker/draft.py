@@ -10,8 +10,9 @@ from typing import Any
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import docker_folder, find_engine
 from shipit.drafts.files import ProjectFacts
+from shipit.drafts.kamal_file import read_kamal_file
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
-from shipit.drafts.reading import read_json, read_yaml_as_text
+from shipit.drafts.reading import read_json
 from shipit.drafts.text import process_keys, yaml_name, yaml_text
 from shipit.drafts.values import as_list, as_map, as_port, as_text, free_name
 
@@ -23,7 +24,7 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 def detect(folder: Folder) -> Detection:
     """The servers of Kamal's file as one place; the engines of other machines that docker contexts name."""
-    servers = kamal_hosts(read_yaml_as_text(folder.root / "config/deploy.yml"))
+    servers = kamal_hosts(read_kamal_file(folder.root))
     contexts = {name: f"context:{name}" for name in _remote_contexts(folder.environ)}
     if servers:
         joined = ", ".join(servers)
@@ -34,9 +35,7 @@ def detect(folder: Folder) -> Detection:
 
 
 def kamal_hosts(data: dict[str, Any]) -> tuple[str, ...]:
-    """The servers as addresses of engines; empty for a file that is not Kamal's."""
-    if not as_text(data.get("service")):
-        return ()
+    """The servers of Kamal's file as addresses of engines."""
     servers = data.get("servers")
     lists = servers.values() if isinstance(servers, dict) else [servers]
     names = [host for row in lists for host in as_list(as_map(row).get("hosts") if isinstance(row, dict) else row)]

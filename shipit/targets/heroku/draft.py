@@ -94,4 +94,4 @@ def _process(name: str, process: Process, project: ProjectFacts) -> list[str]:
     return [*parts, f"size: {yaml_text(process.size)}"] if process.size else parts
 
 
-DRAFT = KindDraft("heroku", detect, choose, question, render, needs_repository=False)
+DRAFT = KindDraft("heroku", detect, choose, question, render, needs_repository=False, has_process_env=False)

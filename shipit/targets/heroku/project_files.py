@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shipit.drafts.files import Build, Command, FileFacts, Pairs, Process
-from shipit.drafts.reading import has_dockerfile, read_json, read_text, read_yaml, read_yaml_as_text
+from shipit.drafts.reading import has_dockerfile, read_json, read_text, read_yaml, read_yaml_as_text, unreadable
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -30,7 +30,7 @@ def read_heroku_yml(root: Path) -> FileFacts:
     file = "heroku.yml"
     data = read_yaml(root / file)
     if not data:
-        return FileFacts()
+        return unreadable(file, root / file)
     config = as_map(as_map(read_yaml_as_text(root / file).get("build")).get("config"))
     args = tuple((str(key), value) for key, value in config.items() if isinstance(value, str) and value)
     todo: list[str] = []
@@ -91,6 +91,8 @@ def read_procfile(root: Path) -> FileFacts:
 def read_app_json(root: Path) -> FileFacts:
     """Name, variables, dynos, add-ons and scripts."""
     data = read_json(root / "app.json")
+    if not data:
+        return unreadable("app.json", root / "app.json")
     values: dict[str, str | None] = {}
     optional: list[str] = []
     for name, about in as_map(data.get("env")).items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,36 @@ from shipit.drafts.values import as_list, as_map, as_text, listed
 
 _FOLDERS = ("k8s", "kubernetes", "manifests", "deploy")
 _MOST_FILES = 50
+_MOST_LOOKED_AT = 200
+_WORKLOAD = re.compile(r"(?m)^kind: *(Deployment|StatefulSet|DaemonSet|CronJob|Job|Pod) *$")
 _SKIPPED = frozenset({"node_modules", "vendor", "test", "tests", "examples", "testdata"})
 
 
 def read_cluster_files(root: Path) -> FileFacts:
-    """Folders whose YAML files are all Kubernetes objects; and a TODO for each chart and kustomization."""
+    """Folders whose YAML files are all Kubernetes objects; and a TODO for each chart and kustomization, and for other manifests."""
     folders = [f"{name}/" for name in _FOLDERS if _holds_objects(root / name)]
     charts = sorted(path.parent.relative_to(root).as_posix() for path in _below(root, "Chart.yaml"))
     overlays = sorted(path.parent.relative_to(root).as_posix() for path in _below(root, "kustomization.y*ml"))
     todo = []
+    if others := _elsewhere(root, [*(name.rstrip("/") for name in folders), *charts, *overlays]):
+        todo.append(f"manifests in {listed(others)}: manifests: PATH of a Kubernetes target applies them")
     if charts:
         todo.append(f"Helm chart {listed(charts)}: helm: PATH of a Kubernetes target renders and applies it")
     if overlays:
         todo.append(f"kustomization {listed(overlays)}: kustomize: PATH of a Kubernetes target renders and applies it")
     return FileFacts(file="Kubernetes files", manifests=tuple(folders), todo=tuple(todo))
+
+
+def _elsewhere(root: Path, taken: list[str]) -> list[str]:
+    """The folders with manifests of workloads that are not below one of those; of the root, the files."""
+    found: dict[str, None] = {}
+    for path in list(islice(_below(root, "*.y*ml"), _MOST_LOOKED_AT)):
+        name = path.relative_to(root).as_posix()
+        if not any(f"{name}/".startswith(f"{folder}/") for folder in taken if folder != ".") and _WORKLOAD.search(
+            read_text(path)
+        ):
+            found[posixpath.dirname(name) or name] = None
+    return sorted(found)
 
 
 def images_of(root: Path, manifests: tuple[str, ...]) -> tuple[str, ...]:
