@@ -127,12 +127,20 @@ def _usage_error(problem: Any) -> ShipitError:
         sys.exit(problem.exit_code)
     path = problem.ctx.command_path if problem.ctx else "shipit"
     hint = f"{path} -h lists the arguments and options"
-    if near := getattr(problem, "possibilities", None):
+    if near := _meant(problem):
         return UsageError(
             f"no such option: {problem.option_name}", hint=f"did you mean {' or '.join(sorted(near))}? {hint}"
         )
     text = problem.format_message().rstrip(".")
     return UsageError(text[:1].lower() + text[1:], hint=hint)
+
+
+def _meant(problem: Any) -> Sequence[str]:
+    """The options that begin with the text of one that is unknown, or are similar to it; empty for other problems."""
+    if (near := getattr(problem, "possibilities", None)) is None:
+        return ()
+    known = [name for parameter in problem.ctx.command.params for name in parameter.opts] if problem.ctx else []
+    return [name for name in known if name.startswith(problem.option_name)] or near
 
 
 def _fail(error: ShipitError, words: Sequence[str]) -> NoReturn:

@@ -39,5 +39,6 @@ def hint_for(word: str, commands: Collection[str]) -> str:
         return ELSEWHERE[word]
     if word in SYNONYMS:
         return f"use shipit {SYNONYMS[word]}"
-    near = difflib.get_close_matches(word, commands, n=1, cutoff=0.75)
-    return f"did you mean {near[0]}?" if near else "shipit --help lists the commands"
+    begun = sorted(command for command in commands if len(word) > 2 and command.startswith(word))
+    near = begun or difflib.get_close_matches(word, commands, n=1, cutoff=0.75)
+    return f"did you mean {' or '.join(near[:3])}?" if near else "shipit --help lists the commands"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shipit.cli.exits import cancelling
+from shipit.cli.named_targets import named_targets
 from shipit.cli.options import ImageOptions, PlanOptions, TargetOptions
 from shipit.cli.reporters import Silent, Warnings
 from shipit.cli.runs import load, no_targets, targets_run
@@ -68,12 +69,10 @@ def reading_source(options: TargetOptions, source: str, *, takes_unhealthy: bool
 
 def _check_destination(options: TargetOptions) -> None:
     """Raises: ConfigErrors, UsageError."""
-    from shipit.pipeline.graph import select_targets
-
     project, _ = load(options)
     if not project.targets:
         raise no_targets(project)
-    select_targets(project.named(options.selected), project.targets)
+    named_targets(project, options.selected)
 
 
 def _names(project: Project, only: str, selected: tuple[str, ...]) -> tuple[str, ...]:

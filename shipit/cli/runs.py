@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipit.cli.closing import closing
 from shipit.cli.exits import can_ask, confirm, prompt
+from shipit.cli.named_targets import named_targets
 from shipit.cli.options import ProjectOptions, TargetOptions, WorkloadOptions, limit_of, target_options
 from shipit.cli.printing import REDACTOR, note, read_environment
 from shipit.cli.reporters import Silent, make_reporter, make_warnings
@@ -73,15 +74,13 @@ def targets_run(
     `loaded` is what the options select, where it was loaded before. `changed` may replace the project first, and `jobs`
     replaces its `max_parallel`. `is_live`, `keeps_journal` and `source` are as in `running`, and `for_deploy` as in `load`.
     """
-    from shipit.pipeline.graph import select_targets
-
     project, environ = loaded or load(options, for_deploy=for_deploy)
     project = changed(project)
     if jobs is not None:
         project = replace(project, max_parallel=jobs)
     if not project.targets:
         raise no_targets(project)
-    names = select_targets(project.named(options.selected), project.targets)
+    names = named_targets(project, options.selected, verb)
     with running(
         project, environ, options, names, shows_plan=shows_plan, timeout=timeout, yes=yes, verb=verb, is_live=is_live,
         keeps_journal=keeps_journal, source=source,

@@ -153,6 +153,14 @@ class TargetConfig(Model):
         return (value,) if isinstance(value, str | dict) else value
 
     @model_validator(mode="after")
+    def _is_healthy_in_time(self) -> Self:
+        if self.settle >= self.timeout:
+            what = f"should be shorter than timeout:, which is {render_duration(self.timeout)}"
+            hint = f"write timeout: {render_duration(self.settle + self.timeout)}"
+            raise Misplaced(what, "settle", hint=hint)
+        return self
+
+    @model_validator(mode="after")
     def _checks_end(self) -> Self:
         for index, check in enumerate(self.check):
             if check.settle >= self.timeout:

@@ -144,6 +144,11 @@ def test_hints_name_commands_and_topics_that_exist() -> None:
             "no such option: --nosuch\nhint: shipit validate -h lists the arguments and options\n",
         ),
         (
+            ["deploy", "--env", "staging"],
+            "no such option: --env\nhint: did you mean --environment? shipit deploy -h lists the arguments and options\n",
+        ),
+        (["stat"], "unknown command 'stat'\nhint: did you mean status?\n"),
+        (
             ["promote", "--frm", "staging"],
             "no such option: --frm\nhint: did you mean --from? shipit promote -h lists the arguments and options\n",
         ),

@@ -141,7 +141,7 @@ def test_fix_mends_the_file_and_nothing_else_of_it(in_process: Shipit, ends: str
     file = in_process.folder / "deploy.yml"
     file.write_bytes((mark + OLD.replace("\n", ends)).encode())
     file.chmod(0o640)
-    in_process.write(Dockerfile="FROM scratch\n")
+    in_process.write(Dockerfile="FROM scratch AS prod\nFROM scratch AS test\n")
     before = in_process.run("validate")
     assert before.returncode == 0 and before.stderr.count("hint: shipit validate --fix mends it") == 4
     done = in_process.run("validate", "--fix")
@@ -156,7 +156,7 @@ def test_fix_mends_the_file_and_nothing_else_of_it(in_process: Shipit, ends: str
 def test_fix_follows_no_link_that_is_put_beside_the_file(shipit: Shipit) -> None:
     outside = shipit.folder.parent / "outside"
     outside.write_text("mine\n")
-    shipit.write(deploy__yml=OLD, Dockerfile="FROM scratch\n")
+    shipit.write(deploy__yml=OLD, Dockerfile="FROM scratch AS prod\nFROM scratch AS test\n")
     (shipit.folder / ".deploy.yml.shipit").symlink_to(outside)
     done = shipit.run("validate", "--fix")
     assert done.returncode == 0, done.stderr
@@ -223,7 +223,7 @@ def test_what_is_literal_stays_literal_in_a_resolved_file(tmp_path: Path) -> Non
 )
 def test_fix_replaces_a_key_however_it_is_written(in_process: Shipit, build: str, replaced: str) -> None:
     text = "app: hello\nimage:\n  repository: user/hello\n  build: BUILD\n"
-    in_process.write(deploy__yml=text.replace("BUILD", build), Dockerfile="FROM scratch\n")
+    in_process.write(deploy__yml=text.replace("BUILD", build), Dockerfile="FROM scratch AS prod\n")
     before = in_process.run("validate", "--resolved").stdout
     done = in_process.run("validate", "--fix")
     assert done.returncode == 0, done.stderr

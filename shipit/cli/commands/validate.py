@@ -87,7 +87,16 @@ def _errors_under(
         projects[name] = load_project(file, environ, kinds, selected=name)
     except ConfigErrors as error:
         return error.problems
-    return missing_files(projects[name])
+    return missing_files(projects[name]) or _missing_stages(projects[name])
+
+
+def _missing_stages(project: Project) -> Sequence[ConfigError]:
+    """The stages that a Dockerfile does not have. What reads Dockerfiles is imported only where a stage is named."""
+    if not any(image.build and image.build.stage for image in project.images.values()):
+        return ()
+    from shipit.delivery.missing_stages import missing_stages
+
+    return list(missing_stages(project))
 
 
 def _production_first(environments: Sequence[str]) -> tuple[str | None, ...]:

@@ -1,6 +1,6 @@
 """The configuration of a Swarm target in deploy.yml."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -33,6 +33,8 @@ _SPREAD = "should be node.labels.NAME or engine.labels.NAME"
 Spread = Annotated[str, matching(r"^(node|engine)\.labels\.\S+$", _SPREAD)]
 _IN_CONTAINER = "should be the path of a file within the container, such as /etc/nginx/nginx.conf"
 ContainerPath = Annotated[str, matching(r"^/[^\s:]*[^\s:/]$", _IN_CONTAINER)]
+
+_RELATIVE = "paths are relative to deploy.yml"
 
 
 class BatchesConfig(Model):
@@ -248,11 +250,21 @@ class SwarmConfig(ServicesConfig):
     def problems_in(
         self, folder: ProjectFolder, images: Mapping[str, ImageConfig], here: Callable[[Keys, str, str], ConfigError]
     ) -> Sequence[ConfigError]:
-        return [
+        unknown = [
             here(("images", service), f"no image {image!r}", f"the images of this file: {', '.join(images)}")
             for service, image in self.images.items()
             if image not in images
         ]
+        return [*unknown, *self._missing(folder, here)]
+
+    def _missing(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Iterator[ConfigError]:
+        """A mistake for the stack file, and for each file of a config, that is not there."""
+        if self.file and not folder.file(self.file).is_file():
+            yield here(("file",), f"there is no file {self.file}", _RELATIVE)
+        for name, service in self.services.items():
+            for path, file in service.configs.items():
+                if not folder.file(file).is_file():
+                    yield here(("services", name, "configs", path), f"there is no file {file}", _RELATIVE)
 
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
         from shipit.targets.engine.named_images import named_images
