@@ -109,7 +109,17 @@ def test_the_yaml_of_the_readme_and_the_guide_is_valid(tmp_path: Path) -> None:
         "values.yaml",
         "values-prod.yaml",
     )
-    for name in ("README.md", ".env", "compose.yaml", "stack.yml", "nginx.conf", "shared/env.yml", "shared/cluster.yml", "k8s/shop.yaml", *charts):
+    for name in (
+        "README.md",
+        ".env",
+        "compose.yaml",
+        "stack.yml",
+        "nginx.conf",
+        "shared/env.yml",
+        "shared/cluster.yml",
+        "k8s/shop.yaml",
+        *charts,
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("env: {}\n" if name.startswith("shared") else "")
     (tmp_path / "k8s/shop.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: shop}}")

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shipit.clock import Deadline
+from shipit.clock import Clock, Deadline
 from shipit.docker.error_message import error_message
 from shipit.errors import BuildError
 
 _PIECE = 64 * 1024
 # A list of 10,000 images has about 10 MiB.
 LARGEST_ANSWER = 64 * 1024 * 1024
+# Seconds for an answer that is no stream, and bytes a second for a large one.
+_WHOLE_S, _LEAST_RATE = 60.0, 1024
 _IS_RUNNING, _IS_BUSY = "check that the engine is still running", "look in its log whether it is busy or hangs"
 
 
@@ -25,6 +27,23 @@ def bounded_chunks(answer: Any, most_bytes: int) -> Iterator[bytes]:
         if left < 0:
             raise BuildError(f"the engine's answer is longer than {most_bytes} bytes")
         yield chunk
+
+
+def whole_answer(answer: Any, most_bytes: int, within_s: float | None = _WHOLE_S) -> bytes:
+    """An answer that is no stream. From its first byte on it may take `within_s`, and longer by a second for each KiB; None for no limit.
+
+    Raises: BuildError.
+    """
+    pieces, size, clock = [], 0, Clock()
+    began_s = None
+    for piece in bounded_chunks(answer, most_bytes):
+        began_s = clock.now() if began_s is None else began_s
+        pieces.append(piece)
+        size += len(piece)
+        if within_s is not None and clock.now() - began_s > within_s + size / _LEAST_RATE:
+            what = f"the engine's answer is not over {within_s:g} s after it began"
+            raise BuildError(what, hint=_IS_BUSY, retryable=True)
+    return b"".join(pieces)
 
 
 def limit_until(deadline: Deadline, most_s: float) -> float:
@@ -43,7 +62,7 @@ def chunks_until(
 
 
 def message_of(answer: Any) -> str:
-    return error_message(b"".join(bounded_chunks(answer, _PIECE)), answer.status_code)
+    return error_message(whole_answer(answer, _PIECE), answer.status_code)
 
 
 @contextmanager

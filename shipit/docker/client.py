@@ -21,6 +21,7 @@ from shipit.docker.answer import (
     limit_until,
     message_of,
     root_cause,
+    whole_answer,
 )
 from shipit.docker.buildx import buildx_version, chosen_builder
 from shipit.docker.engine_image import EngineImage, parse_image
@@ -200,13 +201,13 @@ class Engine:
     ) -> WholeAnswer:
         """The whole answer to a request, of any status. `body` is sent as JSON, bytes as they are. `timeout_s` is that of `streamed`.
 
-        Raises: RemoteError when the connection is lost, or the answer is longer than 64 MiB.
+        Raises: RemoteError when the connection is lost, or the answer is longer than 64 MiB or not over in time.
         """
         try:
             content_key = "data" if isinstance(body, bytes) else "json"
             more = {"params": dict(query or {}), content_key: body, "headers": dict(headers or {})}
             with self.streamed(method, path, timeout_s, **more) as answer:
-                content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
+                content = whole_answer(answer, LARGEST_ANSWER, timeout_s)
                 return WholeAnswer(answer.status_code, answer.headers, content)
         except BuildError as error:
             where = f"{method} {path} of {self.address.host}"
@@ -244,7 +245,7 @@ class Engine:
             if answer.status_code == 404:
                 return None
             self._check(answer, 200)
-            content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
+            content = whole_answer(answer, LARGEST_ANSWER)
         try:
             return parse_image(parse_json(content))
         except ValueError:
@@ -324,7 +325,7 @@ def _asked_version(api: Transport) -> tuple[EngineVersion, str]:
 
     try:
         with api.send(EngineRequest("GET", "/version", _CONNECT_TIMEOUT_S)) as answer:
-            content = b"".join(bounded_chunks(answer, LARGEST_ANSWER))
+            content = whole_answer(answer, LARGEST_ANSWER, _CONNECT_TIMEOUT_S)
         if answer.status_code != 200:
             return EngineVersion(), f"it answered with status {answer.status_code}"
         return parse_version(parse_json(content), "GET /version"), ""

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from shipit.docker.answer import translated_errors
+from shipit.docker.answer import root_cause, translated_errors
 from shipit.docker.dial import dial_plain
 from shipit.docker.response import BoundedResponse
 from shipit.errors import BuildError
@@ -131,7 +131,8 @@ class Transport:
         """Send a request; True when the engine did not read all of it: its answer may say why. Raises: OSError."""
         body, headers = request.content
         try:
-            connection.request(request.method, self._base + request.target, body=body, headers=headers)
+            sent = body if body is None or isinstance(body, bytes) else _pieces_of(body)
+            connection.request(request.method, self._base + request.target, body=sent, headers=headers)
         except OSError as error:
             if error.errno not in _HUNG_UP or body is None:
                 raise
@@ -240,6 +241,14 @@ class EngineAnswer:
             else:
                 self._transport.give(self._connection)
         return data
+
+
+def _pieces_of(body: Any) -> Iterator[bytes]:
+    """A file or an iterator in pieces. Raises: BuildError for one that can't be read, which is no error of the engine."""
+    try:
+        yield from iter(lambda: body.read(_BLOCK), b"") if hasattr(body, "read") else body
+    except OSError as error:
+        raise BuildError(f"can't read what the engine should get: {root_cause(error)}") from error
 
 
 def _size_of(body: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from shipit.docker.answer import whole_answer
 from shipit.docker.transport import EngineRequest, Transport
 from shipit.errors import BuildError
 from shipit.http.tls import Tls
@@ -184,6 +186,36 @@ def test_an_error_while_the_body_is_made_is_passed_on(make: Make) -> None:
     _, transport = make(OK, b"never")
     with pytest.raises(KeyError, match="mine"):
         transport.send(EngineRequest("POST", "/images/load", 30.0, data=broken()))
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.EIO, "Input/output error")]
+)
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_body_that_can_not_be_read_is_no_error_of_the_engine(make: Make, error: OSError, is_file: bool) -> None:
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise error
+            return super().read(1)
+
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise error
+
+    _, transport = make(OK, b"never")
+    with pytest.raises(BuildError, match="can't read what the engine should get: ") as caught:
+        transport.send(EngineRequest("POST", "/images/load", 30.0, data=Broken(b"xyz") if is_file else broken()))
+    assert not caught.value.retryable and "lost the connection" not in caught.value.what
+
+
+def test_an_answer_that_is_no_stream_has_a_time_limit_from_its_first_byte_on(make: Make) -> None:
+    _, transport = make(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + LONG, peer=Drips)
+    with (
+        transport.send(EngineRequest("GET", "/info", 30.0)) as answer,
+        pytest.raises(BuildError, match=r"the engine's answer is not over 0.3 s after it began"),
+    ):
+        whole_answer(answer, 60000, 0.3)
 
 
 @pytest.mark.parametrize("head", [b"", b"Connection: close\r\n"])

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from shipit.docker.answer import bounded_chunks, message_of
+from shipit.docker.answer import message_of, whole_answer
 from shipit.errors import BuildError, RemoteError
 from shipit.http.fields import Field
 from shipit.json_text import parse_json
@@ -57,7 +57,7 @@ class Ending:
         try:
             # The deadline of the session is for starting the command only.
             self._answer.limit_reads(_ANSWER_S)
-            content = b"".join(bounded_chunks(self._answer, _LONGEST))
+            content = whole_answer(self._answer, _LONGEST, _ANSWER_S)
         except BuildError as error:
             what = f"the output of the command has ended, and its exit code is not known: {error.what}"
             raise RemoteError(what, where=self._where, hint=error.hint, retryable=True) from None
