@@ -23,7 +23,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 # Keys whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
-TEXT_MAPS = frozenset({"env", "args", "tags", "labels", "annotations", "headers"})
+TEXT_MAPS = frozenset({"env", "args", "tags", "labels", "annotations", "headers", "sysctls"})
 # Keys whose lists are words of a command, which are the user's text, too.
 COMMANDS = frozenset({"command", "entrypoint", "release", "test"})
 

@@ -12,6 +12,7 @@ _REPLICAS = "write replicas: N"
 _LIMITS = "write cpu: 0.25 and memory: 256Mi"
 _COMMAND = "write command:"
 _GRACE = "write grace: 30s"
+_NOT_IN_SWARM = "a swarm has no such key: run the service on a target of kind docker"
 _VOLUMES = "write volumes: [NAME:/PATH]"
 _HEALTHCHECK = "write healthcheck: {test: COMMAND}"
 _HEALTH = "write health: /PATH, which should answer 200, or healthcheck: {test: COMMAND}"
@@ -50,6 +51,7 @@ _BOTH = {
     **_each(_RELEASE, "release_command", "release"),
     "images": "a service runs one: image: NAME",
     "network": "write networks: [NAME]",
+    "network_mode": "containers are in the network of the app; networks: [NAME] adds one that exists",
     "links": "services find each other by name; aliases: [NAME] gives one more",
     **_each(_SECRETS, "secrets", "secret"),
     "depends_on": "services start together; needs: of a target names the targets that come first",
@@ -70,6 +72,8 @@ _SWARM_ONLY = {
     **_each("write placement: {constraints: [node.labels.NAME==VALUE]}", "nodeSelector", "node"),
     "deploy": "its keys stand right here: replicas: N, cpu: 0.25, memory: 256Mi, update: and placement:",
     "update_config": "write update: {order: start-first}",
+    **_each(_NOT_IN_SWARM, "devices", "security_opt", "privileged"),
+    "shm_size": "write tmpfs: [/dev/shm]",
     "rollback_config": "write rollback: {parallelism: 0}",
 }
 SERVICE_WORDS = frozenset([*_BOTH, *_DOCKER_ONLY, *_SWARM_ONLY])

@@ -98,6 +98,8 @@ def test_facts_of_services() -> None:
         "db": {"image": "b", "deploy": {"replicas": 0}, "restart": "always"},
         "job": {"image": "c"},
         "once": {"image": "d", "restart": "on-failure:3"},
+        "task": {"image": "d", "restart": "always", "deploy": {"restart_policy": {"condition": "none"}}},
+        "daemon": {"image": "d", "restart": "no", "deploy": {"restart_policy": {"max_attempts": 3}}},
     }  # fmt: skip
     found = parse_file(json.dumps({"services": rows}).encode()).services
     assert [(one.name, one.quantity, one.may_end, one.is_awaited) for one in found.values()] == [
@@ -105,6 +107,8 @@ def test_facts_of_services() -> None:
         ("db", 0, False, False),
         ("job", None, True, True),
         ("once", None, True, False),
+        ("task", None, True, False),
+        ("daemon", None, False, False),
     ]
     assert found["web"].env == {"A": "x$y"}
     assert (found["web"].needs, found["web"].follows) == (("db", "job"), ("db",))

@@ -17,12 +17,16 @@ from shipit.targets.docker.describe import urls_of
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.render import create_body
 from shipit.targets.docker.target import DockerTarget, create
-from shipit.targets.engine.container_spec import container_spec
+from shipit.targets.engine.container_spec import ContainerSpec, container_spec
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.kinds import KindModels
 from tests import runs
 
 HEAD = "app: shop\nimage: user/shop\n"
+# Fields of the settings of a container.
+KERNEL = (
+    "dns_search", "group_add", "stop_signal", "pids_limit", "ulimits", "sysctls", "shm_size", "devices", "security_opt", "privileged",
+)  # fmt: skip
 
 
 def load(folder: Path, target: str, head: str = HEAD) -> DockerTarget:
@@ -146,10 +150,50 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
         ("{labels: {dev.shipit.app: x}}", "keeps for itself"),
         ("{hosts: ['tcp://web1:2375'], port: 80, health: /}", "can't be asked on tcp://web1:2375"),
         ("{image: other}", "other"),
+        ("{ulimits: {files: 1}}", "should be one of core, cpu"),
+        ("{ulimits: {nofile: {soft: 2, hard: 1}}}", "should be at most as high as hard"),
+        ("{ulimits: {nofile: {soft: -1, hard: 1}}}", "should be at most as high as hard"),
+        ("{ulimits: {nofile: {soft: 2}}}", "should have hard:"),
+        ("{sysctls: {somaxconn: 1}}", "should be the name of a kernel setting"),
+        ("{stop_signal: int}", "should be a signal such as SIGINT"),
+        ("{pids_limit: 0}", "should be at least 1"),
+        ("{shm_size: 1}", "should be from 64Ki to 64Ti"),
+        ("{devices: [sda]}", "should be /DEVICE, /DEVICE:/PATH or /DEVICE:/PATH:rwm"),
+        ("{devices: ['/dev/sda:rr']}", "should be /DEVICE"),
+        ("{security_opt: ['seccomp=profile.json']}", "seccomp=unconfined"),
+        ("{network_mode: host}", "unknown key"),
     ],
 )
 def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str) -> None:
     assert what in mistake(tmp_path, target)
+
+
+def test_settings_of_the_kernel_are_those_of_docker_run(tmp_path: Path) -> None:
+    keys = (
+        "{ulimits: {nofile: 1024, memlock: {soft: -1, hard: -1}}, sysctls: {net.core.somaxconn: 512}, pids_limit: 99, shm_size: 128Mi,"
+        " stop_signal: SIGRTMIN+3, group_add: [video], dns_search: [example.com], privileged: true,"
+        " devices: ['/dev/fuse', '/dev/sda:/dev/xvda:r'], security_opt: ['no-new-privileges:true']}"
+    )
+    target = load(tmp_path, keys)
+    [wanted] = target.services.wanted(release(target)).values()
+    body = create_body(target.owner, wanted.spec, 1, {}, [])
+    unset = {name: ContainerSpec._field_defaults[name] for name in KERNEL}
+    host, plain = body["HostConfig"], create_body(target.owner, wanted.spec._replace(**unset), 1, {}, [])
+    assert body["StopSignal"] == "SIGRTMIN+3" and "StopSignal" not in plain
+    assert {key: value for key, value in host.items() if key not in plain["HostConfig"]} == {
+        "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "nofile", "Soft": 1024, "Hard": 1024}],
+        "Sysctls": {"net.core.somaxconn": "512"},
+        "PidsLimit": 99,
+        "ShmSize": 128 * 1024 * 1024,
+        "GroupAdd": ["video"],
+        "DnsSearch": ["example.com"],
+        "Privileged": True,
+        "Devices": [
+            {"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"},
+            {"PathOnHost": "/dev/sda", "PathInContainer": "/dev/xvda", "CgroupPermissions": "r"},
+        ],
+        "SecurityOpt": ["no-new-privileges:true"],
+    }
 
 
 def test_an_image_without_a_repository_is_sent_to_the_hosts_and_others_with_load(tmp_path: Path) -> None:

@@ -584,15 +584,26 @@ def test_a_service_is_stopped_and_its_last_containers_are_started() -> None:
     ended = [one._replace(state="exited") for one in two]
     after = observed(older, *ended, other)
     assert plan_stop(order, after) == () and judge_stop(order, after).reason == "web stopped"
-    [start] = plan_start(order, after, {"web": None}, way)
+    [start] = plan_start(order, after, way)
     assert isinstance(start, ReplaceService) and start.start == tuple(one.name for one in two) and start.stop == ()
-    [start] = plan_start(order, after, {"web": 1}, way)
-    assert isinstance(start, ReplaceService) and start.start == (two[0].name,)
-    assert plan_start(order, observed(*two), {}, way) == ()
+    assert plan_start(order, observed(*two), way) == ()
     with pytest.raises(DeployFailed, match="has no container of web"):
-        plan_start(order, observed(other), {}, way)
+        plan_start(order, observed(other), way)
     assert judge_start(order, after, SEEN, LIMITS, way).state is State.FAILED
     assert judge_start(order, observed(*two, other), SEEN, LIMITS, way).state is State.HEALTHY
+
+
+def test_as_many_containers_as_ran_are_started_again_also_after_a_scale_to_another_number() -> None:
+    order = StopOrder(("web",))
+    ended = [
+        container(spec(), number, state="exited", finished_at=f"2026-01-01T00:00:0{number}Z") for number in (1, 2, 3)
+    ]
+    scaled = ended[2]._replace(finished_at="2026-01-01T00:00:00.9Z")
+    for found, names in ((ended, ended), ([*ended[:2], scaled], ended[:2])):
+        [start] = plan_start(order, observed(*found), way)
+        assert isinstance(start, ReplaceService) and start.start == tuple(one.name for one in names)
+        [step] = plan_docker(OWNER, {"web": wanted()}, observed(*found), IMAGES)
+        assert isinstance(step, ReplaceService) and step.start == start.start, "a deploy keeps the number, too"
 
 
 def test_hashes_of_settings_are_those_of_earlier_versions_where_no_newer_key_is_set() -> None:

@@ -16,6 +16,7 @@ from shipit.release import Destruction, Place, Seen, State, Unit
 from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume
 from shipit.targets.engine.healthcheck import Healthcheck
+from shipit.targets.engine.kernel_values import Ulimit
 from shipit.targets.engine.label_store import short_name
 from shipit.targets.engine.made_by import MadeBy
 from shipit.targets.engine.owner import Owner, origin_labels
@@ -439,6 +440,21 @@ def test_a_log_driver_and_settings_of_the_rollback_are_part_of_the_hash_where_th
         "Order": "start-first",
     }
     assert from_json(SwarmSpec, to_json(logged)) == logged
+
+
+def test_settings_of_the_kernel_are_those_of_docker_service_create() -> None:
+    own = FULL.container._replace(
+        ulimits={"nofile": Ulimit(1, 2)}, sysctls={"net.core.somaxconn": "512"}, pids_limit=99, stop_signal="SIGINT",
+        group_add=("video",), dns_search=("example.com",),
+    )  # fmt: skip
+    spec = FULL._replace(container=own)
+    task = service_body(OWNER, spec, {}, {}, 2)["TaskTemplate"]
+    assert task["Resources"]["Limits"]["Pids"] == 99
+    assert task["ContainerSpec"]["DNSConfig"] == {"Nameservers": ["10.0.0.2"], "Search": ["example.com"]}
+    assert task["ContainerSpec"]["Ulimits"] == [{"Name": "nofile", "Soft": 1, "Hard": 2}]
+    assert task["ContainerSpec"]["Sysctls"] == {"net.core.somaxconn": "512"}
+    assert (task["ContainerSpec"]["StopSignal"], task["ContainerSpec"]["Groups"]) == ("SIGINT", ["video"])
+    assert from_json(SwarmSpec, to_json(spec)) == spec and spec.hash != FULL.hash
 
 
 def test_the_spec_that_is_sent() -> None:

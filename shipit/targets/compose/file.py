@@ -154,7 +154,7 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
     follows = tuple(other for other in needs if row["depends_on"][other]["restart"].flag())
     given = tuple((kind, one["source"].required()) for kind in GIVEN for one in row[kind].rows())
     row["labels"].texts()
-    image, restart = plain(row["image"].text()), row["restart"].text()
+    image, restart = plain(row["image"].text()), _restart(row)
     found = row["depends_on"].items()
     awaits = {other: wanted["condition"].text("service_started") for other, wanted in found if _is_required(wanted)}
     volumes = tuple(sorted(set(_written_to(row))))
@@ -162,6 +162,14 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
     return ServiceFacts(
         name, image, build, quantity, restart, env, is_awaited, needs, follows, given, awaits, alone, volumes, claims
     )
+
+
+def _restart(row: Field) -> str:
+    """The policy that Compose gives the engine: that of `deploy:` comes first. Its condition is `any` when absent."""
+    if row["deploy"]["restart_policy"].is_missing:
+        return row["restart"].text()
+    condition = row["deploy"]["restart_policy"]["condition"].text("any")
+    return {"none": "no", "any": "always"}.get(condition, condition)
 
 
 def _is_required(wanted: Field) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
@@ -20,6 +20,8 @@ from shipit.targets.engine.container_config import (
     named_services,
 )
 from shipit.targets.engine.healthcheck import HealthcheckConfig
+from shipit.targets.engine.kernel_config import SecurityOption, SharedMemory
+from shipit.targets.engine.kernel_values import parse_device
 
 _HOST_PORT = "needs the port that the proxy leads to: add port:"
 _HEALTH_PORT = "needs the port that it asks: add port:"
@@ -61,6 +63,25 @@ class ServiceConfig(EngineServiceConfig):
         description="Secrets of this file that are files of /run/secrets instead of variables.",
         examples=[["DB_PASSWORD"]],
     )
+    shm_size: SharedMemory | None = Field(
+        None, description="The size of /dev/shm; 64Mi when absent.", examples=["256Mi"]
+    )
+    devices: tuple[str, ...] = Field(
+        (), description="Devices of the host: /DEVICE[:/PATH][:rwm].", examples=[["/dev/dri:/dev/dri"]]
+    )
+    security_opt: tuple[SecurityOption, ...] = Field(
+        (), description="Security options of the engine.", examples=[["no-new-privileges:true"]]
+    )
+    privileged: Flag = Field(
+        False, description="Give it all capabilities and all devices of the host.", examples=[True]
+    )
+
+    @field_validator("devices")
+    @classmethod
+    def _valid_devices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_device(text)
+        return value
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -95,6 +95,21 @@ class HostFacts(NamedTuple):
     def find(self, name: str) -> ContainerFacts | None:
         return next((found for found in self.containers if found.name == name), None)
 
+    def stopped_last(self, service: str) -> tuple[ContainerFacts, ...]:
+        """The containers of a service that were stopped together last, one for each number.
+
+        They are alike, and the first one is stopped first: those that `shipit scale` stopped have ended before it.
+        """
+        found = sorted((one for one in self.containers if one.service == service), key=lambda one: one.finished_at)
+        if not found:
+            return ()
+        last = found[-1]
+        alike = {
+            one.number: one for one in found if (one.spec, one.image, one.marks) == (last.spec, last.image, last.marks)
+        }
+        first = alike[min(alike)]
+        return tuple(alike[number] for number in sorted(alike) if alike[number].finished_at >= first.finished_at)
+
     @property
     def services(self) -> tuple[str, ...]:
         """The services that run."""

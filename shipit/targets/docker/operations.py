@@ -83,7 +83,7 @@ class Operations(HostPlace):
 
     def plan_start(self, order: StopOrder, observed: DockerObserved) -> tuple[Step, ...]:
         check_reached(observed)
-        return plan_start(order, observed, self.declared_scale(), self._way)
+        return plan_start(order, observed, self._way)
 
     def judge_start(self, order: StopOrder, observed: DockerObserved, seen: Seen) -> Verdict:
         return self._judge_reached(observed, seen) or judge_start(order, observed, seen, self._limits, self._way)

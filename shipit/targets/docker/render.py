@@ -11,6 +11,7 @@ from typing import Any
 from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume, parse_restart
 from shipit.targets.engine.healthcheck import render_healthcheck
+from shipit.targets.engine.kernel_values import render_devices, render_ulimits
 from shipit.targets.engine.owner import (
     FILES,
     IMAGE,
@@ -53,6 +54,7 @@ def create_body(
         "User": spec.user,
         "WorkingDir": spec.workdir,
         "Hostname": spec.hostname,
+        "StopSignal": spec.stop_signal,
         "Healthcheck": render_healthcheck(spec.healthcheck) if spec.healthcheck else None,
         "Volumes": {SECRETS_FOLDER: {}} if spec.secret_files else None,
     }
@@ -84,6 +86,15 @@ def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
         "CapDrop": list(spec.cap_drop),
         "ExtraHosts": list(spec.extra_hosts),
         "Dns": list(spec.dns),
+        "DnsSearch": list(spec.dns_search),
+        "GroupAdd": list(spec.group_add),
+        "PidsLimit": spec.pids_limit,
+        "Ulimits": render_ulimits(spec.ulimits),
+        "Sysctls": dict(spec.sysctls),
+        "ShmSize": spec.shm_size,
+        "Devices": render_devices(spec.devices),
+        "SecurityOpt": list(spec.security_opt),
+        "Privileged": spec.privileged,
         "LogConfig": {"Type": spec.log_driver, "Config": dict(spec.log_options)} if spec.log_driver else None,
     }
     return {**config, **{key: value for key, value in optional.items() if value}}

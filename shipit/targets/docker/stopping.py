@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.docker.judge import Limits, judge_containers
-from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
+from shipit.targets.docker.observed import DockerObserved
 from shipit.targets.docker.plan_back import Kept, Ways, kept_of, plan_back
 from shipit.targets.docker.steps import StopContainers
 from shipit.targets.engine.superseded import superseded
@@ -37,33 +35,18 @@ def judge_stop(order: StopOrder, observed: DockerObserved) -> Verdict:
     return Verdict(State.HEALTHY, f"{', '.join(order.workloads)} stopped")
 
 
-def plan_start(
-    order: StopOrder, observed: DockerObserved, declared: Mapping[str, int | None], ways: Ways
-) -> tuple[Step, ...]:
-    """`declared`: service -> number of containers in deploy.yml. Raises: DeployFailed for a service without a container."""
+def plan_start(order: StopOrder, observed: DockerObserved, ways: Ways) -> tuple[Step, ...]:
+    """As many containers as ran before. Raises: DeployFailed for a service without a container."""
     wanted = kept_of(observed)
     for host, facts in observed.hosts.items():
         for service in order.workloads:
             if facts.running(service):
                 continue
-            last = stopped_last(service, facts)
+            last = facts.stopped_last(service)
             if not last:
                 raise DeployFailed(f"{host} has no container of {service}", where=service, hint="shipit deploy first")
-            most = declared.get(service) or len(last)
-            wanted[host] += tuple(Kept(service, one.number, one.name) for one in last[:most])
+            wanted[host] += tuple(Kept(service, one.number, one.name) for one in last)
     return plan_back(wanted, observed, ways)
-
-
-def stopped_last(service: str, facts: HostFacts) -> list[ContainerFacts]:
-    """The containers of a service that are like the one that was stopped last, one for each number."""
-    found = sorted((one for one in facts.containers if one.service == service), key=lambda one: one.finished_at)
-    if not found:
-        return []
-    last = found[-1]
-    alike = {
-        one.number: one for one in found if (one.spec, one.image, one.marks) == (last.spec, last.image, last.marks)
-    }
-    return [alike[number] for number in sorted(alike)]
 
 
 def judge_start(order: StopOrder, observed: DockerObserved, seen: Seen, limits: Limits, ways: Ways) -> Verdict:

@@ -16,6 +16,7 @@ from shipit.targets.docker.spec import Health, container_name
 from shipit.targets.engine.container_spec import ContainerSpec, container_spec
 from shipit.targets.engine.container_values import Volume
 from shipit.targets.engine.healthcheck import healthcheck_of
+from shipit.targets.engine.kernel_values import parse_device
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
 
@@ -33,8 +34,9 @@ class WantedService(NamedTuple):
     route: RouteSpec | None = None
 
     def count(self, facts: HostFacts) -> int:
-        """The number of containers on a host."""
-        return self.replicas or len({found.number for found in facts.running(self.spec.service)}) or 1
+        """The number of containers on a host: as many as run, or ran before the service was stopped, unless deploy.yml says it."""
+        there = facts.running(self.spec.service) or facts.stopped_last(self.spec.service)
+        return self.replicas or len({found.number for found in there}) or 1
 
     def is_met_by(self, found: ContainerFacts) -> bool:
         """True when a container has the wanted settings and values, whatever its state."""
@@ -110,6 +112,10 @@ class Services:
             volumes=tuple(self._mount(volume) for volume in config.mounts),
             secret_files=tuple(sorted(config.secret_files)),
             healthcheck=healthcheck_of(config.healthcheck),
+            shm_size=config.shm_size or 0,
+            devices=tuple(parse_device(text) for text in config.devices),
+            security_opt=config.security_opt,
+            privileged=config.privileged,
         )
         return WantedService(spec, marks, config.replicas, config.order, health, route)
 

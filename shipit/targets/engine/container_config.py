@@ -22,6 +22,8 @@ from shipit.targets.engine.container_values import (
     parse_volume,
     render_size,
 )
+from shipit.targets.engine.kernel_config import Signal, Sysctl, UlimitConfig, UlimitName
+from shipit.targets.engine.kernel_values import Ulimit
 from shipit.targets.engine.owner import LABEL
 
 _NAME = "should be at most 40 lower-case letters, digits and '-', not beginning or ending with '-'"
@@ -138,6 +140,24 @@ class EngineServiceConfig(Model):
         (), description="Lines of /etc/hosts: NAME:ADDRESS.", examples=[["db:10.0.0.5"]]
     )
     dns: tuple[NotEmpty, ...] = Field((), description="DNS servers.", examples=[["10.0.0.2"]])
+    dns_search: tuple[NotEmpty, ...] = Field(
+        (), description="Domains in which short host names are looked up.", examples=[["example.com"]]
+    )
+    group_add: tuple[NotEmpty, ...] = Field(
+        (), description="More groups of the user, by name or number.", examples=[["video", "1001"]]
+    )
+    stop_signal: Signal | None = Field(
+        None, description="The signal that ends it, instead of the image's STOPSIGNAL.", examples=["SIGINT"]
+    )
+    pids_limit: Whole | None = Field(None, ge=1, description="The most processes and threads.", examples=[200])
+    ulimits: dict[UlimitName, UlimitConfig] = Field(
+        default_factory=dict, description="Limits of its processes.", examples=[{"nofile": 65536}]
+    )
+    sysctls: dict[Sysctl, str] = Field(
+        default_factory=dict,
+        description="Kernel settings of its own network and IPC.",
+        examples=[{"net.core.somaxconn": "1024"}],
+    )
     logging: LoggingConfig | None = Field(
         None,
         description="Where the engine writes the output; its own setting when absent.",
@@ -179,6 +199,10 @@ class EngineServiceConfig(Model):
     @property
     def mounts(self) -> tuple[Volume, ...]:
         return tuple(parse_volume(text) for text in self.volumes)
+
+    @property
+    def limits(self) -> dict[str, Ulimit]:
+        return {name: Ulimit(limit.soft, limit.hard) for name, limit in self.ulimits.items()}
 
     @property
     def is_fixed(self) -> bool:

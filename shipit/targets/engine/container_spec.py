@@ -13,9 +13,13 @@ from shipit.record import to_json
 from shipit.targets.engine.container_config import EngineServiceConfig
 from shipit.targets.engine.container_values import Publish, Volume
 from shipit.targets.engine.healthcheck import Healthcheck
+from shipit.targets.engine.kernel_values import Device, Ulimit
 
 # Fields of later versions.
-_ADDED_LATER = ("aliases", "healthcheck")
+_ADDED_LATER = (
+    "aliases", "healthcheck", "dns_search", "group_add", "stop_signal", "pids_limit", "ulimits", "sysctls", "shm_size",
+    "devices", "security_opt", "privileged",
+)  # fmt: skip
 
 
 class ContainerSpec(NamedTuple):
@@ -53,6 +57,16 @@ class ContainerSpec(NamedTuple):
     log_options: Mapping[str, str] = {}
     aliases: tuple[Name, ...] = ()
     healthcheck: Healthcheck | None = None
+    dns_search: tuple[Name, ...] = ()
+    group_add: tuple[Name, ...] = ()
+    stop_signal: Name = ""
+    pids_limit: int = 0
+    ulimits: Mapping[str, Ulimit] = {}
+    sysctls: Mapping[str, str] = {}
+    shm_size: int = 0
+    devices: tuple[Device, ...] = ()
+    security_opt: tuple[Name, ...] = ()
+    privileged: bool = False
 
     @property
     def is_sent(self) -> bool:
@@ -106,6 +120,12 @@ def container_spec(name: str, config: EngineServiceConfig, image: str) -> Contai
         log_driver=config.logging.driver if config.logging else "",
         log_options=config.logging.options if config.logging else {},
         aliases=config.aliases,
+        dns_search=config.dns_search,
+        group_add=config.group_add,
+        stop_signal=config.stop_signal or "",
+        pids_limit=config.pids_limit or 0,
+        ulimits=config.limits,
+        sysctls=config.sysctls,
     )
 
 

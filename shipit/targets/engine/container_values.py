@@ -20,6 +20,7 @@ _SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # The least that an engine accepts.
 LEAST_MEMORY = 6 * 1024**2
+LEAST_SHARED = 64 * 1024
 MOST_MEMORY, _MUCH_MEMORY, _MANY_CPUS = 64 * 1024**4, 512 * 1024**3, 64
 _THOUSANDTHS = re.compile(r"([0-9]{1,9})(?:m|[KMG]i?)", re.ASCII)
 
@@ -96,11 +97,8 @@ def parse_volume(text: str) -> Volume:
 
 
 def parse_size(value: object) -> int:
-    """Bytes of text such as `512Mi` or `512m`, which both mean 1024 * 1024. Raises: ValueError."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError("should be a size such as 512Mi or 1Gi")
+    """Bytes of a memory limit such as `512Mi` or `512m`, which both mean 1024 * 1024. Raises: ValueError."""
+    match = _size(value)
     size = int(match[1]) * _UNITS[match[2].lower()]
     if size < LEAST_MEMORY:
         is_bare = not match[2] and size >= LEAST_MEMORY // 1024**2
@@ -109,6 +107,23 @@ def parse_size(value: object) -> int:
     if size > MOST_MEMORY:
         raise ValueError("should be at most 64Ti")
     return size
+
+
+def parse_shared_memory(value: object) -> int:
+    """Bytes, as `parse_size` reads them, with another least. Raises: ValueError."""
+    match = _size(value)
+    size = int(match[1]) * _UNITS[match[2].lower()]
+    if not LEAST_SHARED <= size <= MOST_MEMORY:
+        raise ValueError("should be from 64Ki to 64Ti")
+    return size
+
+
+def _size(value: object) -> re.Match[str]:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError("should be a size such as 512Mi or 1Gi")
+    return match
 
 
 def parse_cpus(value: object) -> object:

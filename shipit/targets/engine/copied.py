@@ -19,6 +19,7 @@ _CONFIG = (
     "WorkingDir",
     "ExposedPorts",
     "StopTimeout",
+    "StopSignal",
     "Healthcheck",
     "Tty",
     "Volumes",

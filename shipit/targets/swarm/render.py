@@ -11,6 +11,7 @@ from typing import Any
 
 from shipit.targets.engine.container_values import Publish, Volume, parse_restart
 from shipit.targets.engine.healthcheck import render_healthcheck
+from shipit.targets.engine.kernel_values import render_ulimits
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES, Owner
 from shipit.targets.swarm.spec import (
     ConfigFile,
@@ -99,7 +100,7 @@ def _mode(spec: SwarmSpec, replicas: int | None) -> dict[str, Any]:
 
 def _task(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
     container, own = spec.container, network_name(owner)
-    limits = {"MemoryBytes": container.memory, "NanoCPUs": container.nano_cpus}
+    limits = {"MemoryBytes": container.memory, "NanoCPUs": container.nano_cpus, "Pids": container.pids_limit}
     driver = {"Name": container.log_driver, "Options": dict(container.log_options)}
     logging = {"LogDriver": driver} if container.log_driver else {}
     return {
@@ -120,7 +121,7 @@ def _restart(text: str) -> dict[str, Any]:
 
 def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, Any]:
     container = spec.container
-    env = {**values, **container.env}
+    env, dns = {**values, **container.env}, {"Nameservers": container.dns, "Search": container.dns_search}
     optional = {
         "Command": list(container.entrypoint or ()),
         "Args": list(container.command or ()),
@@ -128,7 +129,11 @@ def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets
         "Dir": container.workdir,
         "Hostname": container.hostname,
         "Hosts": [_host_line(line) for line in container.extra_hosts],
-        "DNSConfig": {"Nameservers": list(container.dns)} if container.dns else None,
+        "DNSConfig": {key: list(value) for key, value in dns.items() if value},
+        "Groups": list(container.group_add),
+        "StopSignal": container.stop_signal,
+        "Sysctls": dict(container.sysctls),
+        "Ulimits": render_ulimits(container.ulimits),
         "CapabilityAdd": list(container.cap_add),
         "CapabilityDrop": list(container.cap_drop),
         "Mounts": [
