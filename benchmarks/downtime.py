@@ -2,11 +2,12 @@
 
     python -m benchmarks.downtime [DEPLOYS]
 
-Each request has a connection of its own. Beside them, one upload of 2 MB after the other and connections that are upgraded
+Each request has a connection of its own. Debian's `hey` sends them where it is installed, with less of the processors than
+Python, which leaves what it sends short of the rate. Beside them, one upload of 2 MB after the other and connections that are upgraded
 as WebSockets are, each of which sends a line ten times a second for two seconds. On Debian's Docker engine of the tests
 (CONTRIBUTING.md), with Caddy and the registry of the tests. A request fails without an answer of status 200 from the app;
-`dropped_requests` were closed without an answer, and answered when they were sent again once.
-Writes downtime.json.
+`dropped_requests` were closed without an answer, and answered when they were sent again once; `hey` sends none again, so
+such a request fails. Writes downtime.json.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -29,14 +33,60 @@ from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.hub import DockerHub
 from tests.servers.registry import RegistryServer
 
-RATE, UPLOAD_BYTES, LINES = 200.0, 2_000_000, 20
+RATE, WORKERS, UPLOAD_BYTES, LINES = 200.0, 16, 2_000_000, 20
+
+
+class Hey:
+    """Requests at a steady rate by Debian's hey, each over a connection of its own, until `stop`."""
+
+    def __init__(self, program: str, host: str, port: int) -> None:
+        self._process = subprocess.Popen(
+            [program, "-z", "1h", "-c", str(WORKERS), "-q", str(RATE / WORKERS), "-t", "60", "-disable-keepalive"]
+            + ["-disable-redirects", "-host", host, f"http://127.0.0.1:{port}/"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def stop(self) -> dict[str, Any]:
+        self._process.send_signal(signal.SIGINT)
+        shown = self._process.communicate(timeout=120)[0]
+        answers = {int(status): int(count) for status, count in re.findall(r"\[(\d{3})\]\s+(\d+) responses", shown)}
+        failures = [
+            (int(count), text) for count, text in re.findall(r"^ +\[(\d+)\]\s+(\w.*: .*)$", shown, re.MULTILINE)
+        ]
+        failed = sum(count for status, count in answers.items() if status != 200) + sum(count for count, _ in failures)
+        return {
+            "sent_by": "hey",
+            "requests": sum(answers.values()) + sum(count for count, _ in failures),
+            "dropped_requests": 0,
+            "failed_requests": failed,
+            "failures": [*(f"status {status}" for status in answers if status != 200), *(text for _, text in failures)],
+        }
+
+
+class Threads:
+    """The same by threads of this process."""
+
+    def __init__(self, proxied: Proxied, host: str, port: int) -> None:
+        self._load = Load(lambda: proxied.request(host, port=port), RATE, threads=WORKERS)
+
+    def stop(self) -> dict[str, Any]:
+        self._load.stop()
+        return {
+            "sent_by": "Python",
+            "requests": len(self._load.answers) + len(self._load.failed),
+            "dropped_requests": self._load.dropped,
+            "failed_requests": len(self._load.failed),
+            "failures": self._load.failed,
+        }
 
 
 class Traffic:
     """Everything that is sent while `deploys` run."""
 
     def __init__(self, proxied: Proxied, host: str, port: int) -> None:
-        self.load = Load(lambda: proxied.request(host, port=port), RATE, threads=16)
+        hey = shutil.which("hey")
+        self.load = Hey(hey, host, port) if hey else Threads(proxied, host, port)
         self.failed: list[str] = []
         self.uploads = self.lines = 0
         self._host, self._port = host, port
@@ -76,15 +126,13 @@ class Traffic:
         self._is_over.set()
         for thread in self._threads:
             thread.join()
-        self.load.stop()
+        found = self.load.stop()
         return {
-            "requests": len(self.load.answers) + len(self.load.failed),
-            "dropped_requests": self.load.dropped,
-            "failed_requests": len(self.load.failed),
+            **found,
             "uploads": self.uploads,
             "lines": self.lines,
             "failed_uploads_and_connections": len(self.failed),
-            "failures": sorted({text[:120] for text in (*self.load.failed, *self.failed)})[:5],
+            "failures": sorted({text[:120] for text in (*found["failures"], *self.failed)})[:5],
         }
 
 
@@ -101,7 +149,7 @@ def behind_the_proxy(proxied: Proxied, app: Host, deploys: int) -> dict[str, Any
             assert done.returncode == 0, done.stdout + done.stderr
     finally:
         found = traffic.stop()
-    return {**found, "seconds": round(time.perf_counter() - began, 1), "deploys_s": took}
+    return {**_rated(found, time.perf_counter() - began), "deploys_s": took}
 
 
 def stop_and_start(proxied: Proxied, app: Host, deploys: int) -> dict[str, Any]:
@@ -149,7 +197,11 @@ def _replaced(
     finally:
         found = traffic.stop()
         remove()
-    return {**found, "seconds": round(time.perf_counter() - began, 1)}
+    return _rated(found, time.perf_counter() - began)
+
+
+def _rated(found: dict[str, Any], seconds: float) -> dict[str, Any]:
+    return {**found, "seconds": round(seconds, 1), "requests_a_second": round(found["requests"] / seconds)}
 
 
 def _answers(proxied: Proxied, port: int) -> bool:

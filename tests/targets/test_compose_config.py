@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,29 @@ def test_project_host_and_place(tmp_path: Path) -> None:
     target = load(tmp_path, "{host: 'ssh://deploy@web1', project: old_shop, profiles: worker, file: compose.yaml}")
     assert target.place.identity == "old_shop on ssh://deploy@web1"
     assert (target.config.profiles, target.config.file) == (("worker",), ("compose.yaml",))
+
+
+@pytest.mark.parametrize(
+    ("there", "target", "read"),
+    [
+        ("", "{}", "compose.yaml"),
+        (
+            "compose.override.yaml docker-compose.override.yml docker-compose.yml",
+            "{}",
+            "compose.yaml compose.override.yaml",
+        ),
+        ("compose.override.yaml compose.override.yml", "{}", "compose.yaml compose.override.yml"),
+        ("compose.override.yaml", "{file: compose.yaml}", "compose.yaml"),
+    ],
+)
+def test_an_override_is_merged_as_compose_does_it(tmp_path: Path, there: str, target: str, read: str) -> None:
+    answering(tmp_path, 'echo "$*" > "$PWD/said"; echo "{}"')
+    for name in there.split():
+        (tmp_path / name).touch()
+    load(tmp_path, target).workloads()
+    words = (tmp_path / "said").read_text().split()
+    files = [Path(word).name for before, word in pairwise(words) if before == "--file"]
+    assert files == read.split()
 
 
 @pytest.mark.parametrize(

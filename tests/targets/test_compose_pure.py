@@ -411,6 +411,8 @@ def test_verdicts_on_jobs_and_numbers() -> None:
 def test_no_progress_is_a_failure_and_restarts_of_before_do_not_count() -> None:
     waiting = container(health="starting")
     assert verdict(waiting, now_s=31.0) == (State.FAILED, "shop-web-1 is starting for 31 s")
+    checked = waiting._replace(undecided_s=180.0)
+    assert verdict(checked, now_s=209.0)[0] is State.WAITING and verdict(checked, now_s=211.0)[0] is State.FAILED
     before = ComposeObserved((container(restarts=4),))
     assert verdict(container(restarts=4), before=before)[0] is State.HEALTHY
 

@@ -84,14 +84,13 @@ def test_restart_takes_what_docker_run_takes(tmp_path: Path, written: str, polic
     assert container_spec("web", config.services[""], "app").restart == policy
 
 
-def test_a_health_check_is_given_to_the_engine_and_its_start_period_is_added_to_pending(tmp_path: Path) -> None:
+def test_a_health_check_is_given_to_the_engine(tmp_path: Path) -> None:
     keys = "{healthcheck: {test: check it, interval: 5s, timeout: 2s, retries: 2, start_period: 1m}}"
     target = load(tmp_path, f"{{pending: 30s, services: {{web: {keys}, other: {{}}}}}}")
     web, other = target.services.wanted(release(target)).values()
     test = ("CMD", "/bin/sh", "-c", "check it")
     assert web.spec.healthcheck == Healthcheck(test, 5 * 10**9, 2 * 10**9, 2, 60 * 10**9)
-    assert other.spec.healthcheck is None and target.config.pending_s == 90.0
-    assert load(tmp_path, "{pending: 30s}").config.pending_s == 30.0
+    assert other.spec.healthcheck is None
 
 
 @pytest.mark.parametrize(

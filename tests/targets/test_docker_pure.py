@@ -41,7 +41,7 @@ from shipit.targets.engine.container_spec import ContainerSpec
 from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
 from shipit.targets.engine.copied import copied_body
 from shipit.targets.engine.disk import parse_free
-from shipit.targets.engine.facts import pinned_images
+from shipit.targets.engine.facts import pinned_images, undecided_for_s
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.made_by import MadeBy
 from shipit.targets.engine.owner import Owner, origin_labels
@@ -283,6 +283,23 @@ def test_an_answer_is_claimed_only_where_it_was_asked_for() -> None:
         {"web": wanted()}, asked._replace(probes={one.id: ProbeFacts("/up", 204)}), SEEN, LIMITS, with_health
     )
     assert good.reason == "web: 1 running on bbbbbbbbbbbb, GET /up answers 204"
+
+
+@pytest.mark.parametrize(
+    ("check", "expected_s"),
+    [
+        ({}, 180.0),
+        ({"Test": ["CMD", "x"], "Interval": 90 * 10**9, "Timeout": 10**9, "Retries": 2, "StartPeriod": 10**9}, 183.0),
+    ],
+)
+def test_a_health_check_takes_its_time_beyond_pending(check: dict[str, Any], expected_s: float) -> None:
+    answer = {"Config": {"Healthcheck": check}, "State": {"Health": {"Status": "starting"}}}
+    assert undecided_for_s(Field(answer, "GET")) == expected_s
+    assert undecided_for_s(Field({**answer, "State": {"Health": {"Status": "healthy"}}}, "GET")) == 0
+    one = container(spec(), health="starting")._replace(undecided_s=expected_s)
+    for ago_s, state in ((expected_s, State.WAITING), (expected_s + 31, State.FAILED)):
+        seen = SEEN._replace(unchanged_since_s=SEEN.now_s - ago_s)
+        assert judge_release({"web": wanted()}, observed(one), seen, LIMITS, way).state is state
 
 
 def test_restarts_before_the_deploy_do_not_count() -> None:

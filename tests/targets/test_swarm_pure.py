@@ -273,6 +273,11 @@ def test_no_progress_is_a_failure_when_swarm_has_had_its_time_too() -> None:
     assert (verdict.state, verdict.subject) == (State.FAILED, ""), "a task without a container has no log"
     assert verdict.reason == "0 of 1 tasks of web run (pending: no suitable node) for 36 s"
     started = observed(service(spec(), task(state="starting", container="c")))
+    checked = observed(service(spec(), task(state="starting")))
+    patient = LIMITS._replace(undecided_s=180.0)
+    for limits, expected in ((LIMITS, State.FAILED), (patient, State.WAITING)):
+        verdict = judge_release({"web": wanted()}, checked, late._replace(unchanged_since_s=-26.0), limits)
+        assert verdict.state is expected, "a health check takes its time"
     late = late._replace(unchanged_since_s=-26.0)
     assert judge_release({"web": wanted()}, started, late, LIMITS).subject == "task-1-bbbb"
 

@@ -21,14 +21,22 @@ _SERVICE = "should be letters, digits, '.', '-' and '_'"
 ServiceName = Annotated[str, matching(r"^[A-Za-z0-9._-]{1,128}$", _SERVICE)]
 _FILE = "should be the path of a file"
 FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
-DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-# Compose merges one of these over the file that it finds by itself.
-OVERRIDES = (
-    "compose.override.yaml",
+# In the order of Compose, which merges the first of the overrides over the first of the files.
+DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OVERRIDES = (
     "compose.override.yml",
-    "docker-compose.override.yaml",
+    "compose.override.yaml",
     "docker-compose.override.yml",
+    "docker-compose.override.yaml",
 )
+
+
+def usual_files(folder: ProjectFolder) -> tuple[str, ...]:
+    """The files that Compose uses when none is named: one, and the override beside it; empty without one."""
+    file, override = (
+        next((name for name in names if folder.file(name).is_file()), "") for names in (DEFAULT_FILES, _OVERRIDES)
+    )
+    return tuple(name for name in (file, override) if name) if file else ()
 
 
 def _one_or_list(schema: dict[str, Any]) -> None:
@@ -83,7 +91,7 @@ class ComposeConfig(TargetConfig):
 
     file: tuple[FilePath, ...] = Field(
         (),
-        description="The compose file, relative to deploy.yml, or a list of which each is merged over the one before; compose.yaml or docker-compose.yml when absent.",
+        description="The compose file, relative to deploy.yml, or a list of which each is merged over the one before; when absent, compose.yaml or docker-compose.yml, and compose.override.yaml over it where there is one.",
         examples=["compose.yaml", ["compose.yaml", "compose.prod.yaml"]],
         json_schema_extra=_one_or_list,
     )
@@ -138,7 +146,7 @@ class ComposeConfig(TargetConfig):
     def _missing(self, folder: ProjectFolder, here: Callable[[Keys, str, str], ConfigError]) -> Sequence[ConfigError]:
         """A compose file that is not there."""
         if not self.file:
-            if any(folder.file(name).is_file() for name in DEFAULT_FILES):
+            if usual_files(folder):
                 return ()
             return [here((), f"there is no {DEFAULT_FILES[0]} beside deploy.yml", "add file: with its path")]
         return [
@@ -158,8 +166,7 @@ class ComposeConfig(TargetConfig):
     def images_in_manifests(self, folder: ProjectFolder, images: Mapping[str, ImageConfig]) -> Set[str]:
         from shipit.targets.engine.named_images import named_images
 
-        usual = [*DEFAULT_FILES, *OVERRIDES]
-        files = self.file or tuple(name for name in usual if folder.file(name).is_file())
+        files = self.file or usual_files(folder)
         return named_images(folder, files, self.images, images) if files else frozenset(images)
 
     @property

@@ -77,7 +77,7 @@ def judge_containers(
     progress = " ".join(sorted(f"{one.name}:{one.state}:{one.health}:{one.restarts}" for one in own))
     if not waiting:
         return Verdict(State.HEALTHY, "; ".join(_summaries(own)), progress)
-    if seen.unchanged_s > limits.pending_s:
+    if seen.unchanged_s > limits.pending_s + max((one.undecided_s for one in own), default=0.0):
         what = f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s"
         return Verdict(State.FAILED, what, progress, subject=own[0].id)
     return Verdict(State.WAITING, "; ".join(waiting), progress, parts=tuple(waiting))

@@ -11,8 +11,7 @@ from shipit.targets.engine.service_names import service_names, texts_of
 
 def named_services(folder: ProjectFolder, part: Mapping[str, Any]) -> Sequence[str]:
     """`part` is the part of the target in deploy.yml. Unreadable files have none."""
-    from shipit.targets.compose.config import DEFAULT_FILES, OVERRIDES
+    from shipit.targets.compose.config import usual_files
 
-    usual = [name for name in DEFAULT_FILES if folder.file(name).is_file()][:1]
-    usual += [name for name in OVERRIDES if folder.file(name).is_file()][:1]
-    return service_names(folder, texts_of(part.get("file")) or usual, texts_of(part.get("profiles")))
+    files = texts_of(part.get("file")) or list(usual_files(folder))
+    return service_names(folder, files, texts_of(part.get("profiles")))

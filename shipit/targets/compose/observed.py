@@ -18,7 +18,7 @@ class ContainerFacts(NamedTuple):
     shipit deployed it. `image_ids` are the ids of the image that it was created from, `is_outdated` is whether its tag names another
     image on the engine now. `local_ports` are those of `ports` that only the host itself can reach. `anonymous` are
     the folders of its volumes without a name. `file` is the compose file that it was started from, as Compose labels it; `-` for shipit's.
-    `origin` are its labels of the run that made it, and `made` says who that was. `beside` is the id of the container that restarted while
+    `undecided_s` is how long its healthcheck may take to decide, 0 where it has. `origin` are its labels of the run that made it, and `made` says who that was. `beside` is the id of the container that restarted while
     it served. The other fields are those of the kind docker.
     """
 
@@ -47,6 +47,7 @@ class ContainerFacts(NamedTuple):
     origin: Mapping[str, str] = {}
     made: MadeBy = UNKNOWN
     beside: Name = ""
+    undecided_s: float = 0.0
 
     @property
     def is_running(self) -> bool:

@@ -13,7 +13,7 @@ from shipit.http.fields import Field
 from shipit.printable import printable_line
 from shipit.reference import parse_reference
 from shipit.targets.compose.observed import ContainerFacts
-from shipit.targets.engine.facts import last_said, published_port, variables_of
+from shipit.targets.engine.facts import last_said, published_port, undecided_for_s, variables_of
 from shipit.targets.engine.made_by import made_by
 from shipit.targets.engine.owner import BESIDE, ORIGIN, SPEC, Owner
 
@@ -62,6 +62,7 @@ def parse_container(answer: Field, owner: Owner, mark: Callable[[str], str]) -> 
         origin={name: labels[name] for name in (SPEC, *ORIGIN) if name in labels} if is_own else {},
         made=made_by(labels, answer["Created"].text()),
         beside=labels.get(BESIDE, "") if is_own else "",
+        undecided_s=undecided_for_s(answer),
     )
 
 

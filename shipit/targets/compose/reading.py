@@ -13,7 +13,7 @@ from shipit.config.project import Project
 from shipit.docker.address import EngineAddress
 from shipit.errors import DeployFailed, RemoteError
 from shipit.release import Image, ImageUse, Release
-from shipit.targets.compose.config import DEFAULT_FILES, ComposeConfig
+from shipit.targets.compose.config import ComposeConfig, usual_files
 from shipit.targets.compose.content import Content, starting_variables
 from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
 from shipit.targets.compose.program import ComposeProgram, compose_variables, unset_variables
@@ -114,7 +114,7 @@ class ComposeSource(NamedTuple):
         return parse_file(done.output)._replace(unset=unset_variables(done.errors))
 
     def _files(self) -> list[str]:
-        found = self.config.file or [name for name in DEFAULT_FILES if self.project.folder.file(name).is_file()][:1]
+        found = self.config.file or usual_files(self.project.folder)
         return [str(self.project.folder.checked(name)) for name in found]
 
     def _use(self, name: str) -> ImageUse:

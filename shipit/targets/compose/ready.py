@@ -18,13 +18,13 @@ HEALTHY, ENDED = "service_healthy", "service_completed_successfully"
 def await_needs(awaits: Mapping[str, str], client: HostClient, setting: Setting) -> None:
     """Returns when each service is in its condition. Raises: DeployFailed with the last lines of one that can't be."""
 
-    def reasons() -> Iterator[str]:
+    def reasons() -> Iterator[tuple[str, float]]:
         for service, condition in awaits.items():
             found = containers_of(client, setting, service)
             if not found:
                 raise DeployFailed(f"{service} has no container", where=setting.target, hint="deploy again")
             for one in found:
-                yield _need(one, condition, client, setting)
+                yield _need(one, condition, client, setting), one.undecided_s
 
     if awaits:
         _await(reasons, setting)
@@ -54,13 +54,14 @@ def await_ready(
     clock = setting.session.clock
     since_s = clock.now()
 
-    def reasons() -> Iterator[str]:
+    def reasons() -> Iterator[tuple[str, float]]:
         found = {one.id: one for one in containers_of(client, setting, service)}
         for identity in identities:
             if identity not in found:
                 raise superseded_error(f"a new container of {service} was removed", setting.target)
             is_steady = clock.now() - since_s >= steady_s
-            yield _unready(found[identity], client, setting, is_steady=is_steady)
+            one = found[identity]
+            yield _unready(one, client, setting, is_steady=is_steady), one.undecided_s
 
     _await(reasons, setting)
 
@@ -81,14 +82,17 @@ def _unready(one: ContainerFacts, client: HostClient, setting: Setting, *, is_st
     return "" if one.health or is_steady else f"{one.name} runs"
 
 
-def _await(reasons: Callable[[], Iterator[str]], setting: Setting) -> None:
+def _await(reasons: Callable[[], Iterator[tuple[str, float]]], setting: Setting) -> None:
+    """`reasons` gives, for each container, why to wait for it, and how long its health check may take."""
     clock = setting.session.clock
     said, moved_s, pauses = "", clock.now(), ready_pauses()
-    while waiting := "; ".join(reason for reason in reasons() if reason):
+    while found := [one for one in reasons() if one[0]]:
+        waiting = "; ".join(reason for reason, _ in found)
         if waiting != said:
             said, moved_s = waiting, clock.now()
-        if clock.now() - moved_s > setting.limits.pending_s:
-            raise DeployFailed(f"{waiting} for {setting.limits.pending_s:.0f} s", where=setting.target)
+        limit_s = setting.limits.pending_s + max(undecided_s for _, undecided_s in found)
+        if clock.now() - moved_s > limit_s:
+            raise DeployFailed(f"{waiting} for {limit_s:.0f} s", where=setting.target)
         setting.session.deadline.sleep(next(pauses), waiting)
 
 

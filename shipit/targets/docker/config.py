@@ -149,12 +149,6 @@ class DockerConfig(ServicesConfig):
     def containers(self) -> Mapping[str, EngineServiceConfig]:
         return self.services
 
-    @property
-    def pending_s(self) -> float:
-        """How long containers may make no progress: failures in the start period of a health check do not count."""
-        checks = (service.healthcheck for service in self.services.values())
-        return self.pending + max((check.start_period or 0.0 for check in checks if check), default=0.0)
-
     @model_validator(mode="after")
     def _hosts_differ(self) -> Self:
         for index, host in enumerate(self.hosts):

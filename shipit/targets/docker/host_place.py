@@ -58,7 +58,7 @@ class HostPlace:
 
     @property
     def _limits(self) -> Limits:
-        return Limits(self.config.pending_s, self.config.restarts_allowed)
+        return Limits(self.config.pending, self.config.restarts_allowed)
 
     @property
     def _secrets(self) -> frozenset[str]:

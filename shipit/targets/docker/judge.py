@@ -111,7 +111,8 @@ def judge_containers(
     progress = " ".join(sorted(states) + sorted(probe.summary for probe in observed.probes.values()))
     if not waiting:
         return Verdict(State.HEALTHY, _summary(own, observed), progress)
-    if seen.unchanged_s > limits.pending_s:
+    undecided_s = max((one.undecided_s for found in own.values() for one in found), default=0.0)
+    if seen.unchanged_s > limits.pending_s + undecided_s:
         return Verdict(
             State.FAILED, f"{'; '.join(waiting)} for {seen.unchanged_s:.0f} s", progress, subject=_first(own)
         )

@@ -16,6 +16,7 @@ class ContainerFacts(NamedTuple):
     `spec` is the hash of its settings, `image` the pinned image that it was created from. `health` is that of its health check,
     or of the image's HEALTHCHECK, empty without one; `said` what the check said last. `exit_code` is that of the last run that
     ended, negative where it is not known. Times are RFC 3339. `is_fixed` is whether it publishes a certain port. `made` is the run that created it.
+    `undecided_s` is how long its health check may take to decide, 0 where it has.
     """
 
     id: str
@@ -37,6 +38,7 @@ class ContainerFacts(NamedTuple):
     is_fixed: bool = False
     finished_at: str = ""
     made: MadeBy = UNKNOWN
+    undecided_s: float = 0.0
 
     @property
     def is_running(self) -> bool:

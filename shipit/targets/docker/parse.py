@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from shipit.http.fields import Field
 from shipit.targets.docker.observed import ContainerFacts, Foreign
 from shipit.targets.engine.container_values import Publish
-from shipit.targets.engine.facts import container_address, last_said, variables_of
+from shipit.targets.engine.facts import container_address, last_said, undecided_for_s, variables_of
 from shipit.targets.engine.made_by import made_by
 from shipit.targets.engine.owner import IMAGE, IMAGE_ID, NUMBER, SERVICE, SPEC, VARIABLES
 
@@ -43,6 +43,7 @@ def parse_container(answer: Field, mark: Callable[[str], str]) -> ContainerFacts
         is_fixed=any(row["HostPort"].text() not in ("", "0") for _, rows in bindings.items() for row in rows.rows()),
         finished_at=state["FinishedAt"].text(),
         made=made_by(labels, answer["Created"].text()),
+        undecided_s=undecided_for_s(answer),
     )
 
 

@@ -25,7 +25,7 @@ def await_ready(
     """Returns when each container runs, is healthy by its health check or the image's HEALTHCHECK, and answers its health path.
 
     One with neither has to run for `steady_s`. Raises: DeployFailed with the last lines of one that ends, is unhealthy or
-    makes no progress for `pending_s`.
+    makes no progress for `pending_s` and the time that its health check may take.
     """
     clock = setting.session.clock
     waiting = dict.fromkeys(names, clock.now())
@@ -38,8 +38,9 @@ def await_ready(
                 del waiting[name]
             elif reason != said:
                 said, moved_s = reason, clock.now()
-            if reason and clock.now() - moved_s > setting.pending_s:
-                what = f"{name} on {step.host}: {reason} for {setting.pending_s:.0f} s"
+            limit_s = setting.pending_s + (found.undecided_s if found else 0.0)
+            if reason and clock.now() - moved_s > limit_s:
+                what = f"{name} on {step.host}: {reason} for {limit_s:.0f} s"
                 raise _failure(what, name, client, setting)
         if waiting:
             setting.session.deadline.sleep(next(pauses), f"{step.service} on {step.host}: {said}")

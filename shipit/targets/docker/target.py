@@ -114,7 +114,7 @@ class DockerTarget(Operations):
         connect = partial(self.hosts.client, host_of(step, self.name), session)
         steady_s = min(_STEADY_S, self.config.settle)
         setting = Setting(
-            self.name, self.owner, session, self._secrets, self.config.pending_s, steady_s, self.config.restarts_allowed
+            self.name, self.owner, session, self._secrets, self.config.pending, steady_s, self.config.restarts_allowed
         )
         with explained(self.name, connect, partial(self._host_lines, session)):
             yield from apply_step(step, connect(), setting)

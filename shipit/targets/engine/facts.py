@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from shipit.errors import ShipitError
 from shipit.http.fields import Field
 from shipit.reference import parse_reference
+from shipit.targets.engine.healthcheck import Healthcheck, undecided_s
 
 
 def variables_of(config: Field) -> dict[str, str]:
@@ -40,6 +41,15 @@ def last_said(health: Field) -> str:
     """The end of what the health check of a container said last."""
     said = [row["Output"].text().strip() for row in health["Log"].rows()]
     return said[-1][-200:] if said else ""
+
+
+def undecided_for_s(answer: Field) -> float:
+    """Seconds that the health check of a container may take until it decides; 0 where it has decided, or there is none."""
+    check = answer["Config"]["Healthcheck"]
+    if answer["State"]["Health"]["Status"].text() != "starting":
+        return 0.0
+    times = (check[name].whole() for name in ("Interval", "Timeout", "Retries", "StartPeriod"))
+    return undecided_s(Healthcheck((), *times))
 
 
 def container_address(settings: Field) -> str:

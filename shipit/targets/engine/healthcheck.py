@@ -44,6 +44,18 @@ class Healthcheck(NamedTuple):
     start_period_ns: int = 0
 
 
+# What an engine does where neither a service nor its image says it.
+_INTERVAL_NS, _TIMEOUT_NS, _RETRIES = 30 * 10**9, 30 * 10**9, 3
+
+
+def undecided_s(check: Healthcheck) -> float:
+    """Seconds after its start in which the engine has called a container healthy or unhealthy, at the latest."""
+    if check.test[:1] == ("NONE",):
+        return 0.0
+    interval, timeout = check.interval_ns or _INTERVAL_NS, check.timeout_ns or _TIMEOUT_NS
+    return (check.start_period_ns + (check.retries or _RETRIES) * (interval + timeout)) / 1e9
+
+
 def healthcheck_of(config: HealthcheckConfig | None) -> Healthcheck | None:
     if config is None:
         return None

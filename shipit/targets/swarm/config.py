@@ -20,7 +20,7 @@ from shipit.targets.engine.container_config import (
     ServicesConfig,
     named_services,
 )
-from shipit.targets.engine.healthcheck import HealthcheckConfig
+from shipit.targets.engine.healthcheck import Healthcheck, HealthcheckConfig, healthcheck_of, undecided_s
 
 _FILE = "should be the path of a file"
 FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
@@ -168,9 +168,13 @@ class SwarmServiceConfig(EngineServiceConfig):
 
     @property
     def longest_wait_s(self) -> float:
-        """Seconds that Swarm may wait between two changes: for the next batch, for a failure, for a health check."""
-        start_s = self.healthcheck.start_period if self.healthcheck else None
-        return max(one.delay + one.monitor for one in (self.update, self.rollback or self.update)) + (start_s or 0.0)
+        """Seconds that Swarm may wait between two changes: for the next batch, or for a failure."""
+        return max(one.delay + one.monitor for one in (self.update, self.rollback or self.update))
+
+    @property
+    def undecided_s(self) -> float:
+        """Seconds that the health check of a task may take until it decides."""
+        return undecided_s(healthcheck_of(self.healthcheck) or Healthcheck())
 
     @property
     def usual_order(self) -> Literal["start-first", "stop-first"]:

@@ -19,11 +19,15 @@ _UNDER_WAY = ("updating", "rollback_started")
 
 
 class Limits(NamedTuple):
-    """Seconds without progress before a failure, the number of failed tasks that are none, and the seconds that Swarm itself may wait between two changes."""
+    """Seconds without progress before a failure, the number of failed tasks that are none, and the seconds that Swarm itself may wait between two changes.
+
+    `undecided_s` is how long the health check of a task may take until it decides: the task is starting meanwhile.
+    """
 
     pending_s: float
     restarts: int = 0
     swarm_waits_s: float = 0.0
+    undecided_s: float = 0.0
 
 
 def judge_release(wanted: Wanted, observed: SwarmObserved, seen: Seen, limits: Limits) -> Verdict:
@@ -95,7 +99,9 @@ def judge_services(
         return Verdict(State.HEALTHY, "; ".join(_summary(found) for found in services), progress)
     # Pulling an image is limited by the time of the whole target only.
     is_pulling = any(one.state == "preparing" for found in services for one in found.current)
-    if seen.unchanged_s > limits.pending_s + limits.swarm_waits_s and not is_pulling:
+    is_undecided = any(one.state == "starting" for found in services for one in found.current)
+    limit_s = limits.pending_s + limits.swarm_waits_s + (limits.undecided_s if is_undecided else 0.0)
+    if seen.unchanged_s > limit_s and not is_pulling:
         stuck = next(
             (one for found in services for one in found.tasks if one.is_wanted and one.state != "running"), None
         )

@@ -86,7 +86,8 @@ class SwarmPlace:
 
     @property
     def _limits(self) -> Limits:
-        return Limits(self.config.pending, self.config.restarts_allowed, self.services.longest_wait_s)
+        services = self.services
+        return Limits(self.config.pending, self.config.restarts_allowed, services.longest_wait_s, services.undecided_s)
 
     @property
     def _secrets(self) -> frozenset[str]:

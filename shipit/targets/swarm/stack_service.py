@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from shipit.targets.engine.healthcheck import Healthcheck, undecided_s
 from shipit.targets.engine.owner import LABEL
 from shipit.targets.swarm.spec import NAMESPACE, ConfigFile, SecretFile, StackNetwork, Update
 from shipit.targets.swarm.stack_deploy import Deploy, read_deploy
@@ -64,8 +65,14 @@ class StackService(NamedTuple):
     def longest_wait_s(self) -> float:
         """Seconds that Swarm may wait between two changes; without monitor: it watches a task for five."""
         update: Update = self.deploy.update
+        return float(update.delay_ns + (update.monitor_ns or 5 * 10**9)) / 1e9
+
+    @property
+    def undecided_s(self) -> float:
+        """Seconds that the health check of a task may take until it decides."""
         check = self.body["TaskTemplate"]["ContainerSpec"].get("Healthcheck", {})
-        return float(update.delay_ns + (update.monitor_ns or 5 * 10**9) + check.get("StartPeriod", 0)) / 1e9
+        times = (check.get(name, 0) for name in ("Interval", "Timeout", "Retries", "StartPeriod"))
+        return undecided_s(Healthcheck(tuple(check.get("Test", ())), *times))
 
 
 def read_service(

@@ -41,6 +41,10 @@ class StackServices(Services):
         return max((service.longest_wait_s for service in self.file.services.values()), default=0.0)
 
     @property
+    def undecided_s(self) -> float:
+        return max((service.undecided_s for service in self.file.services.values()), default=0.0)
+
+    @property
     def has_volumes(self) -> bool:
         return any(_container(service).get("Mounts") for service in self.file.services.values())
 

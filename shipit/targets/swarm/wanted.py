@@ -70,6 +70,11 @@ class Services:
         return max((service.longest_wait_s for service in self.configs.values()), default=0.0)
 
     @property
+    def undecided_s(self) -> float:
+        """Seconds that the health check of a task may take until it decides."""
+        return max((service.undecided_s for service in self.configs.values()), default=0.0)
+
+    @property
     def has_volumes(self) -> bool:
         return any(service.mounts for service in self.configs.values())
 
