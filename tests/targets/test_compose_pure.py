@@ -89,6 +89,15 @@ def test_a_rendered_file_has_pinned_images_labels_and_no_build() -> None:
     assert render_file(OWNER, file, {"web": PINNED}) == text
 
 
+def test_a_service_of_a_profile_that_is_not_used_is_needed_by_none() -> None:
+    needs = {"db": {"condition": "service_started"}, "mail": {"condition": "service_started", "required": False}}
+    file = parse_file(
+        json.dumps({"services": {"web": {"image": "a", "depends_on": needs}, "db": {"image": "b"}}}).encode()
+    )
+    assert file.services["web"].needs == ("db",) and list(file.services["web"].awaits) == ["db"]
+    assert json.loads(render_file(OWNER, file, {}))["services"]["web"]["depends_on"] == {"db": needs["db"]}
+
+
 def test_facts_of_services() -> None:
     rows = {
         "web": {
@@ -450,6 +459,21 @@ def test_jobs_that_have_ended_do_not_count_for_scaling_or_restarting_others() ->
         State.HEALTHY,
         "web: 1 running on 111111111111; job: ended with 0 on node",
     )
+
+
+def test_a_service_restarts_after_the_one_that_it_follows() -> None:
+    side = WEB._replace(needs=("web",), follows=("web",))
+    wanted = WANTED._replace(services={"side": side, "web": WEB})
+    before = ComposeObserved((container(service="side"), container()), (wanted,))
+    for workloads in (("web",), ("side", "web")):
+        order = RestartOrder(workloads, "")
+        assert [step.id for step in plan_restart(order, before, {})] == ["restart web", "restart side"]
+    step = plan_restart(RestartOrder(("web",), ""), before, {})[1]
+    assert step.detail[-1] == "it is restarted with web, as the compose file says"
+    assert [step.id for step in plan_restart(RestartOrder(("side",), ""), before, {})] == ["restart side"]
+    half = before._replace(containers=(before.containers[0], container(started_at="t2")))
+    judged = judge_restart(RestartOrder(("web",), ""), half, Seen(0, 0, 0, before, before), LIMITS)
+    assert judged.state is State.WAITING and "shop-side-1 not yet restarted" in judged.reason
 
 
 def test_restarting_is_done_when_every_container_is_new() -> None:

@@ -54,7 +54,7 @@ def apply_step(step: Step, client: HostClient, setting: Setting) -> Iterator[Eve
                 pull_image(step.image, step.platform, client, setting.session)
         case SendImage():
             keep = partial(keep_image, client, setting.owner)
-            send_pinned(step.image, client, setting.owner, setting.session, step.id, keep)
+            send_pinned(step.image, client, setting.owner, setting.session, step.id, keep, step.name)
         case ComposeUp():
             yield from _up(step, client, setting)
         case RollService():

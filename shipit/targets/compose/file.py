@@ -5,7 +5,7 @@ Source: Compose specification, 05-services.md; docs.docker.com/reference/cli/doc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -79,7 +79,7 @@ def parse_file(output: bytes) -> ComposeFile:
             row["environment"].text()
             row["content"].text()
     awaited = {name for row in rows.values() for name in _awaited(row)}
-    services = {name: _service(name, row, name in awaited) for name, row in rows.items()}
+    services = {name: _service(name, row, name in awaited, rows) for name, row in rows.items()}
     for name, other in _shared(rows):
         if name in services and not services[name].alone:
             services[name] = services[name]._replace(alone=f"{other} runs in its namespaces")
@@ -141,7 +141,7 @@ def _written_to(row: Field) -> Iterator[str]:
             yield plain(one["source"].text())
 
 
-def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
+def _service(name: str, row: Field, is_awaited: bool, names: Collection[str]) -> ServiceFacts:
     build = None if row["build"].is_missing else _build(row["build"])
     replicas, scale = row["deploy"]["replicas"], row["scale"]
     quantity = (
@@ -150,13 +150,14 @@ def _service(name: str, row: Field, is_awaited: bool) -> ServiceFacts:
         else (scale.whole() if replicas.is_missing else replicas.whole())
     )
     env = {key: plain(value.text()) for key, value in row["environment"].items() if not value.is_missing}
-    needs = tuple(sorted(row["depends_on"].map()))
+    # One that is not required may be of a profile that is not used.
+    needs = tuple(other for other in sorted(row["depends_on"].map()) if other in names)
     follows = tuple(other for other in needs if row["depends_on"][other]["restart"].flag())
     given = tuple((kind, one["source"].required()) for kind in GIVEN for one in row[kind].rows())
     row["labels"].texts()
     image, restart = plain(row["image"].text()), _restart(row)
-    found = row["depends_on"].items()
-    awaits = {other: wanted["condition"].text("service_started") for other, wanted in found if _is_required(wanted)}
+    found = ((other, wanted) for other, wanted in row["depends_on"].items() if _is_required(wanted))
+    awaits = {other: wanted["condition"].text("service_started") for other, wanted in found}
     volumes = tuple(sorted(set(_written_to(row))))
     alone, claims = _alone(row), tuple(_claims(row))
     return ServiceFacts(

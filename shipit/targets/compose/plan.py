@@ -106,7 +106,9 @@ def _images(wanted: Wanted, observed: ComposeObserved, sent: Mapping[str, str]) 
             name = f"pull {short_image(image)}"
             yield PullImage(name, f"pull {image}", effect="create", image=image, platform=platform)
         elif image in sent:
-            yield SendImage(f"send {image}", f"send {image} to the engine", effect="create", image=sent[image])
+            yield SendImage(
+                f"send {image}", f"send {image} to the engine", effect="create", image=sent[image], name=image
+            )
 
 
 def _up(

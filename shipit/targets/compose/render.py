@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from shipit.targets.compose.file import GIVEN, ComposeFile, ServiceFacts, written
@@ -25,8 +25,10 @@ def render_file(
     `variables` are those of secrets and configs: with them, a service has a label that changes with the content that it is
     given, as the hash of Compose does not.
     """
-    rows = (file.text.get("services") or {}).items()
-    services = {name: _service(owner, dict(row or {}), images.get(name, "")) for name, row in rows}
+    rows = file.text.get("services") or {}
+    services = {
+        name: _service(owner, _with_needs(dict(row or {}), rows), images.get(name, "")) for name, row in rows.items()
+    }
     for name, service in file.services.items() if variables is not None else ():
         if content := _content(service, file, variables or {}):
             services[name]["labels"][CONTENT] = content
@@ -42,6 +44,13 @@ def _service(owner: Owner, row: dict[str, Any], image: str) -> dict[str, Any]:
     labels = {key: value for key, value in (row.get("labels") or {}).items() if not key.startswith(f"{LABEL}.")}
     own = {key: written(value) for key, value in owner.labels.items()}
     return {**row, "labels": {**labels, **own}}
+
+
+def _with_needs(row: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The service without those of `depends_on` that no profile in use has: in a rendered file Compose takes them for mistakes."""
+    if needs := row.get("depends_on"):
+        row["depends_on"] = {name: wanted for name, wanted in needs.items() if name in names}
+    return row
 
 
 def _content(service: ServiceFacts, file: ComposeFile, variables: Mapping[str, str]) -> str:

@@ -21,11 +21,12 @@ class PullImage(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class SendImage(Step):
-    """Sends the engine what it lacks of an image of the release, which is in no registry."""
+    """Sends the engine what it lacks of an image of the release, which is in no registry. `name` is its name there."""
 
     type: ClassVar[str] = "compose.send"
 
     image: str
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

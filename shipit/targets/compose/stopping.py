@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
@@ -18,7 +20,7 @@ def plan_stop(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
             f"stop {service}", f"stop {service}", (f"{service} is down until shipit start, or the next deploy",),
             undo="shipit start", names=names,
         )
-        for service in reversed(_in_order(order, observed))
+        for service in reversed(in_order(order.workloads, observed))
         if (names := tuple(one.name for one in observed.of(service) if one.is_running))
     )  # fmt: skip
 
@@ -34,7 +36,7 @@ def plan_start(order: StopOrder, observed: ComposeObserved) -> tuple[Step, ...]:
     """Starts services after those that they need. Raises: DeployFailed for a service without a container."""
     steps: list[Step] = []
     services = observed.made_services
-    for service in _in_order(order, observed):
+    for service in in_order(order.workloads, observed):
         found = observed.of(service)
         if not found:
             raise DeployFailed(f"{service} has no container", where=service, hint="shipit deploy first")
@@ -56,7 +58,7 @@ def judge_start(order: StopOrder, observed: ComposeObserved, seen: Seen, limits:
     return judge_containers(order.workloads, services, observed, seen, limits)
 
 
-def _in_order(order: StopOrder, observed: ComposeObserved) -> list[str]:
+def in_order(workloads: Sequence[str], observed: ComposeObserved) -> list[str]:
     """The services, each behind those that it needs."""
     services, found = observed.made_services, list[str]()
 
@@ -68,6 +70,6 @@ def _in_order(order: StopOrder, observed: ComposeObserved) -> list[str]:
                 take(other, (*above, name))
         found.append(name)
 
-    for name in order.workloads:
+    for name in workloads:
         take(name, (name,))
-    return [name for name in found if name in order.workloads]
+    return [name for name in found if name in workloads]

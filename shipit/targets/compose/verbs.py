@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
@@ -10,6 +10,7 @@ from shipit.targets.compose.config import Rollout
 from shipit.targets.compose.judge import Limits, judge_containers, judge_ended
 from shipit.targets.compose.observed import ComposeObserved, left_beside
 from shipit.targets.compose.steps import RestartContainers, ScaleServices
+from shipit.targets.compose.stopping import in_order
 from shipit.targets.engine.superseded import superseded
 from shipit.targets.orders import RestartOrder, ScaleOrder
 
@@ -56,14 +57,26 @@ def plan_restart(order: RestartOrder, observed: ComposeObserved, rollouts: Mappi
     Raises: DeployFailed for a service that does not run.
     """
     steps: list[Step] = []
-    for service in order.workloads:
+    for service, leader in _restarted(order.workloads, observed).items():
         if not _running(service, observed):
             raise DeployFailed(f"{service} does not run", where=service, hint="shipit deploy first")
-        steps.append(_restart(service, observed, rollouts.get(service), order.at))
+        steps.append(_restart(service, observed, rollouts.get(service), order.at, leader))
     return tuple(steps)
 
 
-def _restart(service: str, observed: ComposeObserved, rollout: Rollout | None, at: str) -> Step:
+def _restarted(workloads: Sequence[str], observed: ComposeObserved) -> dict[str, str]:
+    """The services that restart -> the one with which each does, as with a service in whose network it runs; empty for `workloads`."""
+    found, new = dict.fromkeys(workloads, ""), list(workloads)
+    while new:
+        leader = new.pop(0)
+        more = (name for name, service in observed.made_services.items() if leader in service.follows)
+        own = [name for name in more if name not in found and _running(name, observed)]
+        found |= dict.fromkeys(own, leader)
+        new += own
+    return {name: found[name] for name in in_order(list(found), observed)}
+
+
+def _restart(service: str, observed: ComposeObserved, rollout: Rollout | None, at: str, leader: str) -> Step:
     current, running = observed.current, _running(service, observed)
     left = {one.name for one in left_beside(observed.of(service))}
     own = tuple(name for name in running if name not in left)
@@ -85,6 +98,7 @@ def _restart(service: str, observed: ComposeObserved, rollout: Rollout | None, a
         detail += ["a container that has ended is there, too: after a deploy one more container serves meanwhile"]
     elif not rollout:
         detail += ["with rollout: start-first one more container serves meanwhile"]
+    detail += [f"it is restarted with {leader}, as the compose file says"] if leader else []
     return RestartContainers(
         f"restart {service}", f"restart {service}", tuple(detail), service=service, names=names, at=at,
         file=current.file if current and (has_beside or is_replaced) else "", drain_s=rollout.drain_s if rollout else 0.0,
@@ -96,16 +110,17 @@ def judge_restart(order: RestartOrder, observed: ComposeObserved, seen: Seen, li
     """Healthy when every container runs, and started after the plan was made."""
     before = seen.before if isinstance(seen.before, ComposeObserved) else ComposeObserved()
     old = {(one.id, one.started_at) for one in before.containers if one.is_running}
-    own = [one for name in order.workloads for one in observed.of(name)]
+    workloads = tuple(_restarted(order.workloads, before))
+    own = [one for name in workloads for one in observed.of(name)]
     if kept := [one.name for one in own if (one.id, one.started_at) in old]:
         return Verdict(State.WAITING, f"{', '.join(kept)} not yet restarted", f"old {' '.join(kept)}")
     services = observed.made_services
-    for service in order.workloads:
+    for service in workloads:
         if not observed.of(service):
             return Verdict(State.FAILED, f"{service} has no container", hint="deploy again")
-    if ended := judge_ended(order.workloads, services, observed):
+    if ended := judge_ended(workloads, services, observed):
         return ended
-    return judge_containers(order.workloads, services, observed, seen, limits)
+    return judge_containers(workloads, services, observed, seen, limits)
 
 
 def _running(service: str, observed: ComposeObserved) -> tuple[str, ...]:

@@ -30,18 +30,21 @@ def send_pinned(
     session: Session,
     step: str,
     before: Callable[[str], object] = lambda name: None,
+    name: str = "",
 ) -> LoadedImage:
     """Send an engine what it lacks of an image. `id` of the result is that of the image there. Safe to repeat. Raises: DeployFailed, ShipitErrors.
 
-    `before` is called with the name of the image before the engine has it.
+    `before` is called with the name of the image before the engine has it. `name` is the one that the engine is to have, where several
+    images of the release are equal.
     """
     delivery = session.delivery
     images = session.release.images if session.release else ()
-    image = next((one for one in images if one.pinned == pinned), None)
+    names = {owner.image_name(one.name, one.config_digest): one for one in images if one.pinned == pinned}
+    name = name or next(iter(names), "")
+    image = names.get(name)
     if image is None or delivery is None:
         what = f"the image {pinned} is not one of this release"
         raise DeployFailed(what, where=owner.target, hint="make a new plan")
-    name = owner.image_name(image.name, image.config_digest)
     before(name)
     step_id = StepId("apply", step, owner.target)
 
