@@ -57,8 +57,9 @@ def _is_aside(part: Schema) -> bool:
 def _one_type(schema: Schema, key: str) -> str:
     if "$ref" in schema:
         model = models_below(Model)[schema["$ref"]]
-        text = "text or " if any(form["type"] == "string" for form in model.shorthand) else ""
-        return f"{text}[keys](#{anchor_of(model)})"
+        forms = {"string": "text or ", "integer": "a whole number or "}
+        short = "".join(forms.get(form["type"], "") for form in model.shorthand)
+        return f"{short}[keys](#{anchor_of(model)})"
     types = schema.get("type", [])
     types = types if isinstance(types, list) else [types]
     if "array" in types and "object" not in types:

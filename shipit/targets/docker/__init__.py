@@ -43,6 +43,7 @@ KIND = Kind(
         "`services.NAME` of Docker": "shipit.targets.docker.config:ServiceConfig",
         "`healthcheck` of a service": "shipit.targets.engine.healthcheck:HealthcheckConfig",
         "`logging` of a service": "shipit.targets.engine.container_config:LoggingConfig",
+        "`ulimits` of a service": "shipit.targets.engine.kernel_config:UlimitConfig",
         "`proxy` of Docker": "shipit.targets.docker.proxy.config:ProxyConfig",
     },
 )
