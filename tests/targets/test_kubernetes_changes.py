@@ -20,7 +20,7 @@ from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.refusal import Cause, is_misfit, is_temporary, parse_refusal
-from shipit.targets.kubernetes.unready import needed_first
+from shipit.targets.kubernetes.unready import Needed, needed_first
 from shipit.targets.kubernetes.wanted import Wanted, want
 
 Object = dict[str, Any]
@@ -260,7 +260,8 @@ def _live(item: Object) -> Live:
 )
 def test_what_has_to_exist_before_an_object_can_be_checked(manifest: Object, other: Object, first: str) -> None:
     wanted = [want(f"{item['kind']}/{item['metadata']['name']}", item, None) for item in (other, manifest)]
-    assert needed_first(wanted, "prod") == ({wanted[1].key: f"{first} is new"} if first else {})
+    found = {key: needed.why for key, needed in needed_first(wanted, "prod").items()}
+    assert found == ({wanted[1].key: f"{first} is new"} if first else {})
     there = wanted[0]._replace(live=_live(other))
     assert needed_first([there, wanted[1]], "prod") == {}
 
@@ -268,4 +269,4 @@ def test_what_has_to_exist_before_an_object_can_be_checked(manifest: Object, oth
 def test_an_object_of_a_version_that_its_definition_gets_now_is_not_checked() -> None:
     key = "CustomResourceDefinition/cars.example.com"
     own = [want(key, CRD, _live(CRD)), want("Car.example.com/own", _own("Car", version="example.com/v2"), None)]
-    assert needed_first(own, "prod") == {"Car.example.com/own": f"{key} does not serve v2 yet"}
+    assert needed_first(own, "prod") == {"Car.example.com/own": Needed(f"{key} does not serve v2 yet", own[0].manifest)}

@@ -5,7 +5,7 @@ Source: Kubernetes API concepts, "Dry-run", "Server-Side Apply".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from shipit.targets.kubernetes.adoption import after_adoption, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.early_check import early_previews, is_about_fields, moved, schema_errors
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.live import Live, Status
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
@@ -28,7 +29,7 @@ from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
-from shipit.targets.kubernetes.unready import needed_first
+from shipit.targets.kubernetes.unready import Needed, needed_first
 from shipit.targets.kubernetes.version_use import with_use
 from shipit.targets.kubernetes.wanted import ABSENT, Wanted, beside, want, want_all, with_replicas, with_version
 from shipit.targets.session import Session
@@ -59,15 +60,19 @@ class DryRun:
         wanted = self._wanted(release, observed)
         changed = [item for item in wanted if not item.is_as_applied]
         may_change = [item for item in changed if item.key not in self.desired.copies]
-        first = needed_first(wanted, self.desired.namespace)
-        asked = self._ask_all([item for item in may_change if item.key not in first])
+        first = self._needed_first(wanted)
+        asked = self._ask_all([item for item in may_change if item.key not in first], self._ask)
         asked += self._ask_job(release, observed) if may_change else []
+        early = [(item, first[item.key]) for item in may_change if item.key in first]
+        elsewhere = self._ask_all([item for item, needed in early if needed.lacks_namespace_only], self._ask_elsewhere)
         forbidden = self._forbidden(asked)
-        errors = refusal_errors(self.desired, [item for item in asked if item.wanted.key not in forbidden])
+        refused = [item for item in asked if item.wanted.key not in forbidden]
+        refused += [item for item in elsewhere if is_about_fields(item)]
+        errors = refusal_errors(self.desired, refused) + schema_errors(self.desired, early)
         errors += [self._may_not(why) for why in dict.fromkeys(forbidden.values()) if is_deploy]
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(tuple(errors))
-        previews = {key: Preview(unchecked=why) for key, why in first.items()}
+        previews = early_previews(first, elsewhere)
         previews |= {
             item.wanted.key: Preview(item.result, forbidden.get(item.wanted.key, ""), item.is_replaced)
             for item in asked
@@ -89,24 +94,42 @@ class DryRun:
     def _ask_job(self, release: Release, observed: KubernetesObserved) -> list[Asked]:
         """The release Job, where it is refused: it is created, and not applied."""
         job = wanted_release_job(self.desired, release, self.desired.setting_of(observed))
-        if (
-            job is None
-            or self.desired.creates_namespace
-            or job["metadata"]["name"] in {item.meta.name for item in observed.jobs}
-        ):
+        if job is None or job["metadata"]["name"] in {item.meta.name for item in observed.jobs}:
             return []
-        answer = self.client.try_create(job, self.desired.namespace)
-        wanted = Wanted(key_of(job, self.desired.namespace), job)
-        return [Asked(wanted, refusal=parse_refusal(answer), is_created=True)] if answer.status >= 300 else []
+        namespace = self.desired.namespace
+        wanted = Wanted(key_of(job, namespace), job)
+        is_new = self.desired.creates_namespace and observed.objects.get(f"Namespace/{namespace}") is None
+        answer = self.client.try_create((moved(wanted) if is_new else wanted).manifest, namespace)
+        if answer.status < 300:
+            return []
+        asked = Asked(wanted, refusal=parse_refusal(answer), is_created=True)
+        return [asked] if not is_new or is_about_fields(asked) else []
 
-    def _ask_all(self, wanted: Sequence[Wanted]) -> list[Asked]:
+    def _needed_first(self, wanted: Sequence[Wanted]) -> dict[str, Needed]:
+        """Key of an object -> what the server needs before it can check it. What belongs to the cluster needs no namespace."""
+        namespace = self.desired.namespace
+        found = needed_first(wanted, namespace)
+        for item in wanted:
+            if item.key in found and found[item.key].lacks_namespace_only:
+                if not self.client.resource(item.manifest, namespace)[2]:
+                    del found[item.key]
+        return found
+
+    def _ask_all(self, wanted: Sequence[Wanted], ask: Callable[[Wanted], Asked]) -> list[Asked]:
         """In parallel, over the connections that are kept."""
         parts = [wanted[start::_THREADS] for start in range(min(_THREADS, len(wanted)))]
-        calls = {index: partial(self._ask_each, part) for index, part in enumerate(parts)}
+        calls = {index: partial(_each, ask, part) for index, part in enumerate(parts)}
         return [item for found in together(calls, self.session.clock).values() for item in found]
 
-    def _ask_each(self, wanted: Sequence[Wanted]) -> list[Asked]:
-        return [self._ask(item) for item in wanted]
+    def _ask_elsewhere(self, wanted: Wanted) -> Asked:
+        """Ask for an object of a namespace that is new as if it were in another one."""
+        item = moved(wanted)
+        body = with_version(self._body(item), ABSENT)
+        answer = self.client.try_apply(body, self.desired.namespace, is_short=True)
+        if answer.status < 300:
+            return Asked(item)
+        refusal = parse_refusal(answer)
+        return self._explained(item, refusal, body) if answer.status != CONFLICT else Asked(item, refusal=refusal)
 
     def _ask(self, wanted: Wanted) -> Asked:
         """Ask for one object. One that changed meanwhile is read again; one that keeps changing is asked for at any version."""
@@ -181,6 +204,10 @@ class DryRun:
 
     def _sealed(self, live: Live) -> Live:
         return sealed_live(live, self.mark)
+
+
+def _each(ask: Callable[[Wanted], Asked], wanted: Sequence[Wanted]) -> list[Asked]:
+    return [ask(item) for item in wanted]
 
 
 def _written(live: Live) -> Live:

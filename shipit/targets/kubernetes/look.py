@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shipit.clock import Clock
-from shipit.errors import RemoteError
+from shipit.errors import ConfigErrors, RemoteError
 from shipit.http.fields import Field
 from shipit.parallel import settle
 from shipit.targets.kubernetes.applyset import ObservedSet
@@ -262,9 +262,11 @@ class Look:
 
 
 def _side_by_side(calls: Mapping[Any, Callable[[], Any]], clock: Clock) -> dict[Any, Any]:
-    """What each call gives. Raises: one error, of several the one that no retry overcomes."""
+    """What each call gives. Raises: the mistakes in the files, or one error, of several the one that no retry overcomes."""
     results = settle(calls, clock)
     errors = [result for result in results.values() if isinstance(result, Exception)]
+    if mistakes := [problem for error in errors if isinstance(error, ConfigErrors) for problem in error.problems]:
+        raise ConfigErrors(mistakes)
     if errors:
         raise min(errors, key=lambda error: isinstance(error, RemoteError) and error.retryable)
     return results

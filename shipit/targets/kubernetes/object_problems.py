@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shipit.errors import ConfigError, ConfigErrors
 from shipit.targets.kubernetes.applyset import PART_OF_LABEL
@@ -10,6 +10,7 @@ from shipit.targets.kubernetes.config import ONLY
 from shipit.targets.kubernetes.definitions import DEFINITION, defined_kinds, defines
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.observed import key_of
+from shipit.targets.kubernetes.render import Manifest
 
 
 def check_labels(desired: Desired) -> None:
@@ -50,6 +51,15 @@ def check_served(desired: Desired) -> None:
             wrong.append(problem_of(desired, key, "apiVersion", f"{key}: {other} does not serve {version}", hint))
     if wrong:
         raise ConfigErrors(wrong)
+
+
+def unknown_kind(desired: Desired, manifests: Sequence[Manifest], served: str) -> ConfigErrors:
+    """The errors for objects of a kind that the cluster does not know. `served` is an apiVersion in which it has the kind."""
+    version, kind = manifests[0]["apiVersion"], manifests[0]["kind"]
+    what = f"the cluster knows no {kind} in {version}"
+    hint = f"write apiVersion: {served}" if served else "install what defines it, or check apiVersion"
+    keys = (key_of(manifest, desired.namespace) for manifest in manifests)
+    return ConfigErrors([problem_of(desired, key, "apiVersion", what, hint) for key in keys])
 
 
 def problem_of(desired: Desired, key: str, field: str, what: str, hint: str) -> ConfigError:

@@ -13,6 +13,7 @@ from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, sele
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.object_problems import unknown_kind
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.render import Manifest
@@ -56,17 +57,20 @@ class ObjectReader:
             return self._found(manifests, self._listed(manifests) if is_listed(manifests) else None)
         except UnknownKind:
             if not is_defined(manifests[0], self.desired.raw):
-                raise
+                raise unknown_kind(self.desired, manifests, self._served(manifests[0])) from None
             return self._of_other_version(manifests)
 
     def _of_other_version(self, manifests: Sequence[Manifest]) -> Read:
         """The objects of a kind that this deploy defines: in a version that the cluster serves, where it has the kind already."""
-        group = manifests[0]["apiVersion"].rpartition("/")[0]
-        version = version_of(self.client, group, manifests[0]["kind"])
-        if version:
+        if version := self._served(manifests[0]):
             return self.read([{**manifest, "apiVersion": version} for manifest in manifests])
         missing: dict[str, Live | None] = {key_of(item, self.desired.namespace): None for item in manifests}
         return Read(manifests, missing, None)
+
+    def _served(self, manifest: Manifest) -> str:
+        """Another apiVersion in which the cluster serves the kind of a manifest; empty where there is none."""
+        group = manifest["apiVersion"].rpartition("/")[0]
+        return version_of(self.client, group, manifest["kind"]) if group else ""
 
     def _found(self, manifests: Sequence[Manifest], listed: dict[str, Live] | None) -> Read:
         found = {}

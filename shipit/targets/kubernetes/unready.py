@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from shipit.targets.kubernetes.definitions import DEFINITION, defined_kinds, defines
 from shipit.targets.kubernetes.objects import spec_of
@@ -17,16 +18,31 @@ _NAMED_BY_PODS = {
 }
 
 
-def needed_first(wanted: Sequence[Wanted], namespace: str) -> dict[str, str]:
-    """Key of an object -> why the server can't check it yet, such as `Namespace/shop is new`."""
+class Needed(NamedTuple):
+    """Why the server can't check an object yet, such as `Namespace/shop is new`.
+
+    `definition` is the CustomResourceDefinition of its kind, where the server does not have that. `lacks_namespace_only`: it
+    could be checked in another namespace.
+    """
+
+    why: str
+    definition: Manifest | None = None
+    lacks_namespace_only: bool = False
+
+
+def needed_first(wanted: Sequence[Wanted], namespace: str) -> dict[str, Needed]:
+    """Key of an object -> what the server needs before it can check it."""
     new = {item.key for item in wanted if item.live is None}
     definitions = [item for item in wanted if item.manifest["kind"] == DEFINITION]
     found = {}
     for item in wanted:
-        reasons = [f"{key} is new" for key in _named(item.manifest, namespace) if key in new]
-        reasons += [why for other in definitions if (why := _undefined(item.manifest, other))]
+        named = [key for key in _named(item.manifest, namespace) if key in new]
+        undefined = [(other, why) for other in definitions if (why := _undefined(item.manifest, other))]
+        reasons = [*(f"{key} is new" for key in named), *(why for _, why in undefined)]
         if reasons:
-            found[item.key] = reasons[0]
+            definition = undefined[0][0].manifest if undefined else None
+            is_namespace = len(reasons) == 1 and named == [f"Namespace/{_place(item.manifest, namespace)}"]
+            found[item.key] = Needed(reasons[0], definition, is_namespace)
     return found
 
 
@@ -43,7 +59,7 @@ def _undefined(manifest: Manifest, definition: Wanted) -> str:
 
 def _named(manifest: Manifest, namespace: str) -> Iterator[str]:
     """The keys of the objects that a manifest names and that admission looks up."""
-    own = manifest["metadata"].get("namespace") or namespace
+    own = _place(manifest, namespace)
     yield f"Namespace/{own}"
     prefix = "" if own == namespace else f"{own}/"
     if manifest["kind"] == "Pod":
@@ -53,3 +69,7 @@ def _named(manifest: Manifest, namespace: str) -> Iterator[str]:
     role = manifest.get("roleRef")
     if isinstance(role, dict):
         yield f"{role.get('kind')}/{prefix if role.get('kind') == 'Role' else ''}{role.get('name')}"
+
+
+def _place(manifest: Manifest, namespace: str) -> str:
+    return str(manifest["metadata"].get("namespace") or namespace)

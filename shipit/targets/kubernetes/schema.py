@@ -1,0 +1,124 @@
+"""Custom resources held against the schema of a CustomResourceDefinition that the cluster does not have yet. Pure.
+
+What the API server refuses beyond this is left to it: patterns, formats, rules in CEL, and `allOf`, `anyOf`, `oneOf` and `not`.
+Source: Kubernetes documentation, "Specifying a structural schema", "Field pruning"; API reference, v1 JSONSchemaProps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.render import Manifest
+
+_HEAD = ("apiVersion", "kind", "metadata")
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float),
+}  # fmt: skip
+_INT_OR_STRING = "x-kubernetes-int-or-string"
+_PRESERVED = "x-kubernetes-preserve-unknown-fields"
+_EMBEDDED = "x-kubernetes-embedded-resource"
+
+
+class Misfit(NamedTuple):
+    """A field of an object by its path, and what is wrong with it."""
+
+    field: str
+    what: str
+
+
+def schema_of(definition: Manifest, version: str) -> Mapping[str, Any]:
+    """The schema of a version of a kind; empty where it has none that is a map, or keeps all fields."""
+    spec = spec_of(definition)
+    rows = spec.get("versions")
+    row = next((row for row in _rows(rows) if row.get("name") == version), {})
+    return {} if spec.get("preserveUnknownFields") is True else _map(_map(row.get("schema")).get("openAPIV3Schema"))
+
+
+def misfits(manifest: Manifest, schema: Mapping[str, Any]) -> Iterator[Misfit]:
+    """The fields of a custom resource that its schema does not take."""
+    if schema:
+        own = {key: value for key, value in manifest.items() if key not in _HEAD}
+        yield from _found(own, {**schema, "type": "object", "required": _without_head(schema)}, "")
+
+
+def _without_head(schema: Mapping[str, Any]) -> list[Any]:
+    required = schema.get("required")
+    return [key for key in required if key not in _HEAD] if isinstance(required, list) else []
+
+
+def _found(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Misfit]:
+    # A null is replaced by the default, dropped, or refused by the server.
+    if value is None:
+        return
+    if wrong := _wrong_type(value, schema) or _wrong_value(value, schema):
+        yield Misfit(path, wrong)
+    elif isinstance(value, dict):
+        yield from _in_map(value, schema, path)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _found(item, _map(schema.get("items")), f"{path}[{index}]")
+
+
+def _in_map(value: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[Misfit]:
+    properties, others = _map(schema.get("properties")), schema.get("additionalProperties")
+    is_open = schema.get(_PRESERVED) is True or others is True or "type" not in schema
+    for key, item in value.items():
+        field = f"{path}.{key}" if path else str(key)
+        if key in properties:
+            yield from _found(item, _map(properties[key]), field)
+        elif isinstance(others, dict):
+            yield from _found(item, others, field)
+        elif not (is_open or (schema.get(_EMBEDDED) is True and key in _HEAD)):
+            yield Misfit(field, "unknown field")
+    required = schema.get("required")
+    for key in required if isinstance(required, list) else ():
+        if key not in value and "default" not in _map(properties.get(key)):
+            yield Misfit(path, f"lacks {key}")
+
+
+def _wrong_type(value: Any, schema: Mapping[str, Any]) -> str:
+    if schema.get(_INT_OR_STRING) is True:
+        is_right = isinstance(value, int | str) and not isinstance(value, bool)
+        return "" if is_right else "should be a whole number or text"
+    wanted = schema.get("type")
+    types = _TYPES.get(wanted) if isinstance(wanted, str) else None
+    if types is None or (isinstance(value, types) and isinstance(value, bool) == (wanted == "boolean")):
+        return ""
+    if wanted == "integer" and isinstance(value, float) and value.is_integer():
+        return ""
+    return f"should be of type {wanted}"
+
+
+def _wrong_value(value: Any, schema: Mapping[str, Any]) -> str:
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and _text(value) not in (shown := [_text(item) for item in allowed]):
+        return f"should be one of {', '.join(shown)}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _outside(value, schema, "minimum", "maximum", "should be at {}")
+    if isinstance(value, str):
+        return _outside(len(value), schema, "minLength", "maxLength", "should have at {} characters")
+    if isinstance(value, list):
+        return _outside(len(value), schema, "minItems", "maxItems", "should have at {} items")
+    return ""
+
+
+def _outside(size: float, schema: Mapping[str, Any], least: str, most: str, words: str) -> str:
+    lowest, highest = schema.get(least), schema.get(most)
+    if isinstance(lowest, int | float) and size < lowest:
+        return words.format(f"least {lowest}")
+    return words.format(f"most {highest}") if isinstance(highest, int | float) and size > highest else ""
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
