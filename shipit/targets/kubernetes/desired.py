@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 from shipit.config.model import ReleaseConfig
 from shipit.config.position import Position
-from shipit.config.project import Project
 from shipit.errors import ConfigErrors
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.image_uses import image_use
-from shipit.targets.kubernetes.applyset import labelled, set_id, set_name
+from shipit.targets.kubernetes.applyset import labelled
 from shipit.targets.kubernetes.concise.blue_green import slot_names
 from shipit.targets.kubernetes.concise.render.patch import PatchFailed
 from shipit.targets.kubernetes.concise.render.work import Work
 from shipit.targets.kubernetes.concise.render.workload import render_workload
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
-from shipit.targets.kubernetes.config import ONLY, KubernetesConfig
 from shipit.targets.kubernetes.images import image_for, image_names, pin_images
 from shipit.targets.kubernetes.objects import is_namespace
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
+from shipit.targets.kubernetes.own_names import OwnNames
 from shipit.targets.kubernetes.render import VERSION_LABEL, Manifest, Setting
 from shipit.targets.kubernetes.versions import version_label
 
@@ -32,17 +31,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Desired:
+class Desired(OwnNames):
     """`raw` are the objects of the manifests, and `places`: key -> where each begins. `sources`: name -> text of those that are
     no files. `secret_names` are the secrets of this target.
 
     `contents`: workload -> path in the container -> content of its files.
     """
 
-    target: str
-    config: KubernetesConfig
-    project: Project
-    namespace: str
     raw: Sequence[Manifest]
     secret_names: Sequence[str]
     places: Mapping[str, Position] = field(default_factory=dict)
@@ -53,42 +48,6 @@ class Desired:
     def files(self) -> dict[str, str]:
         """Key -> file of each object of the manifests."""
         return {key: place.file for key, place in self.places.items()}
-
-    @property
-    def secret_key(self) -> str:
-        """The name of the Secret of the env's secrets, before the hash of its values."""
-        return f"{self.project.app}-env"
-
-    @property
-    def pull_key(self) -> str:
-        """The name of the Secret with the registry credentials."""
-        return f"{self.project.app}-pull"
-
-    @property
-    def job_prefix(self) -> str:
-        """The beginning of the names of the Jobs of the release command."""
-        return f"{self.project.app[:40]}-release-"
-
-    @property
-    def file(self) -> str:
-        """The path of deploy.yml in its git tree; empty outside of one."""
-        folder = self.project.git.subfolder
-        return "" if folder is None else f"{folder}/{self.project.file.name}".lstrip("/")
-
-    @property
-    def set_name(self) -> str:
-        """The name of the parent of the ApplySet of this target."""
-        return set_name(self.project.app, self.project.environment, self.target)
-
-    @cached_property
-    def set_id(self) -> str:
-        """The id of the ApplySet of this target."""
-        return set_id(self.set_name, self.namespace)
-
-    @property
-    def lock_name(self) -> str:
-        """The name of the Lease that a deploy holds."""
-        return f"{self.set_name}-lock"
 
     @property
     def creates_namespace(self) -> bool:
@@ -271,9 +230,6 @@ class Desired:
         return next(
             (one.port or 0 for name, one in self.config.workloads.items() if self.workload_name(name) == workload), 0
         )
-
-    def workload_name(self, name: str) -> str:
-        return self.project.app if name == ONLY else name
 
     @cached_property
     def _named(self) -> tuple[dict[str, str], ...]:

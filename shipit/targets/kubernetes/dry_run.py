@@ -109,11 +109,9 @@ class DryRun:
         """Key of an object -> what the server needs before it can check it. What belongs to the cluster needs no namespace."""
         namespace = self.desired.namespace
         found = needed_first(wanted, namespace)
-        for item in wanted:
-            if item.key in found and found[item.key].lacks_namespace_only:
-                if not self.client.resource(item.manifest, namespace)[2]:
-                    del found[item.key]
-        return found
+        lacking = [item for item in wanted if item.key in found and found[item.key].lacks_namespace_only]
+        of_cluster = {item.key for item in lacking if not self.client.resource(item.manifest, namespace)[2]}
+        return {key: needed for key, needed in found.items() if key not in of_cluster}
 
     def _ask_all(self, wanted: Sequence[Wanted], ask: Callable[[Wanted], Asked]) -> list[Asked]:
         """In parallel, over the connections that are kept."""
