@@ -116,6 +116,36 @@ def test_what_leaves_is_what_kubectl_apply_alone_owns() -> None:
     assert after_adoption(whole, live, live) is live
 
 
+def test_what_leaves_of_a_list_that_another_manager_has_a_part_of() -> None:
+    def of(*names: str) -> dict[str, Any]:
+        return {"f:spec": {"f:env": {f'k:{{"name":"{name}"}}': {".": {}, "f:name": {}} for name in names}}}
+
+    env = [{"name": "A"}, {"name": "X"}]
+    rows = [row("kubectl-client-side-apply", {**ANNOTATED, **of("A")}), row("kubectl-set", of("X"))]
+    value = {
+        "apiVersion": "v1",
+        "kind": "Thing",
+        "metadata": {"name": "x", "managedFields": rows},
+        "spec": {"env": env},
+    }
+    live = parse_live(Field(value, "GET test"))
+    wanted = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "x"}, "spec": {}}
+    assert after_adoption(wanted, live, live).manifest["spec"] == {"env": [{"name": "X"}]}
+
+
+def test_a_field_that_the_server_sets_by_default_gets_its_value() -> None:
+    ports = {'k:{"port":80}': {"f:port": {}, "f:protocol": {}, "f:note": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:policy": {}, "f:type": {}, "f:ports": ports}}
+    rows = [row("kubectl-client-side-apply", {**ANNOTATED, **fields})]
+    spec = {"policy": "Never", "type": "B", "ports": [{"port": 80, "protocol": "TCP", "note": "x"}]}
+    value = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "x", "managedFields": rows}, "spec": spec}
+    live = parse_live(Field(value, "GET test"))
+    wanted = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "x"}, "spec": {"ports": [{"port": 80}]}}
+    new = {**wanted, "spec": {"policy": "Always", "ports": [{"port": 79}, {"port": 80, "protocol": "TCP"}]}}
+    found = after_adoption(wanted, live, live, (), new).manifest["spec"]
+    assert found == {"policy": "Always", "ports": [{"port": 80, "protocol": "TCP"}]}
+
+
 class Racing(KubernetesClient):
     """A client whose object changes between each of the first reads and its write."""
 

@@ -14,7 +14,6 @@ import pytest
 from shipit.clock import Clock
 from shipit.errors import ConfigErrors, ShipitError
 from shipit.events import Event, Log, StepDone, StepId, StepStarted, TargetFinished, Warned
-from shipit.parallel import Failures
 from shipit.pipeline.flow import deploy, render
 from shipit.pipeline.prepare import prepare
 from shipit.pipeline.run import Run
@@ -565,4 +564,4 @@ def test_every_odd_answer_is_overcome_or_an_error(make: Make, body: bytes, statu
                 told = [event.reason for event in run.events if isinstance(event, TargetFinished)]  # type: ignore[attr-defined]
                 assert code == 0 or all(told), f"request {index}"
             except ShipitError as error:
-                assert error.where or isinstance(error, Failures), f"request {index}: {error.render()}"
+                assert all(part.where for part in error.parts or (error,)), f"request {index}: {error.render()}"

@@ -55,10 +55,16 @@ APPLIED: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:kubectl.kubernete
     ],
 )  # fmt: skip
 def test_a_note_for_what_kubectl_set_beside_our_fields(live: Live, notes: list[str]) -> None:
-    assert list(hand_notes({"x": live, "y": None})) == notes
+    assert list(hand_notes({"x": live, "y": None}, dict)) == notes
+
+
+def test_what_a_deploy_sets_back_is_no_note() -> None:
+    live = config_map(OURS, by("kubectl-edit", {"f:data": {"f:b": {}, "f:c": {}}}))
+    wanted = {"data": {"a": "MQ==", "b": "other"}}
+    assert list(hand_notes({"x": live}, lambda: {"x": wanted})) == [f"x: kubectl-edit set data.c=Mw=={STAYS}"]
 
 
 def test_many_notes_are_counted() -> None:
     live = config_map(OURS, by("kubectl-edit", OF_B))
-    found = list(hand_notes({f"x{number}": live for number in range(25)}))
+    found = list(hand_notes({f"x{number}": live for number in range(25)}, dict))
     assert len(found) == 21 and found[-1] == "and 5 more objects with fields that kubectl set"

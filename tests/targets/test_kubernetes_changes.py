@@ -89,6 +89,9 @@ def test_the_plan_tells_that_a_recreated_deployment_has_no_pods_meanwhile(
         ({"text": "a\nb\n"}, {"text": "a"}, ["text  a\nb\n -> a"]),
         ({"rows": [{"name": "x"}, {"name": "x"}]}, {"rows": [{"name": "x"}]}, ['rows  [{"name": "x"}, {"name": "x"}] -> [{"name": "x"}]']),
         ({"empty": {}}, {"empty": {"a": 1}}, ["+ empty.a  1"]),
+        ({"long": "a" * 300 + "b"}, {"long": "a" * 300 + "c"}, [f"long  ...{'a' * 30}b -> ...{'a' * 30}c"]),
+        ({"long": "b" + "a" * 300}, {"long": "cc" + "a" * 300}, [f"long  b{'a' * 30}... -> cc{'a' * 30}..."]),
+        ({"long": "a" * 300}, {"long": "a" * 301}, [f"long  ...{'a' * 30} -> ...{'a' * 31}"]),
     ],
 )  # fmt: skip
 def test_changes_are_named(before: Object, after: Object, said: list[str]) -> None:
@@ -106,7 +109,7 @@ def test_list_items_are_matched_by_the_keys_that_the_server_matches_them_by() ->
         {"ports": [{"port": 53, "protocol": "UDP", "to": 3}, {"port": 53, "protocol": "TCP", "to": 1}]}, keys=keys
     )
     found = find_changes(before, after)
-    assert found[0] == Difference("spec.ports[1].to", ("spec", "ports", 1, "to"), 2, 3)
+    assert found[0] == Difference("spec.ports[53,UDP].to", ("spec", "ports", 1, "to"), 2, 3)
     assert found[1].path == "spec.ports order"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from shipit.config.units import Misplaced
 from shipit.targets.kubernetes.concise.workload import WorkloadConfig
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.quantity import check_cpu, check_memory, parse_quantity
+from shipit.targets.kubernetes.request_body import request_body
 
 
 @pytest.mark.parametrize(
@@ -135,3 +137,17 @@ def test_the_hint_for_a_host_is_a_valid_host(text: str) -> None:
 def test_possible_but_unlikely_values_are_warnings(keys: dict[str, object], doubted: list[tuple[str, ...]]) -> None:
     assert [path for path, _, _ in WorkloadConfig.model_validate(keys).doubts()] == doubted
     assert KubernetesConfig.model_validate({"workloads": {"web": keys}}).workloads
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("é ☃", r'"\u00e9 \u2603"'),
+        ("🚀", '"🚀"'),
+        ("a\x7f\x85\u2028\ufeffb", r'"a\u007f\u0085\u2028\ufeffb"'),
+        ("\\ud83d\n\x01", r'"\\ud83d\n\u0001"'),
+    ],
+)
+def test_a_body_is_the_same_in_json_and_yaml(text: str, body: str) -> None:
+    assert request_body(text) == body
+    assert json.loads(body) == text

@@ -85,7 +85,8 @@ def _added(value: Any, ours: Owned | None, path: str, keys: FieldPath) -> Iterat
             yield from _added(inner, _inner(ours, key), f"{path}.{key}", (*keys, key))
     elif isinstance(value, list) and not ours.is_whole:
         for index, row in enumerate(value):
-            yield from _added_item(row, ours, f"{path}[{label(row, value)}]", (*keys, index))
+            names = tuple(ours.items[0][0]) if ours.items else ()
+            yield from _added_item(row, ours, f"{path}[{label(row, value, names)}]", (*keys, index))
     else:
         yield Difference(path, tuple(keys), None, value)
 
@@ -118,16 +119,22 @@ def _list(
         if live != result:
             yield Difference(path, tuple(keys), live, result)
         return
-    yield from _items(before, after, owners, ours, path, keys)
+    yield from _items(before, after, owners, ours, path, keys, names or ())
 
 
 def _items(
-    before: Mapping[str, Any], after: Mapping[str, Any], owners: Owners, ours: Owned | None, path: str, keys: FieldPath
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    owners: Owners,
+    ours: Owned | None,
+    path: str,
+    keys: FieldPath,
+    names: Sequence[str],
 ) -> Iterator[Difference]:
     rows, others = list(before.values()), list(after.values())
     places = {identity: index for index, identity in enumerate(before)}
     for identity, row in before.items():
-        where, there = f"{path}[{label(row, rows)}]", (*keys, places[identity])
+        where, there = f"{path}[{label(row, rows, names)}]", (*keys, places[identity])
         if identity not in after:
             yield Difference(where, there, row, None, is_removed=True)
             continue
@@ -137,7 +144,7 @@ def _items(
     new = [identity for identity in after if identity not in before]
     for identity in new:
         row = after[identity]
-        where, there = f"{path}[{label(row, others)}]", (*keys, len(rows) + new.index(identity))
+        where, there = f"{path}[{label(row, others, names)}]", (*keys, len(rows) + new.index(identity))
         if ours is not None and ours.is_whole:
             yield Difference(where, there, None, row)
         else:
@@ -149,8 +156,8 @@ def _items(
         )
 
 
-def label(row: Any, rows: Sequence[Any]) -> str:
-    """A list item in a path: its name, its port or key, its value where it is text, or its place."""
+def label(row: Any, rows: Sequence[Any], names: Sequence[str] = ()) -> str:
+    """A list item in a path: its name, its port or key, its value where it is text, all of its merge keys `names`, or its place."""
     if isinstance(row, dict):
         for key in ("name", "key", "containerPort", "port", "mountPath", "ip", "type"):
             if isinstance(row.get(key), str | int):
@@ -159,6 +166,8 @@ def label(row: Any, rows: Sequence[Any]) -> str:
                     return str(row[key])
     if isinstance(row, str):
         return row
+    if isinstance(row, dict) and len(names) > 1 and all(isinstance(row.get(name), str | int) for name in names):
+        return ",".join(str(row[name]) for name in names)
     return str(next((index for index, other in enumerate(rows) if other is row), 0))
 
 

@@ -5,7 +5,6 @@ Source: Kubernetes API concepts, "Server-Side Apply", "API discovery", "Retrievi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -20,6 +19,7 @@ from shipit.targets.kubernetes.pages import PAGE, Listed, read_pages
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.refusal import is_temporary
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
+from shipit.targets.kubernetes.request_body import request_body
 from shipit.targets.kubernetes.server import ApiServer, Query, Resource, checked, error_of, parsed
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class KubernetesClient:
 
         Raises: RemoteError, with 409 when the manifest has a resourceVersion that is not the current one.
         """
-        answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(manifest), _AS_SHIPIT, _APPLY)
+        answer = self.write("PATCH", self.path(manifest, namespace), request_body(manifest), _AS_SHIPIT, _APPLY)
         return _named(answer, manifest, namespace)
 
     def try_apply(self, manifest: Manifest, namespace: str, *, is_short: bool = False) -> Answer:
@@ -116,7 +116,7 @@ class KubernetesClient:
         accept: str = "application/json",
     ) -> Answer:
         """The answer to a request with a body of JSON, of any status. Raises: RemoteError for a temporary failure."""
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else request_body(body).encode()
 
         def once() -> Answer:
             answer = self.server.send(
@@ -143,12 +143,12 @@ class KubernetesClient:
         """
         body = {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
         path = f"{self.path(manifest, namespace)}/scale"
-        self.write("PATCH", path, json.dumps(body), {"fieldManager": f"{MANAGED_BY}-scale"}, MERGE)
+        self.write("PATCH", path, request_body(body), {"fieldManager": f"{MANAGED_BY}-scale"}, MERGE)
 
     def merge(self, manifest: Mapping[str, Any], namespace: str, body: Mapping[str, Any], manager: str) -> None:
         """Change fields of an object, as a field manager. Raises: RemoteError."""
         path = self.path(manifest, namespace)
-        self.write("PATCH", path, json.dumps(body), {"fieldManager": manager}, MERGE)
+        self.write("PATCH", path, request_body(body), {"fieldManager": manager}, MERGE)
 
     def set_managed_fields(
         self, manifest: Manifest, namespace: str, rows: Sequence[Mapping[str, Any]], version: str
@@ -159,7 +159,7 @@ class KubernetesClient:
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
         ]
         path = self.path(manifest, namespace)
-        self.write("PATCH", path, json.dumps(body), {"fieldManager": MANAGED_BY}, "application/json-patch+json")
+        self.write("PATCH", path, request_body(body), {"fieldManager": MANAGED_BY}, "application/json-patch+json")
 
     def release_fields(self, manifest: Manifest, namespace: str, manager: str) -> None:
         """Remove the fields that a field manager applied and no other one owns.
@@ -169,14 +169,14 @@ class KubernetesClient:
         own = {key: value for key, value in manifest["metadata"].items() if key in ("name", "namespace", "uid")}
         body = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": own}
         query = {**_AS_SHIPIT, "fieldManager": manager}
-        answer = self.write("PATCH", self.path(manifest, namespace), json.dumps(body), query, _APPLY)
+        answer = self.write("PATCH", self.path(manifest, namespace), request_body(body), query, _APPLY)
         _check_named(answer, manifest, namespace)
 
     def create(self, manifest: Manifest, namespace: str) -> bool:
         """Create an object; False where there is one of its name already, which may be our own from a moment ago."""
         path = self.path(manifest, namespace).rpartition("/")[0]
         try:
-            self.write("POST", path, json.dumps(manifest), {"fieldManager": MANAGED_BY})
+            self.write("POST", path, request_body(manifest), {"fieldManager": MANAGED_BY})
         except RemoteError as error:
             if error.status == 409:
                 return False
@@ -231,7 +231,7 @@ class KubernetesClient:
 
     def request_delete(self, manifest: Mapping[str, Any], namespace: str, options: Mapping[str, Any]) -> None:
         """Delete an object without waiting. Raises: RemoteError, with 409 when a precondition does not hold."""
-        self.write("DELETE", self.path(manifest, namespace), json.dumps(options))
+        self.write("DELETE", self.path(manifest, namespace), request_body(options))
 
     def _page(self, path: str, query: Query, accept: str = "application/json") -> Answer:
         return self._again(lambda: checked(self.server.send("GET", path, self.deadline, query=query, accept=accept)))

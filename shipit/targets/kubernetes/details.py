@@ -25,6 +25,8 @@ _MOST_LINES, _MOST_TEXT_LINES, _CONTEXT = 2_000, 5_000, 2
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 _HUNK = re.compile(r"@@ -[0-9,]+ \+(?P<line>[0-9]+).*")
 _MARK_DIGITS = 12
+# Text of more characters is shown around what changes, with as many as `_BESIDE` before and after that.
+_MOST_WHOLE, _BESIDE = 200, 30
 
 
 def detail_of(wanted: Wanted, live: Live, preview: Preview) -> tuple[str, ...]:
@@ -99,7 +101,8 @@ def _lines(change: Difference, live: Live) -> Iterator[str]:
         yield path + _author(change, live)
         yield from _text_lines(change.live.splitlines(), change.wanted.splitlines())
     else:
-        yield f"{path}  {_shown(change.live)} -> {_shown(change.wanted)}" + _author(change, live)
+        before, after = _around(_shown(change.live), _shown(change.wanted))
+        yield f"{path}  {before} -> {after}" + _author(change, live)
 
 
 def _secret_line(change: Difference) -> str:
@@ -123,6 +126,27 @@ def _text_lines(before: list[str], after: list[str]) -> Iterator[str]:
     for line in list(unified_diff(before, after, n=_CONTEXT, lineterm=""))[2:]:
         hunk = _HUNK.fullmatch(line)
         yield f"  line {hunk['line']}:" if hunk else f"  {line[0]} {line[1:]}".rstrip()
+
+
+def _around(before: str, after: str) -> tuple[str, str]:
+    """Two long texts without most of what they have in common at their beginnings and ends."""
+    if max(len(before), len(after)) <= _MOST_WHOLE:
+        return before, after
+    start = _common(before, after)
+    end = min(_common(before[::-1], after[::-1]), min(len(before), len(after)) - start)
+    first, last = max(0, start - _BESIDE), max(0, end - _BESIDE)
+    return _part(before, first, last), _part(after, first, last)
+
+
+def _common(one: str, other: str) -> int:
+    """The length of the beginning that two texts have in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _part(text: str, first: int, last: int) -> str:
+    """A text without its first and last characters."""
+    return f"{'...' if first else ''}{text[first : len(text) - last]}{'...' if last else ''}"
 
 
 def _author(difference: Difference, live: Live) -> str:

@@ -14,7 +14,7 @@ from shipit.http.messages import Answer
 from shipit.parallel import Failures, together
 from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
-from shipit.targets.kubernetes.adoption import after_adoption, unserved_versions
+from shipit.targets.kubernetes.adoption import after_adoption, is_adopted, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
@@ -29,6 +29,7 @@ from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
 from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
+from shipit.targets.kubernetes.server import parsed
 from shipit.targets.kubernetes.unready import Needed, needed_first
 from shipit.targets.kubernetes.version_use import with_use
 from shipit.targets.kubernetes.wanted import ABSENT, Wanted, beside, want, want_all, with_replicas, with_version
@@ -142,7 +143,7 @@ class DryRun:
                 self.client.check_object(answer, wanted.manifest, namespace)
                 return Asked(wanted)
             if answer.status < 300:
-                return Asked(wanted, self._result(answer, wanted))
+                return Asked(wanted, self._result(answer, wanted, body))
             if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)
@@ -151,11 +152,16 @@ class DryRun:
                 return Asked(wanted)
         raise AssertionError("unreachable")
 
-    def _result(self, answer: Answer, wanted: Wanted) -> Live:
+    def _result(self, answer: Answer, wanted: Wanted, body: Manifest) -> Live:
         """The object as applying would leave it."""
-        result = self._sealed(self.client.parsed_live(answer, wanted.manifest, self.desired.namespace))
-        unserved = unserved_versions(self.client, wanted.live, self.desired.namespace)
-        return after_adoption(wanted.manifest, wanted.live, _written(result), unserved)
+        namespace = self.desired.namespace
+        result = _written(self._sealed(self.client.parsed_live(answer, wanted.manifest, namespace)))
+        if not is_adopted(wanted.live):
+            return result
+        unserved = unserved_versions(self.client, wanted.live, namespace)
+        created = self.client.try_create(body, namespace)
+        new = parsed(created).map() if created.status < 300 else {}
+        return after_adoption(wanted.manifest, wanted.live, result, unserved, new)
 
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
         """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.

@@ -5,7 +5,7 @@ The rules of each kind are in health/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
@@ -79,14 +79,25 @@ def _judge_object(key: str, released: Released, observed: KubernetesObserved, se
             return Health(judge_gone_job(key, uid, observed.events))
         return Health(Verdict(State.FAILED, f"{key} is gone", hint="deploy again"))
     if live.meta.is_deleting and not _is_done(live, wanted):
-        waits = f", and waits for {', '.join(live.meta.finalizers)}" if live.meta.finalizers else ""
-        return Health(Verdict(State.FAILED, f"{key} is being deleted{waits}", hint="deploy again when it is gone"))
+        return Health(Verdict(State.FAILED, _deletion(key, live), hint="deploy again when it is gone"))
     if changed := judge_change(key, wanted, live, released.known.get(key, ())):
         return Health(changed)
     health = judge_kind(key, live, observed, seen, limits)
     if health.verdict.state is State.HEALTHY and (pods := released_pods(live, health.pods)):
         return Health(judge_images(key, pods, container_images(wanted), released.digests) or health.verdict)
     return health
+
+
+def deletion_notes(objects: Mapping[str, Live | None]) -> Iterator[str]:
+    """A note for each object that somebody deleted and that is still there."""
+    for key, live in objects.items():
+        if live is not None and live.meta.is_deleting and not live.pod:
+            yield f"{_deletion(key, live)}: deploy when it is gone"
+
+
+def _deletion(key: str, live: Live) -> str:
+    waits = f", and waits for {', '.join(live.meta.finalizers)}" if live.meta.finalizers else ""
+    return f"{key} is being deleted{waits}"
 
 
 def _is_done(live: Live, wanted: Manifest) -> bool:

@@ -14,7 +14,7 @@ from shipit.errors import ConfigErrors, RemoteError
 from shipit.http.fields import Field
 from shipit.parallel import settle
 from shipit.targets.kubernetes.applyset import ObservedSet
-from shipit.targets.kubernetes.client import KubernetesClient, selectors
+from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient, selectors
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.env_secret import EnvSecret
 from shipit.targets.kubernetes.live import Happening, Live, Meta, Pod
@@ -185,16 +185,24 @@ class Look:
     def _check_namespace(self) -> None:
         name = self.desired.namespace
         try:
-            is_there = self.client.namespace(name) is not None
+            found = self.client.namespace(name)
         except RemoteError as error:
             # Whoever may not read namespaces may still read what is in them.
             if error.status != 403:
                 raise
             return
-        if not is_there and not self.desired.creates_namespace:
+        where = self.client.server.context.name
+        if found is not None and self.session.is_planning and found["status"]["phase"].text() == "Terminating":
+            # Nothing can be created in it, and what is there goes.
+            what, hint = (
+                f"the namespace {name!r} is being deleted",
+                f"wait until it is gone: kubectl get namespace {name}",
+            )
+            raise RemoteError(what, where=where, hint=hint, status=CONFLICT)
+        if found is None and not self.desired.creates_namespace:
             what = f"there is no namespace {name!r}"
             hint = f"create it: kubectl create namespace {name}, or write namespace: {{name: {name}, create: true}}"
-            raise RemoteError(what, where=self.client.server.context.name, hint=hint, status=404)
+            raise RemoteError(what, where=where, hint=hint, status=404)
 
     def _groups(self) -> Mapping[_Group, list[Manifest]]:
         """The wanted objects of each kind and namespace."""

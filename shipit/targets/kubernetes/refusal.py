@@ -17,6 +17,8 @@ from shipit.http.statuses import refusal
 from shipit.targets.kubernetes.server import error_of, reason_of
 
 BAD_REQUEST, FORBIDDEN, NOT_FOUND, INVALID, INTERNAL = 400, 403, 404, 422, 500
+# The field of a cause that is about the whole object, such as the size of a ConfigMap.
+WHOLE = "[]"
 _MOST_CAUSES, _MOST_TEXT, _MOST_FIELD, _MOST_SEARCHED = 50, 600, 500, 20_000
 # Server-side apply names a field by the keys of its list items, the decoder by their indices.
 _TYPED = re.compile(r"(?<![\w/])\.(?P<field>[A-Za-z][^:\n]{0,300}?): (?P<message>[^\n]{1,1000})")

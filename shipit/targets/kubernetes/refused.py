@@ -13,7 +13,7 @@ from shipit.targets.kubernetes.leftovers import leftover_patch
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.object_problems import problem_of
 from shipit.targets.kubernetes.objects import annotations_of
-from shipit.targets.kubernetes.refusal import FORBIDDEN, NOT_FOUND, Cause, Refusal
+from shipit.targets.kubernetes.refusal import FORBIDDEN, NOT_FOUND, WHOLE, Cause, Refusal
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.wanted import Wanted
@@ -57,7 +57,7 @@ def _mistakes(desired: Desired, wanted: Wanted, refusal: Refusal) -> Iterator[Co
     """One error for each cause, at its field."""
     for cause in refusal.causes:
         # A field that is found in a message may be a value.
-        is_field = bool(cause.field) and bool(cause.reason or not is_secret(wanted.manifest))
+        is_field = cause.field not in ("", WHOLE) and bool(cause.reason or not is_secret(wanted.manifest))
         field = f"{cause.field}: " if is_field else ""
         what = f"{wanted.key} is refused by the API server: {field}{_said(wanted, cause)}"
         # What is written for a Secret is not looked up: the line may have a value.

@@ -6,13 +6,15 @@ Source: kubectl names its field managers kubectl-edit, kubectl-set, kubectl-patc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shipit.targets.kubernetes.changes import label
+from shipit.targets.kubernetes.drift import object_differences
 from shipit.targets.kubernetes.fields import FieldPath, Owned
 from shipit.targets.kubernetes.live import Live, Manager, taken_over
 from shipit.targets.kubernetes.one_line import one_line
+from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.sealed import is_secret
 
 _MOST_FIELDS, _MOST_NOTES, _LONGEST = 3, 20, 60
@@ -20,30 +22,47 @@ _MOST_FIELDS, _MOST_NOTES, _LONGEST = 3, 20, 60
 _OF_KUBECTL = "kubectl.kubernetes.io/"
 
 
-def hand_notes(objects: Mapping[str, Live | None]) -> Iterator[str]:
-    """A note for each field manager of kubectl that owns fields of an object beside those of shipit."""
-    found = [note for key, live in objects.items() if live is not None for note in _notes(key, live)]
+def hand_notes(objects: Mapping[str, Live | None], wanted: Callable[[], Mapping[str, Manifest]]) -> Iterator[str]:
+    """A note for each field manager of kubectl that owns fields of an object which a deploy leaves as they are.
+
+    `wanted`: key -> manifest, asked for where there is such a field manager.
+    """
+    by_hand = {key: live for key, live in objects.items() if live is not None and any(_theirs(live))}
+    manifests = wanted() if by_hand else {}
+    found = [note for key, live in by_hand.items() for note in _notes(key, live, manifests.get(key))]
     yield from found[:_MOST_NOTES]
     if len(found) > _MOST_NOTES:
         yield f"and {len(found) - _MOST_NOTES} more objects with fields that kubectl set"
 
 
-def _notes(key: str, live: Live) -> Iterator[str]:
+def _theirs(live: Live) -> list[Manager]:
     adopted = taken_over(live.meta.managers)
-    theirs = [manager for manager in live.meta.managers if _is_by_hand(manager) and manager not in adopted]
+    return [manager for manager in live.meta.managers if _is_by_hand(manager) and manager not in adopted]
+
+
+def _notes(key: str, live: Live, wanted: Manifest | None) -> Iterator[str]:
     ours = next((manager.owned for manager in live.meta.managers if manager.is_ours), None)
-    if not theirs or ours is None:
+    if ours is None:
         return
-    for manager in theirs:
+    # What differs from the manifest is set back.
+    found = object_differences(wanted, live) if wanted else ()
+    changed = [tuple(difference.keys) for difference in found if not difference.is_removed]
+    for manager in _theirs(live):
         fields = [
             _described(path, value, live)
             for path, keys, value in _leaves(manager.owned, live.manifest, "", ())
             if not ours.has(keys, live.manifest) and not str(keys[-1]).startswith(_OF_KUBECTL)
+            if not any(_is_within(tuple(keys), other) for other in changed)
         ]
         if fields:
             more = f" and {len(fields) - _MOST_FIELDS} more" if len(fields) > _MOST_FIELDS else ""
             at = f" at {manager.time}" if manager.time else ""
             yield f"{key}: {manager.name} set {', '.join(fields[:_MOST_FIELDS])}{more}{at}; no manifest has it, and it stays"
+
+
+def _is_within(keys: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:
+    shorter = min(len(keys), len(other))
+    return keys[:shorter] == other[:shorter]
 
 
 def _is_by_hand(manager: Manager) -> bool:

@@ -89,6 +89,7 @@ class KubernetesTarget(Releases):
     def notes(self, release: Release, observed: KubernetesObserved) -> Sequence[str]:
         from shipit.targets.kubernetes.canary import canary_notes, without_canaries
         from shipit.targets.kubernetes.health.route import class_warnings
+        from shipit.targets.kubernetes.judge import deletion_notes
         from shipit.targets.kubernetes.prune import set_notes
         from shipit.targets.kubernetes.root_notes import root_notes
         from shipit.targets.kubernetes.set_by_hand import hand_notes
@@ -96,7 +97,8 @@ class KubernetesTarget(Releases):
 
         found = without_canaries(observed.applied_set or ObservedSet(), self._desired)
         notes = (*set_notes(self._desired, found, self._kubectl_here), *canary_notes(self._desired, observed))
-        notes = (*notes, *root_notes(self._desired, release), *hand_notes(observed.objects))
+        notes = (*notes, *root_notes(self._desired, release), *deletion_notes(observed.objects))
+        notes = (*notes, *hand_notes(observed.objects, lambda: self._desired.released(release, observed, {}).objects))
         if own := self._desired.slots(release, observed):
             notes = (*notes, *idle_notes(own, self._desired, observed))
         if observed.ingress_classes is None:
