@@ -292,7 +292,8 @@ def test_what_kubectl_apply_made_is_taken_over_and_what_left_its_file_leaves_the
     wanted = [with_env("C"), config_map("1"), own]
     steps = {step.id: step.detail for step in prepare(shop.run(*wanted)[0]).plan.targets[0].steps}
     last = "- metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"
-    assert {"- containers[web].env[B]", "- containers[web].readinessProbe", last} <= set(steps["apply Deployment/web"])
+    gone = {"- containers[web].env[B]", "- containers[web].readinessProbe", last}
+    assert set(steps["apply Deployment/web"]) == {*gone, "+ containers[web].env[C].value  x"}, "and no default"
     assert "- data.b" in steps["apply ConfigMap/settings"] and "- b (secret)" in steps["apply Secret/own"]
     assert "canary" not in repr(steps)
     code, finished = shop.deploy(*wanted)
@@ -311,6 +312,25 @@ def test_what_kubectl_apply_made_is_taken_over_and_what_left_its_file_leaves_the
     assert labelled.startswith("Deployment/web: kubectl-label set metadata.labels.team=shop at 20")
     assert given.startswith("Deployment/web: kubectl-set set containers[web].env[THEIRS].value=1 at 20")
     assert given.endswith("; no manifest has it, and it stays")
+
+
+def test_a_count_stays_as_long_as_its_autoscaler_is_there(shop: Shop) -> None:
+    assert shop.deploy(deployment("one"))[0] == 0
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"minReplicas": 2, "maxReplicas": 3, "scaleTargetRef": target}
+    shop.cluster.kubectl("-n", shop.namespace, "apply", "-f", "-", data=json.dumps({**scaler, "spec": spec}))
+    count = json.dumps({"spec": {"replicas": 2}})
+    by = "--field-manager=kube-controller-manager"
+    shop.kubectl("patch", "deployment/web", "--subresource=scale", "--type=merge", by, "-p", count)
+    assert prepare(shop.run(deployment("one"))[0]).plan.changes == 0
+    shop.kubectl("delete", "hpa", "web")
+    [step] = prepare(shop.run(deployment("one"))[0]).plan.targets[0].steps
+    assert [line.partition(" at 20")[0] for line in step.detail] == [
+        "replicas  2 -> 1, set by an autoscaler that is gone"
+    ]
+    assert shop.deploy(deployment("one"))[0] == 0
+    assert shop.get("deployment/web")["spec"]["replicas"] == 1
 
 
 def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Shop) -> None:

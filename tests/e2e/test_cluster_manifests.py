@@ -58,6 +58,7 @@ data:
   12: "a"
   date: !!str 2026-01-01
   binary: !!binary aGk=
+  emoji: "\U0001f680 \u2028\x85\x7f\ufeff \\ud83d"
   text: |
     no newline at the end of the file"""
 JSON = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}'

@@ -276,14 +276,22 @@ def test_a_quota_fails_the_plan(shop: Planner) -> None:
     assert "canary" not in repr(error.render())
 
 
-def test_what_needs_a_new_namespace_is_planned_without_a_dry_run(shop: Planner) -> None:
+def test_the_fields_of_what_needs_a_new_namespace_are_checked(shop: Planner) -> None:
     name = f"{shop.namespace[:50]}-new"
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     inside = config_map("1")
     inside["metadata"]["namespace"] = name
     first, second = shop.steps(namespace, inside)
     assert (first.summary, first.detail) == (f"create Namespace/{name}", ())
-    assert second.detail == (f"not checked by the API server yet: Namespace/{name} is new",)
+    unchecked = f"not checked by the API server yet: quotas and policies, because Namespace/{name} is new"
+    assert second.detail == (unchecked,)
+    elsewhere = {"metadata": {**deployment("one")["metadata"], "namespace": name}}
+    found = shop.refused(namespace, {**inside, "dta": {}}, {**deployment("one", replica=1), **elsewhere})
+    assert [one.what.partition(" is refused by the API server: ")[2] for one in found] == [
+        "dta: unknown field",
+        "spec.replica: unknown field",
+    ]
+    assert all(one.where.startswith("objects.json:1:") for one in found)
     assert shop.deploy(namespace, inside)[0] == 0
     assert shop.steps(namespace, inside) == ()
     inside["metadata"]["namespace"] = "nowhere"
@@ -328,6 +336,11 @@ def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
     first, second = shop.steps(car(wheels=4), definition)
     assert first.summary == f"create CustomResourceDefinition/cars.{group}"
     assert second.detail == (f"not checked by the API server yet: CustomResourceDefinition/cars.{group} is new",)
+    found = shop.refused(car(wheels="4", doors=2), definition)
+    assert [one.what.partition(f"fit the schema of CustomResourceDefinition/cars.{group}: ")[2] for one in found] == [
+        "spec.wheels: should be of type integer",
+        "spec.doors: unknown field",
+    ]
     code, finished = shop.deploy(car(wheels=4), definition)
     assert code == 0, finished.reason
     assert shop.steps(car(wheels=4), definition) == ()
@@ -337,6 +350,9 @@ def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
     assert "spec.doors" in error.what and "unknown field" in error.what
     [error] = shop.refused({**car(), "apiVersion": "nowhere.example.com/v1"}, definition)
     assert error.what == "the cluster knows no Car in nowhere.example.com/v1"
+    assert error.where.startswith("objects.json:1:")
+    [error] = shop.refused({"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": "x"}})
+    assert error.hint == "write apiVersion: policy/v1"
     # The same definition gets a version, and stops serving the other one.
     version["served"], version["storage"] = False, False
     definition["spec"]["versions"].append({**version, "name": "v2", "served": True, "storage": True})

@@ -57,7 +57,13 @@ class Look:
             self.watches.begin_look()
         groups = self._groups()
         found = _side_by_side({**self._calls(groups), **self._calls_of_a_plan()}, self.session.clock)
-        objects = {key: live for group in groups for key, live in found["objects", group].objects.items()}
+        objects: Mapping[str, Live | None] = {
+            key: live for group in groups for key, live in found["objects", group].objects.items()
+        }
+        if self.session.is_planning:
+            from shipit.targets.kubernetes.gone_autoscalers import without_gone
+
+            objects = without_gone(objects, desired=self.desired, client=self.client)
         pods: tuple[Pod, ...] = _joined(found, "pods")
         env = found.get("secret") or self._used_secret(objects)
         secret: Live | None = env.live

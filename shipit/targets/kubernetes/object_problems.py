@@ -15,15 +15,15 @@ from shipit.targets.kubernetes.render import Manifest
 
 def check_labels(desired: Desired) -> None:
     """Check that no manifest says which set it belongs to. Raises: ConfigErrors."""
+    field, wrong = f"metadata.labels[{PART_OF_LABEL}]", []
     for manifest in desired.raw:
         labels = manifest["metadata"].get("labels")
         if isinstance(labels, Mapping) and labels.get(PART_OF_LABEL, desired.set_id) != desired.set_id:
             key = key_of(manifest, desired.namespace)
-            what, hint = (
-                f"{key} has the label {PART_OF_LABEL}, which shipit sets",
-                f"remove the label from {desired.files.get(key, 'the manifest')}",
-            )
-            raise ConfigErrors([desired.project.problem(("targets", desired.target, "manifests"), what, hint)])
+            what = f"{key} has the label {PART_OF_LABEL}, which shipit sets"
+            wrong.append(problem_of(desired, key, field, what, "remove the label"))
+    if wrong:
+        raise ConfigErrors(wrong)
 
 
 def check_unique(desired: Desired) -> None:

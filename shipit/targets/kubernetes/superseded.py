@@ -99,12 +99,12 @@ def judge_values(key: str, wanted: Mapping[str, str], found: Mapping[str, str], 
 
 def is_autoscaled(difference: Difference, manager: Manager | None) -> bool:
     """Whether a difference is a count of replicas that an autoscaler set."""
-    return (
-        difference.path == "spec.replicas"
-        and manager is not None
-        and manager.name in _AUTOSCALERS
-        and manager.subresource == "scale"
-    )
+    return difference.path == "spec.replicas" and manager is not None and is_autoscaler(manager)
+
+
+def is_autoscaler(manager: Manager) -> bool:
+    """Whether a field manager is an autoscaler that set a count of replicas."""
+    return manager.name in _AUTOSCALERS and manager.subresource == "scale"
 
 
 def _shown(difference: Difference, *, is_secret: bool) -> str:

@@ -1,0 +1,63 @@
+"""Counts of replicas that an autoscaler set which is not in the cluster any more: a deploy sets them back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shipit.errors import RemoteError
+from shipit.http.fields import Field
+from shipit.targets.kubernetes.client import KubernetesClient
+from shipit.targets.kubernetes.desired import Desired
+from shipit.targets.kubernetes.live import Live, Manager
+from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.superseded import is_autoscaler
+from shipit.targets.kubernetes.wanted import autoscaled
+
+_AUTOSCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+_GONE = "an autoscaler that is gone"
+
+
+def without_gone(
+    objects: Mapping[str, Live | None], desired: Desired, client: KubernetesClient
+) -> Mapping[str, Live | None]:
+    """The same objects, whose counts belong to an autoscaler only where there is one. KEDA has one for each of its objects.
+
+    Autoscalers are listed where one has set a count and none of deploy.yml does. Without the right to list them, nothing is gone.
+    """
+    ours = autoscaled(desired.identities(), desired.namespace)
+    scaled = {
+        key: live
+        for key, live in objects.items()
+        if live is not None and key not in ours and any(map(is_autoscaler, live.meta.managers))
+    }
+    places = {live.meta.namespace or desired.namespace for live in scaled.values()}
+    found = [_listed(client, place) for place in sorted(places)]
+    if not scaled or None in found:
+        return objects
+    there = autoscaled([row for rows in found for row in rows or ()], desired.namespace)
+    return {**objects, **{key: _freed(live) for key, live in scaled.items() if key not in there}}
+
+
+def _listed(client: KubernetesClient, namespace: str) -> list[Manifest] | None:
+    """The autoscalers of a namespace; None where this user may not list them."""
+    path = client.list_path(_AUTOSCALER["apiVersion"], _AUTOSCALER["kind"], namespace)
+    try:
+        return client.read_list(path, {}, _parsed).items if path else None
+    except RemoteError as error:
+        if error.status == 403:
+            return None
+        raise
+
+
+def _parsed(item: Field) -> Manifest:
+    # The items of a list lack their kind.
+    return dict(item.within(_AUTOSCALER).map())
+
+
+def _freed(live: Live) -> Live:
+    managers = tuple(_renamed(manager) if is_autoscaler(manager) else manager for manager in live.meta.managers)
+    return live._replace(meta=live.meta._replace(managers=managers))
+
+
+def _renamed(manager: Manager) -> Manager:
+    return manager._replace(name=_GONE)
