@@ -58,7 +58,7 @@ data:
   12: "a"
   date: !!str 2026-01-01
   binary: !!binary aGk=
-  emoji: "\U0001f680 \u2028\x85\x7f\ufeff \\ud83d"
+  emoji: "\\U0001F680 \\u2028\\x85\\x7f\\uFEFF \\\\ud83d"
   text: |
     no newline at the end of the file"""
 JSON = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}'
@@ -128,6 +128,7 @@ def test_every_form_is_applied_as_kubectl_reads_it_and_then_unchanged(tmp_path: 
         "date": "2026-01-01",
         "binary": "hi",
         "text": "no newline at the end of the file\n",
+        "emoji": "\U0001f680 \u2028\x85\x7f\ufeff \\ud83d",
     }
     chart = live["ConfigMap/shop-chart"]["data"]
     assert (chart, "ConfigMap/of-sub" in live) == ({"greeting": "hi", "count": "17", "place": namespace}, True)
