@@ -134,7 +134,7 @@ def test_what_leaves_of_a_list_that_another_manager_has_a_part_of() -> None:
 
 
 def test_a_field_that_the_server_sets_by_default_gets_its_value() -> None:
-    ports = {'k:{"port":80}': {"f:port": {}, "f:protocol": {}, "f:note": {}}}
+    ports: dict[str, Any] = {'k:{"port":80}': {"f:port": {}, "f:protocol": {}, "f:note": {}}}
     fields: dict[str, Any] = {"f:spec": {"f:policy": {}, "f:type": {}, "f:ports": ports}}
     rows = [row("kubectl-client-side-apply", {**ANNOTATED, **fields})]
     spec = {"policy": "Never", "type": "B", "ports": [{"port": 80, "protocol": "TCP", "note": "x"}]}

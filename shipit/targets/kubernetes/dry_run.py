@@ -160,7 +160,7 @@ class DryRun:
             return result
         unserved = unserved_versions(self.client, wanted.live, namespace)
         created = self.client.try_create(body, namespace)
-        new = parsed(created).map() if created.status < 300 else {}
+        new = dict(parsed(created).map()) if created.status < 300 else {}
         return after_adoption(wanted.manifest, wanted.live, result, unserved, new)
 
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
