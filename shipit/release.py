@@ -301,7 +301,7 @@ class Unit(NamedTuple):
 class Status(NamedTuple):
     """What runs at a place. `version` is the place's own name for the release, such as `v12` of Heroku.
 
-    `unread` are the parts of the place that could not be read, such as a host; each is a unit with its error, too.
+    `attempted` is the newest release where another one runs, as after one that failed; empty where it is the same. `unread` are the parts of the place that could not be read, such as a host; each is a unit with its error, too.
     """
 
     target: Name
@@ -310,6 +310,7 @@ class Status(NamedTuple):
     units: tuple[Unit, ...] = ()
     urls: tuple[FreeText, ...] = ()
     unread: tuple[FreeText, ...] = ()
+    attempted: FreeText = ""
 
 
 class Leftover(NamedTuple):

@@ -143,4 +143,7 @@ def verdict_of(error: ShipitError, target: Target) -> Verdict:
 def version_of(error: ShipitError, target: Target) -> str:
     """The place's own name for the release that was judged a failure; empty where it is not known."""
     observed = error.observed if isinstance(error, TargetFailed) and error.where == target.name else None
-    return target.describe(observed).version if observed is not None else ""
+    if observed is None:
+        return ""
+    status = target.describe(observed)
+    return status.attempted or status.version

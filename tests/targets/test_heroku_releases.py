@@ -68,7 +68,7 @@ def test_somebody_elses_release_blocks_nothing(place: HerokuPlace, description: 
     assert place.deploy("one", more=MIGRATE).code == 0
     place.app.add_release(description, status)
     same = place.deploy("one", more=MIGRATE)
-    assert (same.code, same.finished.state) == (0, "unchanged"), same.finished
+    assert (same.code, same.finished.state, same.finished.version) == (0, "unchanged", "v2"), same.finished
     changed = place.deploy("two", more=MIGRATE)
     assert (changed.code, changed.finished.state) == (0, "healthy"), changed.finished
 

@@ -188,3 +188,9 @@ def test_what_somebody_changes_while_we_watch_is_a_failure(tmp_path: Path, name:
         assert failed.finished.reason.startswith(MEDDLING[name]), failed.finished.reason
         app.user = "rehearsal@localhost"
         assert place.deploy("one", more="env: {MODE: ours}", target=target).code == 0, "the next run converges"
+
+
+def test_the_plan_says_that_nothing_serves_without_web(place: HerokuPlace) -> None:
+    place.deploy(target=", processes: {web: {}, worker: {command: [work]}}")
+    ended = place.deploy(target=", processes: {worker: {command: [work]}}")
+    assert ended.code == 0 and "nothing serves requests then" in ended.plan, ended.plan

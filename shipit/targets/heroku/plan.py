@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from shipit.digest import Digest
 from shipit.release import Step
+from shipit.targets.heroku.config import WEB
 from shipit.targets.heroku.observed import OWNED, RELEASE, HerokuObserved, ProcessFacts, ShortDigest
 from shipit.targets.heroku.plan_rollback import plan_undo
 from shipit.targets.heroku.plan_scale import plan_scale
@@ -98,7 +99,7 @@ def removal(name: str, shorts: Mapping[str, str], observed: HerokuObserved, summ
     return RemoveProcess(
         f"remove {name}",
         summary,
-        (f"{name}  {image or 'unknown'} -> none",),
+        (f"{name}  {image or 'unknown'} -> none", *(("nothing serves requests then",) if name == WEB else ())),
         effect="delete",
         undo=_rollback(observed),
         app=observed.id,

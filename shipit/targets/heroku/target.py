@@ -229,7 +229,10 @@ class HerokuTarget(Operations):
                     since=min((dyno.since for dyno in own if dyno.state in UP), default=""),
                 )
             )
-        return Status(self.name, self.place, f"v{observed.version}", tuple(units), tuple(self.urls(observed)))
+        running, newest = f"v{observed.running_version or observed.version}", f"v{observed.version}"
+        attempted = newest if newest != running else ""
+        urls = tuple(self.urls(observed))
+        return Status(self.name, self.place, running, tuple(units), urls, attempted=attempted)
 
     def diagnose(self, verdict: Verdict, session: Session) -> Verdict:
         """Adds the output of a failed release command, or the log of a crashed dyno."""
