@@ -189,7 +189,8 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         if past is not None and not own.steps:
             nothing = Release(run.project.app, run.project.environment)
             end_left_record(run, target, nothing, before, past.version)
-        if past is not None and own.steps:
+        # A rollback that was stopped after its last change has left no record of it.
+        if past is not None and (own.steps or item.completes_left):
             record_published_images(run, target, (), [step.summary for step in own.steps], past.version)
         if hooks:
             hooks.after_target(own, ended)

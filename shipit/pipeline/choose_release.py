@@ -51,7 +51,7 @@ def choose_release(
     if chosen.gone and not takes_gone:
         raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
     notes = (f"returns to {describe_past(chosen)}", *_doubts(chosen), *notes)
-    return Choice(chosen, notes, is_left=bool(left and wanted in ("", left.version)))
+    return Choice(chosen, notes, is_left=bool(left and not left.is_verified and wanted in ("", left.version)))
 
 
 def running_release(history: Sequence[PastRelease]) -> PastRelease | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,43 +11,63 @@ from shipit.past_run import PastRun, PastTarget
 from shipit.pipeline.endings import RELEASING
 from shipit.release import Place
 
+_FAILED = "failed"
+_VERIFIED = ("healthy", "unchanged")
+_NOT_DONE = ("failed", "interrupted", "lost")
 _CHANGING = (*RELEASING, "destroy")
 # The clocks of a place and of the machine of a run may differ by so much.
 _CLOCKS_S = 30.0
 
 
 class LeftRollback(NamedTuple):
-    """`version` is what it was to return to, and `how` how it ended. `later` are versions that others have released since."""
+    """`version` is what it was to return to, and `how` how it ended. `later` are versions that others have released since.
+
+    `is_verified` is whether this target had returned, and its run went on with others.
+    """
 
     run: str
     version: str
     how: str
     later: tuple[str, ...] = ()
+    is_verified: bool = False
+
+
+def left_rollbacks(
+    runs: Sequence[PastRun], histories: Mapping[str, Sequence[PastRelease]], places: Mapping[str, Place]
+) -> Mapping[str, LeftRollback | None]:
+    """Target -> the rollback to complete. What had returned before another target failed is one only together with that target."""
+    found = {name: left_rollback(runs, histories[name], place) for name, place in places.items()}
+    if any(left and not left.is_verified for left in found.values()):
+        return found
+    return {name: left if left and left.how != _FAILED else None for name, left in found.items()}
 
 
 def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> LeftRollback | None:
-    """The newest run that released something at a place, where that is a rollback that was not verified; None for any other.
+    """The newest run that released something at a place, where that is a rollback that did not succeed; None for any other.
 
-    `runs` and `history` are newest first. None as well where the place itself tells of that run, or of a later one.
+    `runs` and `history` are newest first. None as well where the place itself tells of that run, unless this target had
+    returned then, or of a later one.
     """
     for run in runs:
         own = next((target for target in run.targets if target.place == place.identity), None)
         if own is None or own.state == "skipped" or run.command not in _CHANGING:
             continue
-        is_left = run.command == "rollback" and own.returns_to and own.state not in ("healthy", "unchanged")
-        return _left(run, own, history) if is_left else None
+        is_left = own.state not in _VERIFIED or run.state in _NOT_DONE
+        return _left(run, own, history) if is_left and run.command == "rollback" and own.returns_to else None
     return None
 
 
 def _left(run: PastRun, own: PastTarget, history: Sequence[PastRelease]) -> LeftRollback | None:
-    if any(past.run == run.run for past in history):
+    is_verified = own.state in _VERIFIED
+    if not is_verified and any(past.run == run.run for past in history):
         return None
-    since = [past for past in history if _time(past.released_at) > _time(run.started_at)]
+    since = [past for past in history if past.run != run.run and _time(past.released_at) > _time(run.started_at)]
     if any(past.run for past in since):
         return None
     later = [past for past in since if _is_of_others(past, run, own)]
-    how = "failed" if own.state == "failed" else "was stopped" if run.ended_at else "has no end"
-    return LeftRollback(run.run, own.returns_to, how, tuple(past.version for past in later))
+    has_failed = own.state == "failed" or (is_verified and run.state == "failed")
+    how = _FAILED if has_failed else "was stopped" if run.ended_at else "has no end"
+    return LeftRollback(run.run, own.returns_to, how, tuple(past.version for past in later), is_verified)
 
 
 def _is_of_others(past: PastRelease, run: PastRun, own: PastTarget) -> bool:

@@ -12,7 +12,7 @@ from shipit.parallel import Failures, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.change import Change, announce, make_changes, plan_changes
 from shipit.pipeline.choose_release import Choice, choose_release, running_release
-from shipit.pipeline.left_rollback import LeftRollback, left_rollback
+from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks
 from shipit.pipeline.promise import check_current, check_return_kept, promise_return
 from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.releases import Releases, read_own_runs, read_releases
@@ -81,7 +81,7 @@ def _planned_changes(
     """The change of each target, to the release that it returns to. Raises: ShipitError."""
     runs = read_own_runs(run)
     history = read_releases(run, chosen, runs)
-    left = {target.name: left_rollback(runs, history[target.name], target.place) for target in chosen}
+    left = left_rollbacks(runs, history, {target.name: target.place for target in chosen})
     named = _named(chosen, wanted, saved)
     without = {} if is_selected else _without_release(chosen, history, left, named)
     if len(without) < len(chosen):

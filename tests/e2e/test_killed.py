@@ -1,4 +1,4 @@
-"""A deploy to Heroku's stand-in and a real registry that is ended by a signal beside any of its writes; the next one completes it."""
+"""A deploy, rollback or promotion to Heroku's stand-in and a real registry that a signal ends beside any of its writes; the next one completes it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ env: {VERSION: VERSION_OF_APP}
 targets:
   hub: {kind: registry}
   heroku: {app: shop-prod, settle: 0s}
+environments:
+  staging:
+    image: {repository: HOST/killed/shop-staging}
+    targets: {hub: {}, heroku: {app: shop-staging}}
 """
 
 
@@ -91,13 +95,27 @@ class Shop:
         self.shipit.write(Dockerfile=PYTHON_DOCKERFILE, app__py=f"# v{self.version}\n{SERVING_APP}", deploy__yml=text)
 
     def deploy(self) -> None:
-        done = self.shipit.run("deploy")
+        self.run("deploy")
+
+    def run(self, *words: str) -> None:
+        done = self.shipit.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def run_and_end(self, *words: str, last: int = NEVER, number: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
+        self.ending.begin(last, number, lambda: self.shipit.start(*words))
+        return self.ending.end()
 
     def deploy_and_end(self, last: int = NEVER, number: signal.Signals = signal.SIGKILL) -> tuple[int, str]:
         self.write()
-        self.ending.begin(last, number, lambda: self.shipit.start("deploy"))
-        return self.ending.end()
+        return self.run_and_end("deploy", last=last, number=number)
+
+    def running(self, app: str = "shop-prod", repository: str = "shop", *, is_copy: bool = False) -> tuple[str, Any]:
+        """The config var and the files of what both places have. A copy has a tag of its content."""
+        image = self.heroku.apps[app].formation["web"]["image"]
+        files = json.loads(self.heroku.registry.blobs[image])["rootfs"]
+        tag = f"sha-{image.removeprefix('sha256:')[:12]}" if is_copy else "latest"
+        assert files == self._published(repository, tag)["rootfs"], "both places have the same files"
+        return self.heroku.apps[app].config["VERSION"], files
 
     def check(self, case: object) -> None:
         """Both places have the version, released once, and nothing is left to do."""
@@ -116,14 +134,14 @@ class Shop:
         _, body = self.heroku.registry.manifests[name, self.heroku.registry.tags[name, "latest"]]
         return str(json.loads(body)["config"]["digest"])
 
-    def _published(self) -> Mapping[str, Any]:
-        """The config of the latest image in the registry."""
-        manifest = self._fetch("manifests/latest")
-        return self._fetch(f"blobs/{manifest['config']['digest']}")
+    def _published(self, repository: str = "shop", tag: str = "latest") -> Mapping[str, Any]:
+        """The config of an image in the registry."""
+        manifest = self._fetch(f"{repository}/manifests/{tag}")
+        return self._fetch(f"{repository}/blobs/{manifest['config']['digest']}")
 
     def _fetch(self, path: str) -> Mapping[str, Any]:
         accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
-        with urlopen(Request(f"http://{self.hub}/v2/killed/shop/{path}", headers=accept), timeout=30) as answer:
+        with urlopen(Request(f"http://{self.hub}/v2/killed/{path}", headers=accept), timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -132,6 +150,7 @@ class Shop:
 def shop(in_process: InProcess, registry_server: RegistryServer) -> Iterator[Shop]:
     with HerokuStandIn(token="token-of-heroku") as heroku:
         heroku.create_app("shop-prod")
+        heroku.create_app("shop-staging")
         made = Shop(in_process, heroku, registry_server.host, Ending())
         yield made
         made.close()
@@ -159,3 +178,44 @@ def test_a_deploy_that_a_signal_ends_beside_any_write_is_completed_by_the_next(s
         assert was_ended(code, number, is_last=write > total - LAST_WRITES), f"{case} of {total}\n{said}"
         shop.deploy()
         shop.check(case)
+
+
+@pytest.mark.sampled
+def test_a_rollback_that_a_signal_ends_beside_any_write_is_completed_by_the_next(shop: Shop) -> None:
+    shop.write()
+    shop.deploy()
+    first = shop.running()
+    shop.write()
+    shop.deploy()
+    code, said = shop.run_and_end("rollback")
+    total = shop.ending.writes
+    assert code == 0 and shop.running() == first, f"{total} writes\n{said}"
+    cases = [(write, number) for write in range(1, total + 1) for number in SIGNALS]
+    for case in sampled(cases, 3, of="rollback"):
+        write, number = case
+        shop.write()
+        shop.deploy()
+        code, said = shop.run_and_end("rollback", last=write, number=number)
+        assert was_ended(code, number, is_last=write >= total - 1), f"{case} of {total}\n{said}"
+        if code != 0:
+            shop.run("rollback")
+        assert shop.running() == first, f"{case} of {total}\n{said}"
+
+
+@pytest.mark.sampled
+def test_a_promotion_that_a_signal_ends_beside_any_write_is_completed_by_the_next(shop: Shop) -> None:
+    words = ("promote", "--from", "staging")
+    shop.write()
+    shop.run("deploy", "-e", "staging")
+    code, said = shop.run_and_end(*words)
+    total = shop.ending.writes
+    assert code == 0 and total > 8, f"{total} writes\n{said}"
+    cases = [(write, number) for write in range(1, total + 1) for number in SIGNALS]
+    for case in sampled(cases, 2, of="promotion"):
+        write, number = case
+        shop.write()
+        shop.run("deploy", "-e", "staging")
+        code, said = shop.run_and_end(*words, last=write, number=number)
+        assert was_ended(code, number, is_last=write >= total - 1), f"{case} of {total}\n{said}"
+        shop.run(*words)
+        assert shop.running(is_copy=True) == shop.running("shop-staging", "shop-staging"), f"{case} of {total}\n{said}"

@@ -6,9 +6,9 @@ import pytest
 
 from shipit.errors import UsageError
 from shipit.past_release import PastRelease
-from shipit.past_run import PastRun, PastTarget
+from shipit.past_run import PastRun, PastTarget, RunState
 from shipit.pipeline.choose_release import choose_release, last_healthy
-from shipit.pipeline.left_rollback import LeftRollback, left_rollback
+from shipit.pipeline.left_rollback import LeftRollback, left_rollback, left_rollbacks
 from shipit.release import Place
 
 PLACE = Place("heroku", "app shop")
@@ -18,10 +18,18 @@ BEFORE, START, DURING, END, SOON, LATER = (
 
 
 def run(
-    command: str, state: str, *, to: str = "v1", ended: str = "", target: str = "app shop", at: str = START
+    command: str,
+    state: str,
+    *,
+    to: str = "v1",
+    ended: str = "",
+    target: str = "app shop",
+    at: str = START,
+    is_done: bool = False,
 ) -> PastRun:
     own = PastTarget("heroku", target, state, returns_to=to if command == "rollback" else "")
-    return PastRun(f"{command}-{at}", command, "shop", "production", at, "lost", ended, targets=(own,))
+    how: RunState = "done" if is_done else "lost"
+    return PastRun(f"{command}-{at}", command, "shop", "production", at, how, ended, targets=(own,))
 
 
 def past(version: str, at: str, **more: str) -> PastRelease:
@@ -45,8 +53,11 @@ ROLLBACK = run("rollback", "")
         ([run("deploy", "skipped", at=LATER), ROLLBACK], OLD, LeftRollback(ROLLBACK.run, "v1", "has no end")),
         ([run("deploy", "healthy", at=LATER, target="app other"), ROLLBACK], OLD, LeftRollback(ROLLBACK.run, "v1", "has no end")),
         ([run("deploy", "failed", at=LATER), ROLLBACK], OLD, None),
-        ([run("rollback", "healthy")], OLD, None),
-        ([run("rollback", "unchanged", at=LATER), ROLLBACK], OLD, None),
+        ([run("rollback", "healthy", is_done=True, ended=END)], OLD, None),
+        ([run("rollback", "unchanged", at=LATER, is_done=True, ended=END), ROLLBACK], OLD, None),
+        # This target had returned when its run was killed.
+        ([run("rollback", "healthy")], (past("v3", DURING, run=ROLLBACK.run), *OLD), LeftRollback(ROLLBACK.run, "v1", "has no end", is_verified=True)),
+        ([run("rollback", "healthy")], (past("v4", LATER, run="another"), past("v3", DURING, run=ROLLBACK.run), *OLD), None),
         ([run("rollback", "failed", to="")], OLD, None),
         # The place has a record of the run, or of a later one.
         ([ROLLBACK], (past("v3", START, run=ROLLBACK.run), *OLD), None),
@@ -58,6 +69,21 @@ def test_the_last_rollback_of_a_place_is_left_until_it_is_verified(
     runs: list[PastRun], history: tuple[PastRelease, ...], found: LeftRollback | None
 ) -> None:
     assert left_rollback(runs, history, PLACE) == found
+
+
+def test_what_has_returned_stays_where_it_is_until_the_rollback_of_the_others_is_completed() -> None:
+    """The targets of one run that failed, or was stopped."""
+    places = {"heroku": PLACE, "hub": Place("registry", "a hub")}
+    for state, how, alone in (("failed", "failed", None), ("interrupted", "was stopped", "v5")):
+        targets = (
+            PastTarget("heroku", "app shop", "", returns_to="v1"),
+            PastTarget("hub", "a hub", "healthy", returns_to="v5"),
+        )
+        runs = [PastRun("6d", "rollback", "shop", "production", START, state, END, targets=targets)]  # type: ignore[arg-type]
+        found = left_rollbacks(runs, {"heroku": OLD, "hub": ()}, places)
+        assert found["hub"] == LeftRollback("6d", "v5", how, is_verified=True) and found["heroku"]
+        [left] = left_rollbacks(runs, {"hub": ()}, {"hub": places["hub"]}).values()
+        assert (left and left.version) == alone, "one that failed on another target is over for this one"
 
 
 def test_a_rollback_that_is_left_is_completed_unless_a_release_is_named() -> None:
