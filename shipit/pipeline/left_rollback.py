@@ -42,6 +42,31 @@ def left_rollbacks(
     return {name: left if left and left.how != _FAILED else None for name, left in found.items()}
 
 
+def untouched(
+    runs: Sequence[PastRun], histories: Mapping[str, Sequence[PastRelease]], places: Mapping[str, Place]
+) -> Mapping[str, str]:
+    """The targets that the newest deploy or promotion did not change where it changed others and did not succeed -> what to say of it.
+
+    What a rollback takes back is that run: these run what they ran before it.
+    """
+    identities = {place.identity for place in places.values()}
+    run = next(
+        (run for run in runs if run.command in _CHANGING and any(t.place in identities for t in run.targets)), None
+    )
+    if run is None or run.command not in ("deploy", "promote") or run.state not in _NOT_DONE:
+        return {}
+    # One that failed may have been changed before that.
+    failed = {target.place for target in run.targets if target.state in ("failed", "")}
+    changed = {
+        name
+        for name, history in histories.items()
+        if places[name].identity in failed or any(past.run == run.run for past in history)
+    }
+    how = "failed" if run.state == "failed" else "was stopped"
+    what = f"the run {run.run}, which {how}, did not change it"
+    return {name: what for name in histories if name not in changed} if changed else {}
+
+
 def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> LeftRollback | None:
     """The newest run that released something at a place, where that is a rollback that did not succeed; None for any other.
 

@@ -12,7 +12,7 @@ from shipit.parallel import Failures, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.change import Change, announce, make_changes, plan_changes
 from shipit.pipeline.choose_release import Choice, choose_release, running_release
-from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks
+from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks, untouched
 from shipit.pipeline.promise import check_current, check_return_kept, promise_return
 from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.releases import Releases, read_own_runs, read_releases
@@ -84,6 +84,8 @@ def _planned_changes(
     left = left_rollbacks(runs, history, {target.name: target.place for target in chosen})
     named = _named(chosen, wanted, saved)
     without = {} if is_selected else _without_release(chosen, history, left, named)
+    if not is_selected and not any(named.values()):
+        without = {**untouched(runs, history, {target.name: target.place for target in chosen}), **without}
     if len(without) < len(chosen):
         for name, why in without.items():
             run.emit(Warned(name, f"it is left as it is: {why}"))

@@ -164,6 +164,33 @@ def test_after_good_bad_bad_the_tags_and_the_target_beside_them_are_those_of_the
     assert [(past.state, past.is_current) for past in bench.history()] == [("healthy", True)]
 
 
+def test_tags_that_a_failed_deploy_did_not_move_stay_where_they_are(bench: Bench) -> None:
+    place, config = InMemoryPlace(), MemoryConfig.model_validate({"settle": "0s"})
+
+    def run(text: str = "") -> Run:
+        made = bench.run(text)
+        [use] = made.targets[0].images()
+        made.targets = [*made.targets, MemoryTarget("app", place, [use], config)]
+        return _with_journal(bench, made)
+
+    for text in ("old", "good"):
+        made = run(text)
+        assert deploy(made) == 0
+        _close(made)
+    good = (latest(bench), place.images["shop"])
+    place.fails = "judge"
+    made = run("bad")
+    assert deploy(made) == 1
+    _close(made)
+    place.fails = ""
+    made = run()
+    assert rollback(made) == 0
+    _close(made)
+    said = [event.message for event in bench.events if isinstance(event, Warned) and event.target == "hub"]
+    assert (latest(bench), place.images["shop"]) == good
+    assert len(said) == 1 and said[0].endswith(", which failed, did not change it"), said
+
+
 @pytest.mark.parametrize("stopped_at", [StepStarted, StepDone])
 def test_a_rollback_that_was_killed_is_completed_without_a_name(
     bench: Bench, stopped_at: type[StepStarted | StepDone]
