@@ -277,7 +277,7 @@ def test_a_rollback_that_was_killed_is_completed_without_a_name(bench: Bench, st
     assert bench.place.app.images() == first and bench.place.app.config["MODE"] == "one"
     assert done.finished.state == ("unchanged" if step == "release" else "healthy")
     # Times are to the second: the app's first release, which has no image, counts as one of this run in the same second only.
-    with pytest.raises(UsageError, match="nothing to roll back to|names no image for v1"):
+    with pytest.raises(UsageError, match=r"nothing to roll back to|names no image for v1"):
         bench.run("two", back(""), more="env: {MODE: two}")
 
 
