@@ -270,6 +270,29 @@ def test_a_field_that_another_tool_applies_is_a_conflict_unless_it_is_taken_over
     assert prepare(shop.run(config_map("2"))[0]).plan.changes == 0
 
 
+def test_what_helm_made_is_taken_over_where_the_target_says_so(shop: Shop) -> None:
+    made = deployment("one", minReadySeconds=1)
+    settings = config_map("1")
+    settings["data"]["b"] = "2"
+    as_helm = ("-n", shop.namespace, "--field-manager=helm", "-f", "-")
+    shop.cluster.kubectl("create", *as_helm, data=json.dumps(made))
+    shop.cluster.kubectl("apply", "--server-side", *as_helm, data=json.dumps(settings))
+    wanted = [deployment("one"), config_map("1")]
+    assert shop.deploy(*wanted)[0] == 0
+    plan = prepare(shop.run(*wanted)[0]).plan
+    [note] = [note for note in plan.targets[0].notes if "Helm" in note]
+    assert plan.changes == 0 and note.endswith("those that no manifest has stay until a deploy with take_over: true")
+    steps = {
+        step.id: step.detail for step in prepare(shop.run(*wanted, more=", take_over: true")[0]).plan.targets[0].steps
+    }
+    assert steps == {"apply Deployment/web": ("- minReadySeconds",), "apply ConfigMap/settings": ("- data.b",)}
+    assert shop.deploy(*wanted, more=", take_over: true")[0] == 0
+    plan = prepare(shop.run(*wanted)[0]).plan
+    assert plan.changes == 0 and not any("Helm" in note for note in plan.targets[0].notes)
+    assert shop.get("configmap/settings")["data"] == {"a": "1"}
+    assert "minReadySeconds" not in shop.get("deployment/web")["spec"]
+
+
 def test_what_kubectl_apply_made_is_taken_over_and_what_left_its_file_leaves_the_cluster(shop: Shop) -> None:
     def with_env(*names: str) -> Object:
         found = deployment("one")

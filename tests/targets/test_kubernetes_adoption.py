@@ -9,9 +9,9 @@ import pytest
 
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
+from shipit.targets.kubernetes.adopted_fields import after_adoption
 from shipit.targets.kubernetes.adoption import (
     adopt,
-    after_adoption,
     as_served,
     end_adoption,
     is_adopted,
@@ -22,7 +22,7 @@ from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.conflicts import has_others
 from shipit.targets.kubernetes.drift import object_differences
 from shipit.targets.kubernetes.fields import joined, parse_owned
-from shipit.targets.kubernetes.live import Live, applied_part, taken_over
+from shipit.targets.kubernetes.live import Live, applied_part, taken_over, with_helm
 from shipit.targets.kubernetes.parse import parse_live
 
 AT = "2026-01-31T12:00:00Z"
@@ -50,6 +50,22 @@ def test_the_fields_of_kubectl_apply_are_joined_with_those_of_shipit() -> None:
     whole = {"f:data": {"f:c": {}, ".": {}, "f:a": {}}, **ANNOTATED}
     assert joined_rows([theirs, edited, ours]) == [edited, {**ours, "fieldsV1": whole}]
     assert joined_rows([theirs]) == [{**theirs, "manager": "shipit", "operation": "Apply"}]
+
+
+def test_the_fields_of_helm_are_joined_where_they_are_left_to_shipit() -> None:
+    updated, applied = (
+        row("helm", {"f:data": {f"f:{name}": {}}}, how) for name, how in (("b", "Update"), ("c", "Apply"))
+    )
+    ours = row("shipit", {"f:data": {"f:a": {}}}, "Apply")
+    assert joined_rows([updated, applied, ours]) is None
+    whole = {"f:data": {"f:a": {}, "f:b": {}, "f:c": {}}}
+    assert joined_rows([updated, applied, ours], takes_helm=True) == [{**ours, "fieldsV1": whole}]
+    live = config_map(updated, applied, ours)
+    assert not is_adopted(live) and has_others(live)
+    left = with_helm(live)
+    assert is_adopted(left) and not has_others(left)
+    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "1"}}
+    assert after_adoption(wanted, left, left).manifest["data"] == {"a": "1"}
 
 
 def test_other_managers_stay_as_they_are() -> None:

@@ -6,19 +6,15 @@ kubectl, `apply --server-side`, which does the same for its own manager.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shipit.errors import RemoteError
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
-from shipit.targets.kubernetes.drift import find_removed
-from shipit.targets.kubernetes.fields import NOTHING_MORE, FieldPath, Owned, joined
-from shipit.targets.kubernetes.live import ADOPTING, LAST_APPLIED, Live, Manager, taken_over
+from shipit.targets.kubernetes.live import ADOPTING, HELM, LAST_APPLIED, Live, taken_over, with_helm
 from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
 
 _ATTEMPTS = 8
-NOTHING: Manifest = {}
 _CONFIGURATION: Mapping[str, Any] = {"fieldsV1": {"f:metadata": {"f:annotations": {f"f:{LAST_APPLIED}": {}}}}}
 
 
@@ -35,43 +31,15 @@ def unserved_versions(client: KubernetesClient, live: Live | None, namespace: st
     return frozenset(version for version in versions if not client.list_path(version, live.kind, namespace))
 
 
-def after_adoption(
-    wanted: Manifest, live: Live | None, result: Live, unserved: Collection[str] = (), new: Manifest = NOTHING
-) -> Live:
-    """The result of a dry run, without what leaves because shipit takes over the fields of `kubectl apply`.
+def adopt(client: KubernetesClient, manifest: Manifest, namespace: str, *, takes_helm: bool = False) -> None:
+    """Make the fields of an object that `kubectl apply` owns shipit's, and with `takes_helm` those of Helm.
 
-    A field that another manager owns as well stays, and so does one of an `unserved` version: see `as_served`. `new` is what
-    the server makes of the manifest where there is no object: a field that it sets by default gets its value there.
+    Safe to repeat. Raises: RemoteError.
     """
-    theirs = taken_over(live.meta.managers) if live else []
-    if live is None or not theirs:
-        return result
-    owned = joined([_served_part(manager, unserved) for manager in theirs])
-    others = [manager.owned for manager in live.meta.managers if not (manager.is_ours or manager in theirs)]
-    removed = [tuple(found.keys) for found in find_removed(wanted, result.manifest, owned)]
-    leaving = [
-        part
-        for keys in removed
-        for part in _leaving(keys, *_part_at(keys, result.manifest, owned), others, result.manifest)
-    ]
-    if not leaving:
-        return result
-    manifest = deepcopy(dict(result.manifest))
-    # The last items of a list first: the places of those before them stay.
-    for keys in reversed(leaving):
-        default = _counterpart(keys, result.manifest, new, owned)
-        if default is None:
-            _remove(manifest, keys)
-        else:
-            _set(manifest, keys, default)
-    return result._replace(manifest=manifest)
-
-
-def adopt(client: KubernetesClient, manifest: Manifest, namespace: str) -> None:
-    """Make the fields of an object that `kubectl apply` owns shipit's. Safe to repeat. Raises: RemoteError."""
     for attempt in range(_ATTEMPTS):
         live = client.read(manifest, namespace)
-        rows = None if live is None else _adopted_rows(live, unserved_versions(client, live, namespace))
+        live = with_helm(live) if live and takes_helm else live
+        rows = None if live is None else _adopted_rows(live, unserved_versions(client, live, namespace), takes_helm)
         if live is None or rows is None:
             return
         try:
@@ -101,23 +69,27 @@ def end_adoption(client: KubernetesClient, live: Live, namespace: str) -> Live:
     return after
 
 
-def as_served(rows: Sequence[Mapping[str, Any]], unserved: Collection[str], version: str) -> list[Mapping[str, Any]]:
+def as_served(
+    rows: Sequence[Mapping[str, Any]], unserved: Collection[str], version: str, takes_helm: bool = False
+) -> list[Mapping[str, Any]]:
     """`managedFields` where entries of `kubectl apply` in unserved versions have their `metadata` only, in `version`. Pure.
 
     `metadata` is the same in every version. Nobody can remove the other fields in a version that the cluster does not serve:
     they stay, and no field manager owns them.
     """
-    theirs = [row for row in (*_entries(rows), *filter(_is_adopting, rows)) if row.get("apiVersion") in unserved]
+    theirs = [
+        row for row in (*_entries(rows, takes_helm), *filter(_is_adopting, rows)) if row.get("apiVersion") in unserved
+    ]
     return [_with_metadata(row, version) if row in theirs else row for row in rows]
 
 
-def joined_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
+def joined_rows(rows: Sequence[Mapping[str, Any]], takes_helm: bool = False) -> list[Mapping[str, Any]] | None:
     """`managedFields` with those of `kubectl apply` in the entry of shipit; None where there are none. Pure.
 
     Those of another version than shipit's get a field manager of their own, for `end_adoption`. It also owns the last
     applied configuration, which stays until then: a deploy that is killed before leaves a change for the next one.
     """
-    theirs = _entries(rows)
+    theirs = _entries(rows, takes_helm)
     if not theirs:
         return None
     own = next((row for row in rows if _is_own(row)), {**theirs[0], "manager": MANAGED_BY, "operation": "Apply"})
@@ -132,28 +104,26 @@ def joined_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | 
     return [*kept, *others.values(), own]
 
 
-def _adopted_rows(live: Live, unserved: Collection[str]) -> list[Mapping[str, Any]] | None:
+def _adopted_rows(live: Live, unserved: Collection[str], takes_helm: bool) -> list[Mapping[str, Any]] | None:
     """`managedFields` of an object after its adoption; None where they stay as they are."""
     rows = live.manifest["metadata"].get("managedFields") or []
-    served = as_served(rows, unserved, live.manifest["apiVersion"])
-    return joined_rows(served) or (served if served != rows else None)
+    served = as_served(rows, unserved, live.manifest["apiVersion"], takes_helm)
+    return joined_rows(served, takes_helm) or (served if served != rows else None)
 
 
-def _entries(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The entries of `kubectl apply`. The same on parsed ones: `live.taken_over`."""
+def _entries(rows: Sequence[Mapping[str, Any]], takes_helm: bool) -> list[Mapping[str, Any]]:
+    """The entries of `kubectl apply`, and of Helm with `takes_helm`. The same on parsed ones: `live.taken_over`."""
     names = {row.get("manager") for row in rows if _has_last_applied(row)}
-    return [row for row in rows if row.get("manager") in names and _is_update(row)]
+    return [row for row in rows if (row.get("manager") in names and _is_update(row)) or (takes_helm and _is_helm(row))]
+
+
+def _is_helm(row: Mapping[str, Any]) -> bool:
+    return row.get("manager") == HELM and not row.get("subresource")
 
 
 def _with_metadata(row: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     fields = row.get("fieldsV1") or {}
     return {**row, "apiVersion": version, "fieldsV1": {key: fields[key] for key in fields if key == "f:metadata"}}
-
-
-def _served_part(manager: Manager, unserved: Collection[str]) -> Owned:
-    if manager.api_version not in unserved:
-        return manager.owned
-    return manager.owned._replace(fields={k: v for k, v in manager.owned.fields.items() if k == "metadata"})
 
 
 def _adopting_name(version: str) -> str:
@@ -192,61 +162,3 @@ def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: _union(one.get(key) or {}, other.get(key) or {}) for key in (*one, *(k for k in other if k not in one))
     }
-
-
-def _part_at(keys: FieldPath, value: Any, owned: Owned) -> tuple[Any, Owned]:
-    """The value at a path, and the owned part of it."""
-    for key in keys:
-        found = owned.fields.get(key) if isinstance(key, str) else owned.item(value[key])
-        value, owned = value[key], found or NOTHING_MORE
-    return value, owned
-
-
-def _leaving(
-    keys: tuple[str | int, ...], value: Any, owned: Owned, others: Sequence[Owned], manifest: Manifest
-) -> Iterator[FieldPath]:
-    """The parts of an owned value, at a path, that nobody else owns."""
-    if not any(other.has(keys, manifest) for other in others):
-        yield keys
-        return
-    parts: Iterable[tuple[str | int, Owned | None]] = ()
-    if isinstance(value, dict):
-        parts = ((key, part) for key, part in owned.fields.items() if key in value)
-    elif isinstance(value, list):
-        parts = ((index, owned.item(row)) for index, row in enumerate(value))
-    for key, part in () if owned.is_whole else parts:
-        if part is not None:
-            yield from _leaving((*keys, key), value[key], part, others, manifest)
-
-
-def _counterpart(keys: FieldPath, value: Any, other: Any, owned: Owned) -> Any:
-    """What another object has at a path within `value`; None where it has nothing. List items are the same by their keys."""
-    for key in keys:
-        if isinstance(key, str):
-            value, other = value[key], other.get(key) if isinstance(other, dict) else None
-            owned = owned.fields.get(key, NOTHING_MORE)
-        else:
-            row = value[key]
-            names = next((names for names, _ in owned.items if _has(row, names)), None)
-            rows = other if isinstance(other, list) and names is not None else []
-            value, other = row, next((item for item in rows if _has(item, names or {})), None)
-            owned = owned.item(row) or NOTHING_MORE
-        if other is None:
-            return None
-    return other
-
-
-def _has(row: Any, names: Mapping[str, Any]) -> bool:
-    return isinstance(row, dict) and all(row.get(name) == value for name, value in names.items())
-
-
-def _set(value: Any, keys: FieldPath, new: Any) -> None:
-    for key in keys[:-1]:
-        value = value[key]
-    value[keys[-1]] = deepcopy(new)
-
-
-def _remove(value: Any, keys: FieldPath) -> None:
-    for key in keys[:-1]:
-        value = value[key]
-    del value[keys[-1]]

@@ -75,7 +75,8 @@ class Changes:
             return self._replace(step)
         if not step.adopts:
             return self._written(step)
-        adopt(self.client, dict(step.manifest), self.desired.namespace)
+        takes_helm = self.desired.config.take_over
+        adopt(self.client, dict(step.manifest), self.desired.namespace, takes_helm=takes_helm)
         return end_adoption(self.client, self._written(step), self.desired.namespace)
 
     def _written(self, step: ObjectStep) -> Live:

@@ -97,7 +97,7 @@ class KubernetesConfig(TargetConfig):
     )
     take_over: Flag = Field(
         False,
-        description="Set fields that another tool applies with another value, such as Argo CD; default: an error.",
+        description="Set fields that another tool applies with another value, such as Argo CD; default: an error. What Helm set and no manifest has is removed.",
     )
     prune: Flag = Field(
         True,

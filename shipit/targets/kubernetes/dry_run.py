@@ -14,13 +14,14 @@ from shipit.http.messages import Answer
 from shipit.parallel import Failures, together
 from shipit.release import Release
 from shipit.targets.kubernetes.access import Access
-from shipit.targets.kubernetes.adoption import after_adoption, is_adopted, unserved_versions
+from shipit.targets.kubernetes.adopted_fields import after_adoption
+from shipit.targets.kubernetes.adoption import is_adopted, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.early_check import early_previews, is_about_fields, moved, schema_errors
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
-from shipit.targets.kubernetes.live import Live, Status
+from shipit.targets.kubernetes.live import Live, Status, with_helm
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
 from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
@@ -207,7 +208,7 @@ class DryRun:
         return RemoteError(why, where=self.desired.target, hint="ask for a Role with these verbs", status=FORBIDDEN)
 
     def _sealed(self, live: Live) -> Live:
-        return sealed_live(live, self.mark)
+        return sealed_live(with_helm(live) if self.desired.config.take_over else live, self.mark)
 
 
 def _each(ask: Callable[[Wanted], Asked], wanted: Sequence[Wanted]) -> list[Asked]:

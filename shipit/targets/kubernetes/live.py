@@ -12,12 +12,14 @@ REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # A field manager of this name has fields that `kubectl apply` set under another apiVersion, until they are removed.
 ADOPTING = f"{MANAGED_BY}-adopting-"
+# The field manager of Helm: an Update of Helm 3, an Apply of Helm 4.
+HELM = "helm"
 
 
 class Manager(NamedTuple):
     """A field manager of an object: `operation` is `Apply` or `Update`, `time` RFC 3339 in UTC or empty, `owned` its fields.
 
-    `api_version` is the one whose names the fields have.
+    `api_version` is the one whose names the fields have. `is_left`: shipit takes its fields over, because the target says so.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Manager(NamedTuple):
     time: str
     owned: Owned
     api_version: str = ""
+    is_left: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -36,9 +39,13 @@ class Manager(NamedTuple):
         return self.name.startswith(ADOPTING) and self.operation == "Apply"
 
     @property
+    def is_helm(self) -> bool:
+        return self.name == HELM and not self.subresource
+
+    @property
     def is_another_tool(self) -> bool:
         """True for a tool beside shipit that applies fields on the server's side."""
-        return self.operation == "Apply" and not (self.is_ours or self.is_adopting)
+        return self.operation == "Apply" and not (self.is_ours or self.is_adopting or self.is_left)
 
     @property
     def has_last_applied(self) -> bool:
@@ -51,7 +58,7 @@ class Manager(NamedTuple):
 
 
 def taken_over(managers: Sequence[Manager]) -> list[Manager]:
-    """The entries of `kubectl apply`, which shipit takes over.
+    """The entries of `kubectl apply`, which shipit takes over, and those of Helm that are left to it.
 
     There is one for each apiVersion, and the last applied configuration is in only one of them. The same on raw rows:
     `adoption._entries`.
@@ -60,7 +67,9 @@ def taken_over(managers: Sequence[Manager]) -> list[Manager]:
     return [
         manager
         for manager in managers
-        if manager.is_adopting or (manager.name in names and manager.operation == "Update" and not manager.subresource)
+        if manager.is_adopting
+        or manager.is_left
+        or (manager.name in names and manager.operation == "Update" and not manager.subresource)
     ]
 
 
@@ -207,6 +216,12 @@ class Live(_Live):
         if self.kind == "DaemonSet":
             return self.status.desired
         return 1 if self.spec.replicas is None else self.spec.replicas
+
+
+def with_helm(live: Live) -> Live:
+    """The object with the fields of Helm left to shipit."""
+    managers = tuple(one._replace(is_left=one.is_helm) for one in live.meta.managers)
+    return live._replace(meta=live.meta._replace(managers=managers))
 
 
 class Happening(NamedTuple):

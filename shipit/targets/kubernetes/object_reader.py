@@ -12,7 +12,7 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, selectors
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, with_helm
 from shipit.targets.kubernetes.object_problems import unknown_kind
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.parse import parse_live
@@ -101,7 +101,7 @@ class ObjectReader:
             metadata = item["metadata"]
             is_wanted = metadata["name"].text() in names
             is_member = metadata["labels"].map().get(PART_OF_LABEL) == set_id
-            return sealed_live(parse_live(item.within(head)), self.mark) if is_wanted or is_member else None
+            return self._live(parse_live(item.within(head))) if is_wanted or is_member else None
 
         try:
             return self.items(path, query, parse)
@@ -124,4 +124,7 @@ class ObjectReader:
             if found is not None:
                 return next((live for live in found if live and live.meta.name == name), None)
         live = self.client.read(manifest, self.desired.namespace)
-        return sealed_live(live, self.mark) if live else None
+        return self._live(live) if live else None
+
+    def _live(self, live: Live) -> Live:
+        return sealed_live(with_helm(live) if self.desired.config.take_over else live, self.mark)

@@ -29,10 +29,23 @@ def hand_notes(objects: Mapping[str, Live | None], wanted: Callable[[], Mapping[
     """
     by_hand = {key: live for key, live in objects.items() if live is not None and any(_theirs(live))}
     manifests = wanted() if by_hand else {}
+    yield from _helm_notes(objects)
     found = [note for key, live in by_hand.items() for note in _notes(key, live, manifests.get(key))]
     yield from found[:_MOST_NOTES]
     if len(found) > _MOST_NOTES:
         yield f"and {len(found) - _MOST_NOTES} more objects with fields that kubectl set"
+
+
+def _helm_notes(objects: Mapping[str, Live | None]) -> Iterator[str]:
+    """A note where Helm owns fields: those that it sets by default are among them, so that they are not named."""
+    found = [key for key, live in objects.items() if live and any(map(_is_of_helm, live.meta.managers))]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield f"{found[0]}{more}: Helm owns fields; those that no manifest has stay until a deploy with take_over: true"
+
+
+def _is_of_helm(manager: Manager) -> bool:
+    return manager.is_helm and not manager.is_left
 
 
 def _theirs(live: Live) -> list[Manager]:
