@@ -58,7 +58,7 @@ def test_the_fields_of_helm_are_joined_where_they_are_left_to_shipit() -> None:
     )
     ours = row("shipit", {"f:data": {"f:a": {}}}, "Apply")
     assert joined_rows([updated, applied, ours]) is None
-    whole = {"f:data": {"f:a": {}, "f:b": {}, "f:c": {}}}
+    whole: dict[str, Any] = {"f:data": {"f:a": {}, "f:b": {}, "f:c": {}}}
     assert joined_rows([updated, applied, ours], takes_helm=True) == [{**ours, "fieldsV1": whole}]
     live = config_map(updated, applied, ours)
     assert not is_adopted(live) and has_others(live)
