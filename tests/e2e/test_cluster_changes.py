@@ -160,7 +160,7 @@ def test_an_object_created_between_plan_and_step_is_not_overwritten(shop: Shop) 
 
 
 def test_a_bare_pod_is_replaced_only_when_its_manifest_changes(shop: Shop) -> None:
-    def pod(mode: str) -> Object:
+    def pod(mode: str, name: str = "lone") -> Object:
         container = {
             "name": "lone", "image": PAUSE, "imagePullPolicy": "Never", "env": [{"name": "MODE", "value": mode}],
             "volumeMounts": [{"name": "data", "mountPath": "/data"}],
@@ -171,8 +171,17 @@ def test_a_bare_pod_is_replaced_only_when_its_manifest_changes(shop: Shop) -> No
             "tolerations": [TOLERATION],
             "terminationGracePeriodSeconds": 0,
         }
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "lone"}, "spec": spec}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
+    sets: list[Object] = []
+    for name in ("first", "second"):
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": deployment("x")["spec"]["template"]["spec"]}
+        own = {"selector": {"matchLabels": labels}, "template": template}
+        sets.append({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name}, "spec": own})
+    code, finished = shop.deploy(pod("one"), pod("one", "other"), *sets)
+    assert code == 0, finished.reason
+    assert "Pod/lone ready, Pod/other ready, ReplicaSet/first 1/1 ready" in finished.reason
     assert shop.deploy(pod("one"))[0] == 0
     first = shop.get("pod/lone")
     assert len(first["spec"]["tolerations"]) == 3 and len(first["spec"]["volumes"]) == 2, "admission added some"

@@ -110,6 +110,10 @@ class Bench:
         self.watches.begin_look()
         return list(self.watches.read(self.client, PATH, {}, self.parse))
 
+    def names(self) -> list[str]:
+        """The same list in another form."""
+        return list(self.watches.read(self.client, PATH, {}, lambda item: item["metadata"]["name"].text(), "names"))
+
     def parse(self, item: Field) -> str:
         metadata = item["metadata"]
         if not item["bad"].is_missing:
@@ -165,6 +169,10 @@ def test_after_one_list_changes_come_by_the_watch(bench: Bench, server: Server) 
     assert server.lists == lists and server.watched == ["5"]
     # Each version of an object was parsed once, however often it was read.
     assert bench.parsed == ["a", "b", "a"]
+
+
+def test_a_list_in_two_forms_is_two_lists(bench: Bench) -> None:
+    assert (bench.read(), bench.names(), bench.read()) == (["a@5"], ["a"], ["a@5"])
 
 
 def test_a_change_ends_the_wait(bench: Bench, server: Server) -> None:

@@ -13,7 +13,13 @@ from shipit.config.position import Position
 from shipit.errors import ConfigErrors
 from shipit.targets.kubernetes.config import KubernetesConfig
 from shipit.targets.kubernetes.field_position import field_position
-from shipit.targets.kubernetes.manifests import doubled_problems, read_manifests, read_written, server_field_warnings
+from shipit.targets.kubernetes.manifests import (
+    doubled_problems,
+    owned_warnings,
+    read_manifests,
+    read_written,
+    server_field_warnings,
+)
 from shipit.targets.kubernetes.observed import key_of
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
@@ -131,6 +137,16 @@ def test_what_a_server_writes_is_left_out_with_one_warning_a_file(tmp_path: Path
         "metadata.uid, metadata.resourceVersion, metadata.generation, metadata.creationTimestamp, metadata.managedFields, "
     )
     assert warning.what.endswith("status, metadata.selfLink of 2 objects: left out, since a server writes them")
+
+
+def test_what_a_controller_makes_is_a_warning(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: NAME\n  ownerReferences: [{kind: ReplicaSet, name: web, uid: x}]\n"
+    both = f"{pod.replace('NAME', 'a')}---\n{pod.replace('NAME', 'b')}"
+    [warning] = owned_warnings(folder_of(tmp_path, m__yml=both, n__yml=MAP % "other"), ("m.yml", "n.yml"))
+    assert (warning.where, warning.what) == (
+        "m.yml:5:3",
+        "Pod/a and 1 more have ownerReferences: a controller makes and deletes such objects",
+    )
 
 
 @pytest.mark.parametrize(

@@ -194,9 +194,10 @@ class KubernetesConfig(TargetConfig):
         ]
         if not self.files:
             return doubts
-        from shipit.targets.kubernetes.manifests import server_field_warnings
+        from shipit.targets.kubernetes.manifests import owned_warnings, server_field_warnings
 
-        return [*doubts, *server_field_warnings(folder, self.files.values())]
+        names = self.files.values()
+        return [*doubts, *server_field_warnings(folder, names), *owned_warnings(folder, names)]
 
     def port_keys(self) -> Iterator[PortKeys]:
         for name, workload in self.workloads.items():

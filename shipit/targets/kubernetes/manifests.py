@@ -81,6 +81,24 @@ def doubled_problems(
     return [problem_at(folder, again.at, "metadata.name", what, hint, sources) for again, what, hint in found]
 
 
+def owned_warnings(folder: ProjectFolder, names: Iterable[str]) -> list[ConfigError]:
+    """A warning for each file with objects that a controller makes, such as the pods of a Deployment; none where it can't be read."""
+    try:
+        found = [
+            written for written in read_written(folder, names) if written.manifest["metadata"].get("ownerReferences")
+        ]
+    except (ConfigError, ConfigErrors):
+        return []
+    warnings = []
+    for _, group in groupby(found, lambda written: written.file):
+        first, *others = group
+        more = f" and {len(others)} more have" if others else " has"
+        what = f"{first.manifest['kind']}/{first.manifest['metadata']['name']}{more} ownerReferences: a controller makes and deletes such objects"
+        hint = "leave out of the manifests what another object owns"
+        warnings.append(problem_at(folder, first.at, "metadata.ownerReferences", what, hint))
+    return warnings
+
+
 def server_field_warnings(folder: ProjectFolder, names: Iterable[str]) -> list[ConfigError]:
     """A warning for each file with fields that only a server writes, which are left out; none where a file can't be read."""
     try:

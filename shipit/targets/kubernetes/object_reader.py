@@ -104,17 +104,18 @@ class ObjectReader:
             return self._live(parse_live(item.within(head))) if is_wanted or is_member else None
 
         try:
-            return self.items(path, query, parse)
+            # Pods and ReplicaSets are also read for what owns them, in another form.
+            return self.items(path, query, parse, "objects")
         except RemoteError as error:
             if error.status in (403, 405):
                 return None
             raise
 
-    def items(self, path: str, query: Query, parse: Callable[[Field], T]) -> Sequence[T]:
-        """The objects of a list."""
+    def items(self, path: str, query: Query, parse: Callable[[Field], T], form: str = "") -> Sequence[T]:
+        """The objects of a list. `form` is that of `Watches.read`."""
         if self.watches is None:
             return self.client.read_list(path, query, parse).items
-        return self.watches.read(self.client, path, query, parse)
+        return self.watches.read(self.client, path, query, parse, form)
 
     def one(self, manifest: Manifest) -> Live | None:
         """The object that a manifest names; None where there is none."""

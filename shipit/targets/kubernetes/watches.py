@@ -17,7 +17,7 @@ T = TypeVar("T")
 MOST_WATCHES = 64
 # Events that come close to each other are looked at together: a look takes a quarter of the time, more where it takes long.
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_PER_LOOK = 0.1, 1.0, 3.0
-_Key = tuple[str, tuple[tuple[str, str | int], ...]]
+_Key = tuple[str, tuple[tuple[str, str | int], ...], str]
 
 
 class Watches:
@@ -35,9 +35,11 @@ class Watches:
         self._look_began_s = self._clock.now()
         self._moved.clear()
 
-    def read(self, client: KubernetesClient, path: str, query: Query, parse: Callable[[Field], T]) -> tuple[T, ...]:
-        """The objects of a path and a selector. `parse` has to be the same for all reads of them."""
-        key = _key(path, query)
+    def read(
+        self, client: KubernetesClient, path: str, query: Query, parse: Callable[[Field], T], form: str = ""
+    ) -> tuple[T, ...]:
+        """The objects of a path and a selector. `parse` has to be the same for all reads of them in a `form`."""
+        key = _key(path, query, form)
         with self._lock:
             if key not in self._lists:
                 self._lists[key] = WatchedList(
@@ -79,5 +81,5 @@ class Watches:
             item.close()
 
 
-def _key(path: str, query: Query) -> _Key:
-    return path, tuple(sorted(query.items()))
+def _key(path: str, query: Query, form: str = "") -> _Key:
+    return path, tuple(sorted(query.items())), form
