@@ -29,6 +29,9 @@ WEB = (
     " entrypoint: [/bin/busybox], command: [httpd, -f, -v, -p, '3000'], dns: [192.0.2.53], cap_add: [NET_ADMIN], networks: [words-extra],"
     " hostname: here, memory: 64Mi, cpu: 0.5, restart: 'on-failure:3', read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
     " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s,"
+    " ulimits: {nofile: {soft: 512, hard: 1024}}, sysctls: {net.core.somaxconn: 512}, pids_limit: 99, shm_size: 32Mi,"
+    " devices: ['/dev/null:/dev/nothing:rw'], security_opt: ['no-new-privileges:true'], stop_signal: SIGINT, group_add: ['20'],"
+    " dns_search: [example.com],"
     " healthcheck: {test: [/bin/busybox, wget, -qO-, 'http://127.0.0.1:3000/'], interval: 1s, retries: 1}}"
 )
 LOGIN = f"Basic {base64.b64encode(b'me:secret').decode()}"
@@ -60,6 +63,17 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
     "--tmpfs /tmp": lambda found: "/tmp" in found["HostConfig"]["Tmpfs"],
     "--cap-drop NET_RAW": lambda found: any("NET_RAW" in name for name in found["HostConfig"]["CapDrop"]),
     "--add-host": lambda found: found["HostConfig"]["ExtraHosts"] == ["db.example:192.0.2.7"],
+    "--ulimit nofile=512:1024": lambda found: [
+        (one["Name"], one["Soft"], one["Hard"]) for one in found["HostConfig"]["Ulimits"]
+    ] == [("nofile", 512, 1024)],
+    "--sysctl": lambda found: found["HostConfig"]["Sysctls"] == {"net.core.somaxconn": "512"},
+    "--pids-limit 99": lambda found: found["HostConfig"]["PidsLimit"] == 99,
+    "--shm-size 32m": lambda found: found["HostConfig"]["ShmSize"] == 32 * 1024 * 1024,
+    "--device": lambda found: [one["PathInContainer"] for one in found["HostConfig"]["Devices"]] == ["/dev/nothing"],
+    "--security-opt": lambda found: found["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"],
+    "--stop-signal SIGINT": lambda found: found["Config"]["StopSignal"] == "SIGINT",
+    "--group-add 20": lambda found: found["HostConfig"]["GroupAdd"] == ["20"],
+    "--dns-search": lambda found: found["HostConfig"]["DnsSearch"] == ["example.com"],
     "--init": lambda found: found["HostConfig"]["Init"],
     "--network": lambda found: sorted(found["NetworkSettings"]["Networks"]) == ["words-extra", "words-production"],
 }  # fmt: skip

@@ -106,7 +106,11 @@ def place(
     found.clean()
 
 
-LOGGED = "logging: {driver: json-file, options: {max-size: 1m}}, rollback: {parallelism: 0, monitor: 1s}"
+LOGGED = (
+    "logging: {driver: json-file, options: {max-size: 1m}}, rollback: {parallelism: 0, monitor: 1s},"
+    " ulimits: {nofile: {soft: 512, hard: 1024}}, sysctls: {net.core.somaxconn: 512}, pids_limit: 99, stop_signal: SIGTERM,"
+    " group_add: ['20'], dns_search: [example.com]"
+)
 WEB = f"services: {{web: {{port: 3000, replicas: 2, volumes: ['stack-data:/data'], {LOGGED}, {COMMON}, {CHECK}}}}}"
 
 
@@ -123,8 +127,12 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
     assert "@sha256:" in sent["TaskTemplate"]["ContainerSpec"]["Image"]
     assert (sent["UpdateConfig"]["Parallelism"], sent["RollbackConfig"]["Parallelism"]) == (2, 0)
     for container in place.containers("web"):
-        logging = json.loads(place.docker("inspect", "--format", "{{json .HostConfig.LogConfig}}", container))
-        assert logging == {"Type": "json-file", "Config": {"max-size": "1m"}}
+        [row] = json.loads(place.docker("inspect", container))
+        host = row["HostConfig"]
+        assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "1m"}}
+        assert host["Ulimits"] == [{"Name": "nofile", "Soft": 512, "Hard": 1024}] and host["PidsLimit"] == 99
+        assert host["Sysctls"] == {"net.core.somaxconn": "512"} and host["GroupAdd"] == ["20"]
+        assert row["Config"]["StopSignal"] == "SIGTERM" and host["DnsSearch"] == ["example.com"]
 
     again = shipit.run("deploy")
     assert again.returncode == 0 and "nothing changed" in again.stdout, again.stdout
