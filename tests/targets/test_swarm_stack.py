@@ -151,6 +151,13 @@ def test_a_service_of_a_stack_file_is_what_docker_stack_deploy_would_create(tmp_
     assert target.urls(SwarmObserved({})) == ()
 
 
+def test_a_grace_time_of_nothing_is_sent(tmp_path: Path) -> None:
+    files(tmp_path)
+    target = load(tmp_path, "services: {web: {image: redis, stop_grace_period: 0s}, plain: {image: redis}}")
+    containers = [body(target, name)["TaskTemplate"]["ContainerSpec"] for name in ("web", "plain")]
+    assert [one.get("StopGracePeriod") for one in containers] == [0, None]
+
+
 def test_values_and_content_are_named_and_what_is_of_others_stays_as_it_is_written(tmp_path: Path) -> None:
     files(tmp_path)
     target = load(tmp_path, STACK)

@@ -96,7 +96,8 @@ def read_service(
         "Configs": external_configs,
     }
     task = {
-        "ContainerSpec": {key: value for key, value in container.items() if value},
+        # A grace time of 0 is one, too.
+        "ContainerSpec": {key: value for key, value in container.items() if value or key == "StopGracePeriod"},
         "Resources": deploy.resources,
         "RestartPolicy": deploy.restart,
         "Placement": deploy.placement,
