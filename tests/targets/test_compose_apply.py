@@ -210,6 +210,11 @@ def test_a_failure_of_compose_does_not_count_where_every_container_runs(tmp_path
     [
         ({"Status": "exited", "ExitCode": 3}, "web-1 exited with 3: docker compose up says odd", ("no database",)),
         ({"Health": {"Status": "unhealthy"}}, "web-1 is unhealthy: docker compose up says odd", ("no database",)),
+        (
+            {"Health": {"Status": "unhealthy", "Log": [{"Output": "no luck\n"}]}},
+            "web-1 is unhealthy (no luck): docker compose up says odd",
+            ("no database",),
+        ),
         ({"Status": "created"}, "docker compose up ended with 1: odd", ()),
     ],
 )

@@ -105,7 +105,8 @@ def check_up(
         return
     if failed is None:
         raise DeployFailed(f"docker compose up {done.how}: {said}", where=setting.target, detail=lines[:-1])
-    why = "is unhealthy" if failed.is_running else failed.ended
+    checked = f"is unhealthy ({failed.said})" if failed.said else "is unhealthy"
+    why = checked if failed.is_running else failed.ended
     own = client.within(15.0).last_lines(failed.id)
     raise DeployFailed(f"{failed.name} {why}: docker compose up says {said}", where=setting.target, detail=own)
 
