@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -36,7 +37,8 @@ from tests.servers.moby import Moby
 from tests.servers.object_store import ObjectStoreServer
 from tests.servers.process import Unavailable
 from tests.servers.registry import RegistryServer
-from tests.shipit import Shipit
+from tests.shipit import Shipit, interpreter
+from tests.warm import WarmProgram
 
 T = TypeVar("T")
 KNOWN = Known()
@@ -273,6 +275,17 @@ def python_base(docker_hub: DockerHub) -> str:
 def docker_hub(registry_server: RegistryServer, tmp_path_factory: pytest.TempPathFactory) -> DockerHub:
     """The images of Docker Hub that tests use, made of what is installed here; see tests/servers/images.py."""
     return DockerHub(registry_server.host, tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def program_is_run_again_without_its_start() -> Iterator[None]:
+    """On Linux."""
+    if sys.platform != "linux":
+        yield
+        return
+    Shipit.warm = WarmProgram(interpreter())
+    yield
+    Shipit.warm.close()
 
 
 @pytest.fixture

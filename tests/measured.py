@@ -19,19 +19,26 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
-# A program takes twice as long when it is measured: of each test module, a command with the same options is measured once.
-_measured: set[tuple[str, ...]] = set()
+_started: set[tuple[str, str]] = set()
 
 
-def program_variables(arguments: Sequence[str] = ()) -> dict[str, str]:
-    """The variables with which a program that the running test starts measures itself; empty where that adds nothing."""
+def is_new(arguments: Sequence[str]) -> bool:
+    """Whether no test of this module started this command before, or no test at all with one of these options.
+
+    Asked once for each start.
+    """
+    module = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
+    command = "".join(arguments[:1])
+    cases = {(module, command), *((command, word) for word in arguments if word.startswith("-"))}
+    new = not cases <= _started
+    _started.update(cases)
+    return new
+
+
+def program_variables() -> dict[str, str]:
+    """The variables with which a program that a test starts measures itself, for which it takes twice as long."""
     if Coverage.current() is None:
         return {}
-    module = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
-    case = (module, *arguments[:1], *(word for word in arguments if word.startswith("-")))
-    if case in _measured:
-        return {}
-    _measured.add(case)
     kept = {name: os.environ[name] for name in ("COVERAGE_FILE",) if name in os.environ}
     return {**kept, "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")}
 

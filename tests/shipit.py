@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.measured import program_variables
+from tests.measured import is_new, program_variables
 from tests.output_schema import check_output
+from tests.warm import Command, WarmProgram
 
 ROOT = Path(__file__).parent.parent
 # An image of one Python file, and a file that serves HTTP on $PORT: what Heroku's stand-in can run.
@@ -28,37 +29,51 @@ INTERRUPTED = "interrupted\nhint: run the same command again: it picks up from w
 SERVING_APP = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
+def interpreter() -> dict[str, str]:
+    """What Python needs to find the program and to write text."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+
+
 class Shipit:
-    """`shipit` in a folder. `env` holds what is added to a nearly empty environment."""
+    """`shipit` in a folder. `env` holds what is added to a nearly empty environment.
+
+    The first run of a command in a test module is a program as users start it. `warm` does those after it.
+    """
+
+    warm: ClassVar[WarmProgram | None] = None
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
         home.mkdir(exist_ok=True)
-        self.env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "SHIPIT_CACHE_DIR": str(home / "cache"),
-            "PYTHONPATH": str(ROOT),
-            "LANG": "C.UTF-8",
-        }
+        self.env = {**interpreter(), "HOME": str(home), "SHIPIT_CACHE_DIR": str(home / "cache")}
 
     def measured(self, *arguments: str) -> dict[str, str]:
-        """The environment of the program, with what measures it where coverage wants it."""
-        return {**self.env, **program_variables(arguments)}
+        """The environment of the program, with what measures it where that can tell something new."""
+        return {**self.env, **(program_variables() if is_new(arguments) else {})}
 
     def run(self, *arguments: str, timeout_s: float = 180, input_text: str = "") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+        done = self.pipe(*arguments, data=input_text.encode(), timeout_s=timeout_s)
+        output, errors = (
+            stream.decode().replace("\r\n", "\n").replace("\r", "\n") for stream in (done.stdout, done.stderr)
+        )
+        check_output(arguments, output)
+        return subprocess.CompletedProcess(done.args, done.returncode, output, errors)
+
+    def pipe(self, *arguments: str, data: bytes = b"", timeout_s: float = 180) -> subprocess.CompletedProcess[bytes]:
+        """As `run`, with bytes."""
+        new = is_new(arguments)
+        command = Command(arguments, str(self.folder), self.env)
+        if self.warm and not new and self.warm.can_run(command):
+            return self.warm.run(command, data, timeout_s)
+        return subprocess.run(
             [sys.executable, "-m", "shipit", *arguments],
             cwd=self.folder,
-            env=self.measured(*arguments),
+            env={**self.env, **(program_variables() if new else {})},
             capture_output=True,
-            text=True,
             timeout=timeout_s,
             check=False,
-            input=input_text,
+            input=data,
         )
-        check_output(arguments, done.stdout)
-        return done
 
     def run_program(self, name: str) -> subprocess.CompletedProcess[str]:
         """The installed program of a name, without arguments."""

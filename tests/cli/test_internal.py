@@ -27,7 +27,7 @@ with exit_on_error({verbose}, "{output}"):
 
 def run(shipit: Shipit, output: str = "auto", *, verbose: bool = False) -> subprocess.CompletedProcess[str]:
     code = CODE.format(verbose=verbose, output=output)
-    env = {**shipit.measured(output), "TMPDIR": str(shipit.folder)}
+    env = {**shipit.measured(), "TMPDIR": str(shipit.folder)}
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
 
 

@@ -27,7 +27,7 @@ def in_shell(shipit: Shipit, command: str, **env: str) -> subprocess.CompletedPr
     return subprocess.run(
         ["bash", "-c", command.replace("SHIPIT", program)],
         cwd=shipit.folder,
-        env={**shipit.measured(command), **env},
+        env={**shipit.measured(), **env},
         capture_output=True,
         timeout=60,
         check=False,

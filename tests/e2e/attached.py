@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 
 from tests.shipit import Shipit
@@ -17,8 +16,7 @@ DATA = b"\n\r\n" + os.urandom(1024 * 1024) + b"\r\n\x04\x03\xff\x00"
 
 def piped(app: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """The program with pipes, as bytes."""
-    command = [sys.executable, "-m", "shipit", *arguments]
-    return subprocess.run(command, cwd=app.folder, env=app.measured(), input=data, capture_output=True, timeout=120)
+    return app.pipe(*arguments, data=data)
 
 
 def at_terminal(app: Shipit, *arguments: str) -> Terminal:

@@ -40,10 +40,7 @@ def deploy(shipit: Shipit) -> None:
 
 
 def piped(shipit: Shipit, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "shipit", *arguments]
-    return subprocess.run(
-        command, cwd=shipit.folder, env=shipit.measured(), input=data, capture_output=True, timeout=60
-    )
+    return shipit.pipe(*arguments, data=data)
 
 
 @pytest.fixture
