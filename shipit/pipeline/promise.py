@@ -135,6 +135,7 @@ def _settings(run: Run, target: Target) -> str:
     """A keyed hash of what deploy.yml says of a target, and of what is asked or run around its change."""
     rules = [run.project.protected, run.project.require_clean, run.project.hooks.model_dump(mode="json")]
     rules += [run.project.approve.model_dump(mode="json")] if run.project.approve else []
+    rules += ["rollback: all"] if run.project.rolls_back_all else []
     return run.mark(target, [target.config.model_dump(mode="json"), rules])
 
 

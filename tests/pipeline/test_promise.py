@@ -128,6 +128,10 @@ def _changed_settings(bench: Bench) -> None:
     bench.config["on_failure"] = "continue"
 
 
+def _changed_rule_of_the_run(bench: Bench) -> None:
+    bench.text += "rollback: all\n"
+
+
 def _changed_place(bench: Bench) -> None:
     bench.places["two"].images["shop"] = "sha256:" + "1" * 64
 
@@ -149,6 +153,7 @@ def _pushed(bench: Bench) -> None:
         (_changed_variable, "two: A has another value"),
         (_new_variable, "one: B is new"),
         (_changed_settings, "one: what deploy.yml says of it changed"),
+        (_changed_rule_of_the_run, "two: what deploy.yml says of it changed"),
         (_changed_place, "two: set shop, A, TOKEN: detail[0] was shop  none -> "),
         (_moved_place, "one: it led to place of one, and leads to another place"),
         (_pushed, "/shop was another one, or is no longer needed"),
