@@ -16,6 +16,8 @@ from shipit.errors import Interrupted, RemoteError, ShipitError
 from shipit.http.skew import AGREES, CLOCK, judge_skew
 from shipit.image.build import read_dockerfile
 from shipit.image.choice import choose_builder
+from shipit.image.context.folder import read_context
+from shipit.image.context.likely_secrets import likely_secrets
 from shipit.parallel import settle
 from shipit.pipeline.lock_keepers import lock_keepers
 from shipit.pipeline.secret_findings import build_secret_findings, secret_findings
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from shipit.targets.session import Session
 
 LOW_BYTES, FULL_BYTES = 2 * 1024**3, 200 * 1024**2
+
+# Files that a finding names.
+_MOST_NAMED = 5
 
 
 def examine(run: Run) -> list[Finding]:
@@ -176,6 +181,10 @@ def _image(name: str, delivery: Delivery) -> Iterator[Finding]:
     if choice.way != "native":
         yield Finding("ok", "engine", f"{delivery.engine().title} answers at {delivery.engine().address}")
     yield Finding("ok", f"image {name}", f"builder {choice}")
+    if found := likely_secrets(path for path, entry in read_context(options).items() if entry.kind == "file"):
+        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        what = f"the build context has {', '.join(found[:_MOST_NAMED])}{more}, which can get into the image"
+        yield Finding("warning", f"image {name}", what, "exclude them in .dockerignore if they hold secrets")
 
 
 def _registry(registries: Registries, host: str, repository: str) -> Iterator[Finding]:

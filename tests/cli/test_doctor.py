@@ -169,6 +169,18 @@ def test_without_targets_every_image_is_looked_at(shipit: Shipit) -> None:
     assert found["image web"]["level"] == "ok" and found["image api"]["level"] == "failure"
 
 
+def test_files_of_a_context_that_look_like_secrets_are_a_warning(shipit: Shipit, registry: EmbeddedRegistry) -> None:
+    for name in (".env", "id_rsa", ".env.example"):
+        (shipit.folder / name).write_text("x\n")
+    found = findings(shipit)["image shop"]
+    assert (found["level"], found["what"]) == (
+        "warning",
+        "the build context has .env, id_rsa, which can get into the image",
+    )
+    (shipit.folder / ".dockerignore").write_text(".env\nid_rsa\n")
+    assert findings(shipit)["image shop"]["level"] == "ok"
+
+
 def test_a_proxy_that_does_not_answer(shipit: Shipit, registry: EmbeddedRegistry) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = taken.getsockname()[1]
