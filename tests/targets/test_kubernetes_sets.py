@@ -151,12 +151,16 @@ def test_what_shipit_did_not_label_stays_and_is_told(place: KubePlace) -> None:
     }
     place.api.update_or_create("configmaps", "theirs", forged)
     own = place.api.objects["configmaps", "two"]
-    own["metadata"]["ownerReferences"] = [{"uid": "of-a-controller", "kind": "Thing", "name": "x", "apiVersion": "v1"}]
+    owners = [{"uid": "of-a-controller", "kind": "Thing", "name": "x", "apiVersion": "v1"}]
+    own["metadata"]["ownerReferences"] = owners
+    copied = {**forged, "metadata": {**forged["metadata"], "name": "copied", "ownerReferences": owners}}  # type: ignore[dict-item]
+    place.api.update_or_create("configmaps", "copied", copied)
     place.own = ONE
     assert planned(place) == []
     said = notes(place)
     assert f"ConfigMap/theirs has the label {PART_OF_LABEL}, which shipit did not set: it stays" in said
     assert any(line.startswith("ConfigMap/two has the label") for line in said)
+    assert not any("ConfigMap/copied" in line for line in said), "it goes with its owner"
     assert place.deploy()[0] == 0
     assert {("configmaps", "theirs"), ("configmaps", "two")} <= set(place.api.objects)
 

@@ -47,7 +47,8 @@ NOWHERE = Scope()
 class Member(NamedTuple):
     """An object with the label of a set. `is_ours` is whether shipit set the label, and no controller owns the object.
 
-    `version` is set for the version of a ConfigMap or Secret: whether pods, or revisions to roll back to, use it.
+    `version` is set for the version of a ConfigMap or Secret: whether pods, or revisions to roll back to, use it. `is_copy` is
+    whether a controller made the object, with the labels of its owner: it goes when its owner does.
     """
 
     api_version: str
@@ -55,6 +56,7 @@ class Member(NamedTuple):
     meta: Meta
     is_ours: bool
     version: Literal["", "used", "unused"] = ""
+    is_copy: bool = False
 
     @property
     def group_kind(self) -> str:

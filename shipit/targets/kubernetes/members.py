@@ -141,7 +141,8 @@ def by_name(members: Iterable[Member]) -> tuple[Member, ...]:
 
 
 def member_of(api_version: str, kind: str, meta: Meta) -> Member:
-    return Member(api_version, kind, meta._replace(managers=()), is_ours(meta))
+    is_copy = bool(meta.owners) and not _is_labelled(meta, PART_OF_LABEL)
+    return Member(api_version, kind, meta._replace(managers=()), is_ours(meta), is_copy=is_copy)
 
 
 def is_ours(meta: Meta, label: str = PART_OF_LABEL) -> bool:
@@ -149,9 +150,13 @@ def is_ours(meta: Meta, label: str = PART_OF_LABEL) -> bool:
 
     An object with an owner is deleted with that; it is not ours either (KEP-3659, "Objects with owner references").
     """
+    return not meta.owners and _is_labelled(meta, label)
+
+
+def _is_labelled(meta: Meta, label: str) -> bool:
     whole = {"metadata": {"labels": dict(meta.labels)}}
     owners = (manager.name for manager in meta.managers if manager.owned.has(("metadata", "labels", label), whole))
-    return not meta.owners and MANAGED_BY in owners
+    return MANAGED_BY in owners
 
 
 def _title(listing: Listing) -> str:

@@ -78,7 +78,8 @@ def removal_steps(
     namespace, name = desired.namespace, desired.set_name
     other = other_file(desired, observed)
     steps: list[Step] = [_removal(member, namespace, why, other) for member in going]
-    staying = [member.manifest for member in observed.members if member not in going and not member.meta.is_deleting]
+    kept = [member for member in observed.members if member not in going and not member.is_copy]
+    staying = [member.manifest for member in kept if not member.meta.is_deleting]
     extra = observed.scope.without(wanted.with_(scope_of(staying, namespace)))
     if observed.unlisted:
         # There may be members that nobody could see.
@@ -109,7 +110,7 @@ def set_notes(desired: Desired, observed: ObservedSet, kubectl: str, left: str =
     """What left deploy.yml and stays, for the reader of the plan. `left` says so of an object."""
     for member in observed.members:
         key = key_of(member.manifest, desired.namespace)
-        if member.version:
+        if member.version or member.is_copy:
             continue
         if member.meta.is_deleting:
             yield f"{key} {left} and is being deleted{waits_for(member)}"
