@@ -52,6 +52,7 @@ APPLIED: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:kubectl.kubernete
         (config_map(OURS, by("kube-controller-manager", OF_B)), []),
         (config_map(OURS, by("argocd", OF_B, operation="Apply")), []),
         (config_map(by("kubectl-create", OF_B)), []),
+        (config_map(OURS, by("kubectl-create", {**OF_B, "f:metadata": {"f:type": {}}}), type="x"), [f"x: kubectl-create set data.b=Mg=={STAYS}"]),
     ],
 )  # fmt: skip
 def test_a_note_for_what_kubectl_set_beside_our_fields(live: Live, notes: list[str]) -> None:

@@ -20,6 +20,16 @@ from shipit.targets.kubernetes.sealed import is_secret
 _MOST_FIELDS, _MOST_NOTES, _LONGEST = 3, 20, 60
 # Annotations that kubectl writes for itself, such as the time of a restart.
 _OF_KUBECTL = "kubectl.kubernetes.io/"
+# Field managers that create objects own what the server sets by default, too: these fields of workloads and Services.
+_CREATORS = ("kubectl-create", "kubectl-run", "kubectl-expose", "kubectl-replace", "kubectl-autoscale")
+_BY_DEFAULT = frozenset(
+    {
+        "allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "defaultMode", "dnsPolicy", "externalTrafficPolicy", "imagePullPolicy",
+        "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "podManagementPolicy", "progressDeadlineSeconds", "protocol", "resources",
+        "restartPolicy", "revisionHistoryLimit", "schedulerName", "securityContext", "serviceAccount", "sessionAffinity", "strategy",
+        "terminationGracePeriodSeconds", "terminationMessagePath", "terminationMessagePolicy", "type", "updateStrategy",
+    }
+)  # fmt: skip
 
 
 def hand_notes(objects: Mapping[str, Live | None], wanted: Callable[[], Mapping[str, Manifest]]) -> Iterator[str]:
@@ -66,6 +76,7 @@ def _notes(key: str, live: Live, wanted: Manifest | None) -> Iterator[str]:
             for path, keys, value in _leaves(manager.owned, live.manifest, "", ())
             if not ours.has(keys, live.manifest) and not str(keys[-1]).startswith(_OF_KUBECTL)
             if not any(_is_within(tuple(keys), other) for other in changed)
+            if manager.name not in _CREATORS or _BY_DEFAULT.isdisjoint(keys)
         ]
         if fields:
             more = f" and {len(fields) - _MOST_FIELDS} more" if len(fields) > _MOST_FIELDS else ""
