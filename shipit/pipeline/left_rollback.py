@@ -61,10 +61,17 @@ def untouched(
         name
         for name, history in histories.items()
         if places[name].identity in failed or any(past.run == run.run for past in history)
+        if not _runs_another(history, run)
     }
     how = "failed" if run.state == "failed" else "was stopped"
     what = f"the run {run.run}, which {how}, did not change it"
     return {name: what for name in histories if name not in changed} if changed else {}
+
+
+def _runs_another(history: Sequence[PastRelease], run: PastRun) -> bool:
+    """Whether the place says that it runs the release of another run, as where a release command failed."""
+    current = next((past for past in history if past.is_current), None)
+    return current is not None and current.run not in ("", run.run)
 
 
 def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> LeftRollback | None:

@@ -96,6 +96,8 @@ def test_what_a_failed_deploy_did_not_change_is_left_as_it_is() -> None:
     assert untouched([run("scale", "healthy", at=LATER), failed], histories, places) == said
     for other in (failed._replace(state="done"), failed._replace(command="rollback")):
         assert untouched([other, failed], histories, places) == {}
+    runs_before = (past("v3", DURING, run="6d"), past("v2", BEFORE, run="5c", is_current="yes"))
+    assert untouched([failed], {**histories, "heroku": runs_before}, places) == {**said, "heroku": said["hub"]}
     nothing = failed._replace(targets=targets[1:])
     assert untouched([nothing], {"heroku": OLD, "hub": OLD}, places) == {}, "a run that changed nothing"
     assert untouched([], histories, places) == {}
