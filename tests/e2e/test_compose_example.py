@@ -37,7 +37,12 @@ services:
     image: ${HUB}/library/nginx:alpine
     volumes: ["./nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
     stop_grace_period: 1s
-    depends_on: [api, shop, admin]
+    depends_on:
+      api: &started {condition: service_started}
+      shop: *started
+      admin: *started
+      # Of a profile that is not used.
+      shell: {<<: *started, required: false}
   api: &node
     build: ./api
     env_file: [node.env]

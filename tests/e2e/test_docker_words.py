@@ -27,7 +27,7 @@ DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "tru
 WEB = (
     "web: {port: 3000, publish: ['127.0.0.1:$PORT:3000'], volumes: ['FOLDER:/var/www:ro', 'words-data:/data'], workdir: /var/www, env: {MODE: tutorial},"
     " entrypoint: [/bin/busybox], command: [httpd, -f, -v, -p, '3000'], dns: [192.0.2.53], cap_add: [NET_ADMIN], networks: [words-extra],"
-    " hostname: here, memory: 64Mi, cpu: 0.5, restart: 'on-failure:3', read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: [/tmp],"
+    " hostname: here, memory: 64Mi, cpu: 0.5, restart: 'on-failure:3', read_only: true, user: '1000:1000', labels: {team: shop}, tmpfs: ['/tmp:size=1m'],"
     " cap_drop: [NET_RAW], extra_hosts: ['db.example:192.0.2.7'], init: true, aliases: [www.example], grace: 0s,"
     " ulimits: {nofile: {soft: 512, hard: 1024}}, sysctls: {net.core.somaxconn: 512}, pids_limit: 99, shm_size: 32Mi,"
     " devices: ['/dev/null:/dev/nothing:rw'], security_opt: ['no-new-privileges:true'], stop_signal: SIGINT, group_add: ['20'],"
@@ -60,7 +60,7 @@ FLAGS: dict[str, Callable[[Any], bool]] = {
     "--read-only": lambda found: found["HostConfig"]["ReadonlyRootfs"],
     "--user 1000:1000": lambda found: found["Config"]["User"] == "1000:1000",
     "--label team=shop": lambda found: found["Config"]["Labels"]["team"] == "shop",
-    "--tmpfs /tmp": lambda found: "/tmp" in found["HostConfig"]["Tmpfs"],
+    "--tmpfs /tmp:size=1m": lambda found: found["HostConfig"]["Tmpfs"] == {"/tmp": "size=1m"},
     "--cap-drop NET_RAW": lambda found: any("NET_RAW" in name for name in found["HostConfig"]["CapDrop"]),
     "--add-host": lambda found: found["HostConfig"]["ExtraHosts"] == ["db.example:192.0.2.7"],
     "--ulimit nofile=512:1024": lambda found: [

@@ -109,7 +109,7 @@ def place(
 LOGGED = (
     "logging: {driver: json-file, options: {max-size: 1m}}, rollback: {parallelism: 0, monitor: 1s},"
     " ulimits: {nofile: {soft: 512, hard: 1024}}, sysctls: {net.core.somaxconn: 512}, pids_limit: 99, stop_signal: SIGTERM,"
-    " group_add: ['20'], dns_search: [example.com]"
+    " group_add: ['20'], dns_search: [example.com], tmpfs: ['/run/app:size=1m,mode=1777']"
 )
 WEB = f"services: {{web: {{port: 3000, replicas: 2, volumes: ['stack-data:/data'], {LOGGED}, {COMMON}, {CHECK}}}}}"
 
@@ -132,6 +132,10 @@ def test_a_service_from_its_first_deploy_until_it_is_destroyed(place: Swarm) -> 
         assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "1m"}}
         assert host["Ulimits"] == [{"Name": "nofile", "Soft": 512, "Hard": 1024}] and host["PidsLimit"] == 99
         assert host["Sysctls"] == {"net.core.somaxconn": "512"} and host["GroupAdd"] == ["20"]
+        folders = [one for one in host["Mounts"] if one["Type"] == "tmpfs"]
+        assert folders == [
+            {"Type": "tmpfs", "Target": "/run/app", "TmpfsOptions": {"SizeBytes": 1024**2, "Mode": 0o1777}}
+        ]
         assert row["Config"]["StopSignal"] == "SIGTERM" and host["DnsSearch"] == ["example.com"]
 
     again = shipit.run("deploy")

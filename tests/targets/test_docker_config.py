@@ -161,6 +161,8 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
         ("{devices: ['/dev/sda:rr']}", "should be /DEVICE"),
         ("{security_opt: ['seccomp=profile.json']}", "seccomp=unconfined"),
         ("{network_mode: host}", "unknown key"),
+        ("{tmpfs: [run]}", "should be /PATH or /PATH:OPTIONS"),
+        ("{tmpfs: ['/run:size=1m:x']}", "should be /PATH or /PATH:OPTIONS"),
     ],
 )
 def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str) -> None:

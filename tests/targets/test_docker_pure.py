@@ -38,7 +38,16 @@ from shipit.targets.docker.stopping import judge_start, judge_stop, plan_start, 
 from shipit.targets.docker.verbs import judge_restart, judge_scale, plan_restart, plan_scale
 from shipit.targets.docker.wanted import WantedCommand, WantedService, names_of
 from shipit.targets.engine.container_spec import ContainerSpec
-from shipit.targets.engine.container_values import Publish, Volume, parse_publish, parse_size, parse_volume, render_size
+from shipit.targets.engine.container_values import (
+    Publish,
+    Volume,
+    parse_publish,
+    parse_size,
+    parse_tmpfs,
+    parse_volume,
+    render_size,
+    tmpfs_options,
+)
 from shipit.targets.engine.copied import copied_body
 from shipit.targets.engine.disk import parse_free
 from shipit.targets.engine.facts import pinned_images, undecided_for_s
@@ -550,6 +559,16 @@ def test_ports_that_docker_run_takes(text: str, port: Publish) -> None:
 def test_ports_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="should"):
         parse_publish(text)
+
+
+def test_a_folder_in_memory_has_its_options() -> None:
+    body = create_body(OWNER, spec(tmpfs=("/tmp", "/run:rw,size=64m,mode=1777")), 1, {}, [])
+    assert body["HostConfig"]["Tmpfs"] == {"/tmp": "", "/run": "rw,size=64m,mode=1777"}
+    assert tmpfs_options(parse_tmpfs("/run:size=64m,mode=1777")) == {"SizeBytes": 64 * 1024 * 1024, "Mode": 0o1777}
+    assert tmpfs_options(parse_tmpfs("/run")) == {}
+    for other in ("rw", "size=all", "mode=9"):
+        with pytest.raises(ValueError, match="in a swarm, which takes size=64m and mode=1777"):
+            tmpfs_options(parse_tmpfs(f"/run:{other}"))
 
 
 def test_volumes_and_sizes() -> None:

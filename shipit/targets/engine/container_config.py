@@ -19,6 +19,7 @@ from shipit.targets.engine.container_values import (
     parse_cpus,
     parse_publish,
     parse_size,
+    parse_tmpfs,
     parse_volume,
     render_size,
 )
@@ -130,7 +131,9 @@ class EngineServiceConfig(Model):
     init: Flag = Field(
         False, description="Run an init process that forwards signals and reaps children.", examples=[True]
     )
-    tmpfs: tuple[NotEmpty, ...] = Field((), description="Folders in memory.", examples=[["/tmp"]])
+    tmpfs: tuple[NotEmpty, ...] = Field(
+        (), description="Folders in memory: /PATH[:OPTIONS].", examples=[["/tmp", "/run:size=64m"]]
+    )
     labels: dict[NotEmpty, str] = Field(
         default_factory=dict, description="Labels of the containers.", examples=[{"traefik.enable": "true"}]
     )
@@ -174,6 +177,13 @@ class EngineServiceConfig(Model):
     def _valid_publish(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             parse_publish(text)
+        return value
+
+    @field_validator("tmpfs")
+    @classmethod
+    def _valid_tmpfs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_tmpfs(text)
         return value
 
     @field_validator("volumes")

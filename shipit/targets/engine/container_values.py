@@ -14,6 +14,7 @@ _PUBLISH = re.compile(
     r"(?:(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{0,5}):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
 )
 _VOLUME = re.compile(r"(?P<source>[^:]+):(?P<path>/[^:]*)(?::(?P<mode>ro|rw))?")
+_TMPFS = re.compile(r"(?P<path>/[^:\s]*)(?::(?P<options>[a-z]+(?:=[\w.%]+)?(?:,[a-z]+(?:=[\w.%]+)?)*))?")
 _FOLDERS = ("/", "./", "../")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
 _SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
@@ -59,6 +60,13 @@ class Volume(NamedTuple):
         return self.source.startswith(".")
 
 
+class Tmpfs(NamedTuple):
+    """A folder in memory, and the options of its mount; empty for none."""
+
+    path: str
+    options: str = ""
+
+
 class Restart(NamedTuple):
     """A restart policy by its name in the engine's API. `attempts` is 0 for no limit."""
 
@@ -94,6 +102,28 @@ def parse_volume(text: str) -> Volume:
     if match is None or not (match["source"].startswith(_FOLDERS) or _VOLUME_NAME.fullmatch(match["source"])):
         raise ValueError("should be NAME:/PATH or /FOLDER:/PATH, and :ro behind it for a read-only volume")
     return Volume(match["source"], match["path"], match["mode"] == "ro")
+
+
+def parse_tmpfs(text: str) -> Tmpfs:
+    """`PATH[:OPTION,...]`. Raises: ValueError."""
+    match = _TMPFS.fullmatch(text)
+    if match is None:
+        raise ValueError("should be /PATH or /PATH:OPTIONS, such as /run:size=64m,mode=1777")
+    return Tmpfs(match["path"], match["options"] or "")
+
+
+def tmpfs_options(found: Tmpfs) -> dict[str, int]:
+    """The options as Swarm takes them, which knows a size and a mode. Raises: ValueError for others."""
+    options: dict[str, int] = {}
+    for option in found.options.split(",") if found.options else ():
+        name, _, value = option.partition("=")
+        if name == "size" and (size := _SIZE.fullmatch(value)):
+            options["SizeBytes"] = int(size[1]) * _UNITS[size[2].lower()]
+        elif name == "mode" and re.fullmatch("[0-7]{3,4}", value):
+            options["Mode"] = int(value, 8)
+        else:
+            raise ValueError(f"can't have {option} in a swarm, which takes size=64m and mode=1777")
+    return options
 
 
 def parse_size(value: object) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.image import ImageConfig
@@ -20,6 +20,7 @@ from shipit.targets.engine.container_config import (
     ServicesConfig,
     named_services,
 )
+from shipit.targets.engine.container_values import parse_tmpfs, tmpfs_options
 from shipit.targets.engine.healthcheck import Healthcheck, HealthcheckConfig, healthcheck_of, undecided_s
 
 _FILE = "should be the path of a file"
@@ -146,6 +147,13 @@ class SwarmServiceConfig(EngineServiceConfig):
         description="Files of the project in the container: path there -> path here.",
         examples=[{"/etc/nginx/nginx.conf": "nginx.conf"}],
     )
+
+    @field_validator("tmpfs")
+    @classmethod
+    def _tmpfs_in_a_swarm(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            tmpfs_options(parse_tmpfs(text))
+        return value
 
     @model_validator(mode="after")
     def _together_in_a_swarm(self) -> Self:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shipit.targets.engine.container_values import Publish, Volume, parse_restart
+from shipit.targets.engine.container_values import Publish, Tmpfs, Volume, parse_restart, parse_tmpfs, tmpfs_options
 from shipit.targets.engine.healthcheck import render_healthcheck
 from shipit.targets.engine.kernel_values import render_ulimits
 from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES, Owner
@@ -138,7 +138,7 @@ def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets
         "CapabilityDrop": list(container.cap_drop),
         "Mounts": [
             *_mounts(owner, container.volumes),
-            *({"Type": "tmpfs", "Target": path} for path in container.tmpfs),
+            *(_tmpfs(parse_tmpfs(text)) for text in container.tmpfs),
         ],
         "Healthcheck": render_healthcheck(spec.healthcheck) if spec.healthcheck else None,
         "ReadOnly": container.read_only,
@@ -167,6 +167,11 @@ def _mounts(owner: Owner, volumes: tuple[Volume, ...]) -> Iterator[dict[str, Any
         options = {"VolumeOptions": {"Labels": owner.labels}} if volume.is_named else {}
         read_only = {"ReadOnly": True} if volume.is_read_only else {}
         yield {"Type": kind, "Source": volume.source, "Target": volume.path, **read_only, **options}
+
+
+def _tmpfs(found: Tmpfs) -> dict[str, Any]:
+    options = tmpfs_options(found)
+    return {"Type": "tmpfs", "Target": found.path, **({"TmpfsOptions": options} if options else {})}
 
 
 def _secret(secret: SecretFile, name: str) -> dict[str, Any]:
