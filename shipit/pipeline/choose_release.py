@@ -10,7 +10,7 @@ from shipit.past_release import PastRelease
 from shipit.pipeline.left_rollback import LeftRollback
 
 # The shortest beginning of a run's id that names it.
-_SHORTEST = 4
+SHORTEST_NAME = 4
 _SHOWN = 5
 # The states of a release to return to, the best first: one that the place keeps, and one that it has lost.
 _KEPT = _LOST = ("healthy", "unknown")
@@ -89,7 +89,7 @@ def describe_past(past: PastRelease) -> str:
 def find_release(target: str, history: Sequence[PastRelease], wanted: str) -> PastRelease:
     """The release with a version, or the last one of a run. Raises: UsageError."""
     exact = [past for past in history if wanted in (past.version, past.run)]
-    begun = [past for past in history if len(wanted) >= _SHORTEST and past.run.startswith(wanted)]
+    begun = [past for past in history if len(wanted) >= SHORTEST_NAME and past.run.startswith(wanted)]
     found = exact or begun
     if not found:
         raise UsageError(f"{target} has no release {wanted!r}", hint=_known(history))

@@ -10,7 +10,7 @@ from shipit.errors import UsageError
 from shipit.events import Difference, ReleaseDiff, ReleasesCompared
 from shipit.parallel import together
 from shipit.pipeline.choose_release import describe_past, find_release
-from shipit.pipeline.releases import read_releases
+from shipit.pipeline.releases import check_environment, read_releases
 from shipit.pipeline.telling import tell_warnings
 from shipit.record import to_json
 from shipit.targets.history import Returns, returns
@@ -40,6 +40,7 @@ def compare(run: Run, first: str, second: str) -> tuple[ReleaseDiff, ...]:
         except UsageError as error:
             missing.append(error)
     if not found:
+        check_environment(run, (first, second))
         raise missing[0] if missing else UsageError("no target here keeps releases that can be compared")
     calls = {
         target.name: partial(_compare, run, target, *found[target.name]) for target in targets if target.name in found

@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shipit.errors import Interrupted, ShipitError
+from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.events import Warned
 from shipit.history.merged import merged
 from shipit.history.past import read_runs
 from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun
+from shipit.pipeline.choose_release import SHORTEST_NAME
 from shipit.pipeline.shared_runs import shared_runs, with_shared
 from shipit.targets.base import Target
 from shipit.targets.history import HasHistory, has_history
@@ -80,3 +81,23 @@ def read_own_runs(run: Run, most: int = MOST_RUNS) -> tuple[PastRun, ...]:
     except ShipitError:
         found = ()
     return with_shared(found, shared_runs(run, run.project.environment)) if run.state else found
+
+
+def check_environment(run: Run, names: Iterable[str]) -> None:
+    """Raises: UsageError for the beginning of a run that this machine knows from another environment only."""
+    app, own = run.project.app, run.project.environment
+    for name in names:
+        if len(name) < SHORTEST_NAME:
+            continue
+        try:
+            found, _ = read_runs(run.project.root, MOST_RUNS, partial(_begins_with, name))
+        except ShipitError:
+            return
+        others = {past.environment for past in found if past.app == app}
+        if others and own not in others:
+            other = min(others)
+            raise UsageError(f"the run {name} is one of {other}, not of {own}", hint=f"add -e {other}")
+
+
+def _begins_with(name: str, past: PastRun) -> bool:
+    return past.run.startswith(name)

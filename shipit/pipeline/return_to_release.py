@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shipit.errors import UsageError
+from shipit.errors import ShipitError, UsageError
 from shipit.events import Warned
 from shipit.parallel import Failures, together
 from shipit.past_release import PastRelease
@@ -15,7 +15,7 @@ from shipit.pipeline.choose_release import Choice, choose_release, running_relea
 from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks, untouched
 from shipit.pipeline.promise import check_current, check_return_kept, promise_return
 from shipit.pipeline.push_again import recall_past
-from shipit.pipeline.releases import Releases, read_own_runs, read_releases
+from shipit.pipeline.releases import Releases, check_environment, read_own_runs, read_releases
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of
 from shipit.pipeline.shared_key import share_found_key
@@ -90,7 +90,11 @@ def _planned_changes(
         for name, why in without.items():
             run.emit(Warned(name, f"it is left as it is: {why}"))
         chosen = [target for target in chosen if target.name not in without]
-    choices = _choices(chosen, history, left, named)
+    try:
+        choices = _choices(chosen, history, left, named)
+    except ShipitError:
+        check_environment(run, (wanted,))
+        raise
     recalled = together(
         {target.name: partial(recall_past, run, target, choices[target.name].past) for target in chosen}, run.clock
     )

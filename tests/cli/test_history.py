@@ -80,6 +80,11 @@ def test_other_environments_and_targets(shipit: Shipit, registry: EmbeddedRegist
     assert shipit.run("deploy").returncode == 0
     assert listed(shipit, "-e", "staging") == []
     assert len(listed(shipit, "-e", "production")) == len(listed(shipit)) == 1
+    [run] = listed(shipit)
+    for words in (["diff", run["run"], run["run"][:6]], ["rollback", "--to", run["run"]]):
+        other = shipit.run(*words, "-e", "staging")
+        assert other.returncode == 2 and " is one of production, not of staging" in other.stderr, other.stderr
+        assert "hint: add -e production" in other.stderr
     unknown = shipit.run("history", "heroku")
     assert (
         unknown.returncode == 2
