@@ -36,6 +36,9 @@ Alias = Annotated[
     str, matching(r"^[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$", "should be a host name of at most 63 characters")
 ]
 NotEmpty = Annotated[str, matching(r"^\S+$", "should be text without spaces")]
+_EXTRA_HOST = "should be NAME:ADDRESS, such as db:10.0.0.5"
+ExtraHost = Annotated[str, matching(r"^[^\s:=]{1,253}:(host-gateway|[0-9a-fA-F:.]+)$", _EXTRA_HOST)]
+DnsServer = Annotated[str, matching(r"^[0-9a-fA-F:.]+$", "should be the address of a DNS server, such as 10.0.0.2")]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
@@ -139,10 +142,10 @@ class EngineServiceConfig(Model):
     )
     cap_add: tuple[Capability, ...] = Field((), description="Linux capabilities to add.", examples=[["NET_ADMIN"]])
     cap_drop: tuple[Capability, ...] = Field((), description="Linux capabilities to drop.", examples=[["ALL"]])
-    extra_hosts: tuple[NotEmpty, ...] = Field(
+    extra_hosts: tuple[ExtraHost, ...] = Field(
         (), description="Lines of /etc/hosts: NAME:ADDRESS.", examples=[["db:10.0.0.5"]]
     )
-    dns: tuple[NotEmpty, ...] = Field((), description="DNS servers.", examples=[["10.0.0.2"]])
+    dns: tuple[DnsServer, ...] = Field((), description="DNS servers.", examples=[["10.0.0.2"]])
     dns_search: tuple[NotEmpty, ...] = Field(
         (), description="Domains in which short host names are looked up.", examples=[["example.com"]]
     )
