@@ -17,6 +17,8 @@ from shipit.files import is_within
 # Files that include one another, and services that extend one another.
 _DEEPEST = 16
 _MOST_FILES = 50
+# Values that services take over from those that they extend, in all.
+_MOST_VALUES = 100_000
 # Keys whose lists are joined; the others of a service are replaced.
 _JOINED = frozenset({"env_file", "expose", "ports", "profiles", "volumes"})
 
@@ -44,6 +46,8 @@ class _Reading:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._parsed: dict[str, dict[str, Any]] = {}
+        self._services: dict[str, dict[str, dict[str, Any]]] = {}
+        self._left = _MOST_VALUES
         self.todo: list[str] = []
 
     def file(self, file: str, depth: int) -> dict[str, dict[str, Any]]:
@@ -56,35 +60,39 @@ class _Reading:
                 found |= self.file(at, depth + 1)
             else:
                 self.todo.append(f"it includes {path}, which is not in this folder")
-        return found | {name: self._service(file, name, 0) for name in _named(data)}
+        return found | {name: self._service(file, name, 0) for name in self._named(file)}
 
     def _service(self, file: str, name: str, depth: int) -> dict[str, Any]:
         """A service with what it extends."""
-        own = _rebased(_named(self._data(file))[name], posixpath.dirname(file))
+        own = _rebased(self._named(file)[name], posixpath.dirname(file))
         if "extends" not in own:
             return own
         extends = own["extends"]
         base = as_text(extends) or as_text(as_map(extends).get("service"))
         path = as_text(as_map(extends).get("file"))
         at = posixpath.normpath(posixpath.join(posixpath.dirname(file), path)) if path else file
-        if depth >= _DEEPEST or not self._is_there(at) or base not in _named(self._data(at)):
+        is_bounded = depth < _DEEPEST and self._left > 0
+        if not is_bounded or not self._is_there(at) or base not in self._named(at):
             self.todo.append(f"{name} extends {base}{f' of {path}' if path else ''}, which is not in this folder")
             return own
         under = self._service(at, base, depth + 1)
+        self._left -= sum(len(value) if isinstance(value, list | dict) else 1 for value in under.values())
         return _merged(under, {key: value for key, value in own.items() if key != "extends"})
 
     def _is_there(self, file: str) -> bool:
         is_known = file in self._parsed or len(self._parsed) < _MOST_FILES
         return is_known and is_file(self._root / file) and is_within(self._root / file, self._root)
 
+    def _named(self, file: str) -> dict[str, dict[str, Any]]:
+        if file not in self._services:
+            services = as_map(self._data(file).get("services"))
+            self._services[file] = {name: own for name, own in services.items() if isinstance(own, dict)}
+        return self._services[file]
+
     def _data(self, file: str) -> dict[str, Any]:
         if file not in self._parsed:
             self._parsed[file] = read_yaml_as_text(self._root / file)
         return self._parsed[file]
-
-
-def _named(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: own for name, own in as_map(data.get("services")).items() if isinstance(own, dict)}
 
 
 def _included(data: Mapping[str, Any]) -> Iterator[str]:

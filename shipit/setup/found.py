@@ -82,6 +82,12 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
     facts = {
         name: image_facts(read_text(root / build.file), build.stage, dict(build.args)) for name, build in images.items()
     }
+    missing = [name for name, build in images.items() if _is_missing(build.stage, facts[name])]
+    no_stages = [
+        f"{images[name].file}: there is no stage {images[name].stage}, which the image {name} should be"
+        for name in missing
+    ]
+    images = {name: build._replace(stage="") if name in missing else build for name, build in images.items()}
     processes, entrypoints = _with_dockerfile_facts(processes, process_images, images, facts)
     env, secrets, dotenv = join_variables(files.with_variables, processes)
     in_manifests = tuple(name for detection in detections for name in detection.repositories)
@@ -105,11 +111,17 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
         todo=(
             *(f"{file.file}: {text}" for file in files.with_todo for text in file.todo),
             *entrypoints,
+            *no_stages,
             *_stages_before_the_last(images, facts),
             *refused,
             *other_files(root),
         ),
     )
+
+
+def _is_missing(stage: str, facts: ImageFacts) -> bool:
+    """Whether a Dockerfile that can be read has no such stage."""
+    return bool(stage and facts.stages) and stage.lower() not in facts.stages
 
 
 def _with_dockerfile_facts(

@@ -121,6 +121,7 @@ def test_compose_services_of_one_build_are_processes_of_one_image(new: Shipit) -
 def test_no_value_of_a_secret_is_written(new: Shipit) -> None:
     text = draft(new, {"compose.yaml": COMPOSE, "docker/Dockerfile": NODE, ".env": "SECRET_A=canary-4711\n"})
     assert "canary-4711" not in text and "u:p@" not in text
+    assert "# TODO docker/Dockerfile: there is no stage prod, which the image project should be\n" in text
 
 
 def test_fly_toml(new: Shipit) -> None:
@@ -397,7 +398,7 @@ def test_a_compose_file_alone_is_a_target_that_takes_only_images_and_missing_var
     Path(new.env["KUBECONFIG"]).unlink()
     files = {
         "compose.yaml": COMPOSE,
-        "docker/Dockerfile": NODE,
+        "docker/Dockerfile": NODE.replace("FROM node:22\n", "FROM node:22 AS prod\n"),
         ".env": "SECRET_A=1\n",
         "fly.toml": "[deploy]\nrelease_command = 'migrate'\n",
     }

@@ -126,6 +126,17 @@ def test_what_compose_says_and_shipit_does_not_take_is_told(
     assert list(facts(read_compose, "compose.yaml", f"services: {services}\n", "Dockerfile").todo) == todo
 
 
+def test_what_services_take_over_from_one_another_is_bounded(facts: Callable[..., FileFacts]) -> None:
+    chain = "".join(f"  s{number}: {{extends: s{number + 1}}}\n" for number in range(100))
+    found = facts(read_compose, "compose.yaml", f"services:\n{chain}  s100: {{build: .}}\n", "Dockerfile")
+    assert [process.name for process in found.processes] == [f"s{number}" for number in range(84, 101)]
+    assert len(found.todo) == 84 and found.todo[0].endswith("which is not in this folder")
+    wide = "".join(f"  s{number}: {{extends: base}}\n" for number in range(200))
+    ports = ", ".join(map(str, range(1, 1001)))
+    text = f"services:\n{wide}  base: {{build: ., expose: [{ports}]}}\n"
+    assert len(facts(read_compose, "compose.yaml", text, "Dockerfile").processes) == 101
+
+
 LONG = "n" * 300
 # Name -> a build that is not in the project: its context, and its Dockerfile relative to the context.
 OUTSIDE = {
