@@ -285,8 +285,10 @@ def test_what_helm_made_is_taken_over_where_the_target_says_so(shop: Shop) -> No
     settings["data"]["b"] = "2"
     as_helm = ("-n", shop.namespace, "--field-manager=helm", "-f", "-")
     shop.cluster.kubectl("create", *as_helm, data=json.dumps(made))
-    shop.cluster.kubectl("apply", "--server-side", *as_helm, data=json.dumps(settings))
-    wanted = [deployment("one"), config_map("1")]
+    secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}}
+    for item in (settings, {**secret, "stringData": {"a": "1", "b": "2"}}):
+        shop.cluster.kubectl("apply", "--server-side", *as_helm, data=json.dumps(item))
+    wanted = [deployment("one"), config_map("1"), {**secret, "stringData": {"a": "1"}}]
     assert shop.deploy(*wanted)[0] == 0
     plan = prepare(shop.run(*wanted)[0]).plan
     [note] = [note for note in plan.targets[0].notes if "Helm" in note]
@@ -294,11 +296,13 @@ def test_what_helm_made_is_taken_over_where_the_target_says_so(shop: Shop) -> No
     steps = {
         step.id: step.detail for step in prepare(shop.run(*wanted, more=", take_over: true")[0]).plan.targets[0].steps
     }
+    [line, _] = steps.pop("apply Secret/own")
+    assert line == "- b (secret)"
     assert steps == {"apply Deployment/web": ("- minReadySeconds",), "apply ConfigMap/settings": ("- data.b",)}
     assert shop.deploy(*wanted, more=", take_over: true")[0] == 0
     plan = prepare(shop.run(*wanted)[0]).plan
     assert plan.changes == 0 and not any("Helm" in note for note in plan.targets[0].notes)
-    assert shop.get("configmap/settings")["data"] == {"a": "1"}
+    assert shop.get("configmap/settings")["data"] == {"a": "1"} and set(shop.get("secret/own")["data"]) == {"a"}
     assert "minReadySeconds" not in shop.get("deployment/web")["spec"]
 
 

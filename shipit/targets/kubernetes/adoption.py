@@ -92,10 +92,10 @@ def joined_rows(rows: Sequence[Mapping[str, Any]], takes_helm: bool = False) -> 
     theirs = _entries(rows, takes_helm)
     if not theirs:
         return None
-    own = next((row for row in rows if _is_own(row)), {**theirs[0], "manager": MANAGED_BY, "operation": "Apply"})
+    own = next((row for row in rows if _is_own(row)), {**_with_data(theirs[0]), "manager": MANAGED_BY, "operation": "Apply"})
     others = {row["manager"]: row for row in rows if _is_adopting(row)}
     kept = [row for row in rows if row not in theirs and not _is_own(row) and not _is_adopting(row)]
-    for row in theirs:
+    for row in map(_with_data, theirs):
         if row.get("apiVersion") == own.get("apiVersion"):
             own = _with_fields(own, row)
         else:
@@ -115,6 +115,15 @@ def _entries(rows: Sequence[Mapping[str, Any]], takes_helm: bool) -> list[Mappin
     """The entries of `kubectl apply`, and of Helm with `takes_helm`. The same on parsed ones: `live.taken_over`."""
     names = {row.get("manager") for row in rows if _has_last_applied(row)}
     return [row for row in rows if (row.get("manager") in names and _is_update(row)) or (takes_helm and _is_helm(row))]
+
+
+def _with_data(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry whose `stringData`, which a Secret keeps as `data`, owns that. The same on parsed ones: `live.with_helm`."""
+    fields = row.get("fieldsV1") or {}
+    if "f:stringData" not in fields:
+        return row
+    others = {key: part for key, part in fields.items() if key != "f:stringData"}
+    return {**row, "fieldsV1": _union(others, {"f:data": fields["f:stringData"]})}
 
 
 def _is_helm(row: Mapping[str, Any]) -> bool:

@@ -219,9 +219,17 @@ class Live(_Live):
 
 
 def with_helm(live: Live) -> Live:
-    """The object with the fields of Helm left to shipit."""
-    managers = tuple(one._replace(is_left=one.is_helm) for one in live.meta.managers)
+    """The object with the fields of Helm left to shipit. Of a Secret `stringData` is kept as `data`."""
+    managers = tuple(
+        one._replace(is_left=True, owned=_with_data(one.owned)) if one.is_helm else one for one in live.meta.managers
+    )
     return live._replace(meta=live.meta._replace(managers=managers))
+
+
+def _with_data(owned: Owned) -> Owned:
+    found = [owned.fields[key] for key in ("data", "stringData") if key in owned.fields]
+    others = {key: part for key, part in owned.fields.items() if key != "stringData"}
+    return owned._replace(fields={**others, "data": joined(found)}) if found else owned
 
 
 class Happening(NamedTuple):
