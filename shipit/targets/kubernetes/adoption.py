@@ -92,7 +92,9 @@ def joined_rows(rows: Sequence[Mapping[str, Any]], takes_helm: bool = False) -> 
     theirs = _entries(rows, takes_helm)
     if not theirs:
         return None
-    own = next((row for row in rows if _is_own(row)), {**_with_data(theirs[0]), "manager": MANAGED_BY, "operation": "Apply"})
+    own = next(
+        (row for row in rows if _is_own(row)), {**_with_data(theirs[0]), "manager": MANAGED_BY, "operation": "Apply"}
+    )
     others = {row["manager"]: row for row in rows if _is_adopting(row)}
     kept = [row for row in rows if row not in theirs and not _is_own(row) and not _is_adopting(row)]
     for row in map(_with_data, theirs):
