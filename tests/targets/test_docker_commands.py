@@ -78,3 +78,16 @@ def test_a_one_off_command_has_the_settings_of_its_service_and_takes_none_of_its
     detached = one_off_body(Field(LIKE, "GET"), OWNER, "web", command, is_detached=True)
     assert not detached["OpenStdin"] and not detached["AttachStdout"] and not detached["HostConfig"]["AutoRemove"]
     assert detached["Labels"] == {**OWNER.labels, "dev.shipit.run": "web"}
+
+
+@pytest.mark.parametrize(("mode", "hostname"), [("container:123", None), ("shop-production", "other")])
+def test_a_one_off_command_in_the_network_of_another_container_has_the_host_name_of_that_one(
+    mode: str, hostname: str | None
+) -> None:
+    like = {
+        **LIKE,
+        "Config": {**LIKE["Config"], "Hostname": "other"},
+        "HostConfig": {**LIKE["HostConfig"], "NetworkMode": mode},
+    }
+    body = one_off_body(Field(like, "GET"), OWNER, "web", Command(("id",)), is_detached=False)
+    assert body.get("Hostname") == hostname

@@ -33,7 +33,9 @@ def copied_body(like: Field, number: int) -> dict[str, Any]:
     body = {key: config[key] for key in _CONFIG if config.get(key) or (key == "StopTimeout" and config.get(key) == 0)}
     labels = {**like["Config"]["Labels"].texts(), NUMBER: str(number)}
     own = like["Id"].text()[:12]
-    if config.get("Hostname") not in (None, "", own):
+    # One in the network of another container has the host name of that one, and may not name it.
+    has_own_network = not like["HostConfig"]["NetworkMode"].text().startswith("container:")
+    if config.get("Hostname") not in (None, "", own) and has_own_network:
         body["Hostname"] = config["Hostname"]
     networks = {
         name: {"Aliases": [alias.text() for alias in network["Aliases"].rows() if alias.text() != own]}
