@@ -189,6 +189,15 @@ def test_a_container_that_compose_can_not_create_is_a_failure(tmp_path: Path) ->
     assert engine.done == ["keep", CREATE], "it is not started then"
 
 
+def test_a_container_that_compose_can_not_start_is_a_failure_at_once(tmp_path: Path) -> None:
+    engine = FakeEngine(web_1=[{}])
+    engine.made = {"web-2": [{"Status": "created"}]}
+    engine.ended = Finished(1, b"", b"port is already allocated\n")
+    with pytest.raises(DeployFailed, match="ended with 1: port is already allocated; web-1 serves on"):
+        roll(engine, tmp_path)
+    assert set(engine.rows) == {"web-1"}
+
+
 def test_the_new_containers_of_an_earlier_attempt_are_used(tmp_path: Path) -> None:
     engine = FakeEngine(web_1=[{}], web_2=[HEALTHY], web_3=[HEALTHY])
     assert roll(engine, tmp_path, quantity=1) == ["started web-2", "started web-3"]

@@ -84,7 +84,7 @@ class Roll:
             given = labelled(content, self.client, self.setting)
             done = run_alone(given, ["--no-recreate"], [service], both, self.setting)
             _, new = self._divided(content, self.client)
-            if len(new) < quantity:
+            if len(new) < quantity or (done.code and any(one.state == "created" for one in new)):
                 lines = last_lines(done.errors)
                 said = lines[-1] if lines else f"{service} has {len(new)} of {quantity} new containers"
                 what = f"docker compose up {done.how}: {said}"
