@@ -314,3 +314,14 @@ def test_no_server_of_the_tests_ends_in_a_finalizer() -> None:
     """It would run while another test does, and fail there when the server could not be started."""
     for file in (ROOT / "tests/servers").rglob("*.py"):
         assert "def __del__" not in file.read_text(), file.name
+
+
+@pytest.mark.parametrize(
+    ("name", "asking"), [("cluster", r"\bcluster: Cluster\b"), ("engine", r"\w: (?:DockerEngine|BuildKit)\b")]
+)
+def test_the_test_command_looks_for_tests_of_a_server_in_the_folders_that_have_them(name: str, asking: str) -> None:
+    folders = re.search(rf'^{name}_folders="(.*)"$', (ROOT / "bin/test").read_text(), re.MULTILINE)
+    assert folders is not None
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        if re.search(asking, file.read_text()):
+            assert str(file.parent.relative_to(ROOT)) in folders[1].split(), file
