@@ -38,7 +38,8 @@ def test_json_gives_mistakes_as_data(shipit: Shipit, command: str) -> None:
 
 def test_json_of_a_good_file_has_its_warnings(shipit: Shipit) -> None:
     shipit.write(
-        deploy__yml="app: hello\nimage: {repository: user/hello, build: {target: prod}}\n", Dockerfile="FROM scratch\n"
+        deploy__yml="app: hello\nimage: {repository: user/hello, build: {target: prod}}\n",
+        Dockerfile="FROM scratch AS prod\n",
     )
     done = shipit.run("validate", "--output", "json")
     told = json.loads(done.stdout)

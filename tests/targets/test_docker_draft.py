@@ -57,7 +57,6 @@ def test_the_servers_of_kamal_become_hosts(tmp_path: Path) -> None:
         ({"service": "a", "servers": {"web": None, "job": {"hosts": None}}}, ()),
         ({"service": "a", "servers": ["-oProxyCommand=x", "<%= ENV['HOST'] %>"]}, ()),
         ({"service": "a", "servers": ["web1"], "ssh": {"user": "-l"}}, ()),
-        ({"servers": ["web1"]}, ()),
         ({"service": "a"}, ()),
     ],
 )
