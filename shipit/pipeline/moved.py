@@ -14,6 +14,8 @@ from shipit.release import Plan, Step, TargetPlan, Upload
 _MOST_SHOWN, _MOST_FIELDS = 60, 5
 # What an upload still has to send changes by itself: other runs and images share blobs.
 _SENT = ("layers", "size_bytes")
+# Fields of hashes, which tell a reader nothing.
+_HASHES = ("known",)
 
 
 def compared_step(step: Step) -> dict[str, Any]:
@@ -93,8 +95,13 @@ def _steps(saved: SavedTarget, now: SavedTarget, own: TargetPlan, own_now: Targe
 
 
 def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    found = list(_differences(saved, now, ""))
-    more = f", and {counted(len(found) - _MOST_FIELDS, 'more field')}" if len(found) > _MOST_FIELDS else ""
+    """What changed as the lines of the plan have it, by fields where no line does."""
+    before, after = ([" ".join(line.split()) for line in step["detail"]] for step in (saved, now))
+    found = [] if saved["summary"] == now["summary"] else [f"it is {_shown(now['summary'])!r} now"]
+    found += [f"the line {_shown(line)!r} is gone" for line in before if line not in after]
+    found += [f"the line {_shown(line)!r} is new" for line in after if line not in before]
+    found = found or list(_differences(saved, now, ""))
+    more = f", and {counted(len(found) - _MOST_FIELDS, 'more change')}" if len(found) > _MOST_FIELDS else ""
     return ", ".join(found[:_MOST_FIELDS]) + more or "a value that is not shown changed"
 
 
@@ -105,7 +112,7 @@ def _differences(saved: Any, now: Any, path: str) -> Iterator[str]:
     elif isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
         for index, (one, other) in enumerate(zip(saved, now, strict=True)):
             yield from _differences(one, other, f"{path}[{index}]")
-    elif saved != now:
+    elif saved != now and path.partition("[")[0] not in _HASHES:
         yield f"{path} was {_shown(saved)}, and is {_shown(now)}"
 
 

@@ -81,8 +81,8 @@ def _done_by_hand(shop: Promised) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_edited, r"k8s: change Deployment/web: detail\[1\] was|k8s: change Deployment/web: .*replicas"),
-        (_deleted, r"k8s: change ConfigMap/settings: summary was change ConfigMap/settings, and is create "),
+        (_edited, r"k8s: change Deployment/web: .*replicas"),
+        (_deleted, r"k8s: change ConfigMap/settings: it is 'create ConfigMap/settings"),
         (_recreated, r"k8s: change ConfigMap/settings: "),
         (_done_by_hand, r"k8s: no longer needed: change ConfigMap/settings"),
     ],

@@ -154,7 +154,7 @@ def _pushed(bench: Bench) -> None:
         (_new_variable, "one: B is new"),
         (_changed_settings, "one: what deploy.yml says of it changed"),
         (_changed_rule_of_the_run, "two: what deploy.yml says of it changed"),
-        (_changed_place, "two: set shop, A, TOKEN: detail[0] was shop  none -> "),
+        (_changed_place, "two: set shop, A, TOKEN: the line 'shop none -> "),
         (_moved_place, "one: it led to place of one, and leads to another place"),
         (_pushed, "/shop was another one, or is no longer needed"),
     ],
