@@ -24,7 +24,17 @@ SPEC: dict[str, Any] = {
             "x-kubernetes-preserve-unknown-fields": True,
             "properties": {"known": {"type": "string"}},
         },
-        "template": {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"spec": {"type": "object"}}},
+        "template": {
+            "type": "object",
+            "x-kubernetes-embedded-resource": True,
+            "properties": {"metadata": {"type": "object"}, "spec": {"type": "object"}},
+        },
+        "level": {"type": "integer", "enum": [1, 2]},
+        "free_rows": {
+            "type": "array",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "items": {"type": "object", "properties": {"known": {"type": "string"}}},
+        },
     },
 }  # fmt: skip
 SCHEMA: dict[str, Any] = {"type": "object", "required": ["apiVersion", "spec"], "properties": {"spec": SPEC}}
@@ -42,6 +52,7 @@ def car(**spec: Any) -> dict[str, Any]:
         {"price": 1.5, "port": "http", "names": ["a"], "tags": {"a": True}, "colour": None},
         {"port": 80, "free": {"other": [1], "known": "x"}},
         {"template": {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {}}, "spec": {}}},
+        {"port": 80.0, "level": 1.0, "free_rows": [{"known": "x", "other": 1}]},
     ],
 )
 def test_what_fits(spec: dict[str, Any]) -> None:
@@ -70,15 +81,24 @@ def test_what_fits(spec: dict[str, Any]) -> None:
     ],
 )
 def test_what_does_not_fit(spec: dict[str, Any], found: Misfit) -> None:
-    assert list(misfits(car(**spec), SCHEMA)) == [found]
+    assert [one._replace(is_of_value=False) for one in misfits(car(**spec), SCHEMA)] == [found]
+
+
+def test_mutating_admission_may_set_values_but_not_known_fields_or_types() -> None:
+    own = car(wheels=9, names=[], colour="blue", price="x", doors=1, tags={"a": 1})
+    assert [one.field for one in misfits(own, SCHEMA) if not one.is_of_value] == [
+        "spec.price",
+        "spec.doors",
+        "spec.tags.a",
+    ]
 
 
 def test_a_field_that_is_required_and_has_no_default() -> None:
     own = car()
     del own["spec"]["wheels"]
-    assert list(misfits(own, SCHEMA)) == [Misfit("spec", "lacks wheels")]
+    assert list(misfits(own, SCHEMA)) == [Misfit("spec", "lacks wheels", is_of_value=True)]
     del own["spec"]
-    assert list(misfits(own, SCHEMA)) == [Misfit("", "lacks spec")]
+    assert list(misfits(own, SCHEMA)) == [Misfit("", "lacks spec", is_of_value=True)]
 
 
 def test_fields_outside_of_the_spec() -> None:
@@ -86,7 +106,7 @@ def test_fields_outside_of_the_spec() -> None:
     assert list(misfits(own, SCHEMA)) == [Misfit("extra", "unknown field")]
 
 
-@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [1], {"a": 1}])
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [1], [{}], {"a": 1}])
 def test_a_schema_of_any_shape_is_no_failure_of_shipit(odd: Any) -> None:
     keys = ("properties", "required", "enum", "minimum", "maxLength", "items", "additionalProperties", "type")
     for key in keys:

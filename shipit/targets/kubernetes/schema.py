@@ -23,10 +23,14 @@ _EMBEDDED = "x-kubernetes-embedded-resource"
 
 
 class Misfit(NamedTuple):
-    """A field of an object by its path, and what is wrong with it."""
+    """A field of an object by its path, and what is wrong with it.
+
+    `is_of_value`: the server finds it after mutating admission, which may have set another value.
+    """
 
     field: str
     what: str
+    is_of_value: bool = False
 
 
 def schema_of(definition: Manifest, version: str) -> Mapping[str, Any]:
@@ -44,58 +48,74 @@ def misfits(manifest: Manifest, schema: Mapping[str, Any]) -> Iterator[Misfit]:
         yield from _found(own, {**schema, "type": "object", "required": _without_head(schema)}, "")
 
 
-def _without_head(schema: Mapping[str, Any]) -> list[Any]:
+def _without_head(schema: Mapping[str, Any]) -> list[str]:
+    return [key for key in _required(schema) if key not in _HEAD]
+
+
+def _required(schema: Mapping[str, Any]) -> list[str]:
     required = schema.get("required")
-    return [key for key in required if key not in _HEAD] if isinstance(required, list) else []
+    return [key for key in required if isinstance(key, str)] if isinstance(required, list) else []
 
 
 def _found(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Misfit]:
     # A null is replaced by the default, dropped, or refused by the server.
     if value is None:
         return
-    if wrong := _wrong_type(value, schema) or _wrong_value(value, schema):
+    if wrong := _wrong_type(value, schema):
         yield Misfit(path, wrong)
+    elif wrong := _wrong_value(value, schema):
+        yield Misfit(path, wrong, is_of_value=True)
     elif isinstance(value, dict):
         yield from _in_map(value, schema, path)
     elif isinstance(value, list):
+        items = _map(schema.get("items"))
+        # Unknown fields are kept in the items, too.
+        inner = {**items, _PRESERVED: True} if schema.get(_PRESERVED) is True else items
         for index, item in enumerate(value):
-            yield from _found(item, _map(schema.get("items")), f"{path}[{index}]")
+            yield from _found(item, inner, f"{path}[{index}]")
 
 
 def _in_map(value: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[Misfit]:
     properties, others = _map(schema.get("properties")), schema.get("additionalProperties")
     is_open = schema.get(_PRESERVED) is True or others is True or "type" not in schema
+    is_object = schema.get(_EMBEDDED) is True
     for key, item in value.items():
         field = f"{path}.{key}" if path else str(key)
+        if is_object and key in _HEAD:
+            continue
         if key in properties:
             yield from _found(item, _map(properties[key]), field)
         elif isinstance(others, dict):
             yield from _found(item, others, field)
-        elif not (is_open or (schema.get(_EMBEDDED) is True and key in _HEAD)):
+        elif not is_open:
             yield Misfit(field, "unknown field")
-    required = schema.get("required")
-    for key in required if isinstance(required, list) else ():
+    for key in _required(schema):
         if key not in value and "default" not in _map(properties.get(key)):
-            yield Misfit(path, f"lacks {key}")
+            yield Misfit(path, f"lacks {key}", is_of_value=True)
 
 
 def _wrong_type(value: Any, schema: Mapping[str, Any]) -> str:
     if schema.get(_INT_OR_STRING) is True:
-        is_right = isinstance(value, int | str) and not isinstance(value, bool)
+        is_right = isinstance(value, str) or _is_whole(value)
         return "" if is_right else "should be a whole number or text"
     wanted = schema.get("type")
     types = _TYPES.get(wanted) if isinstance(wanted, str) else None
     if types is None or (isinstance(value, types) and isinstance(value, bool) == (wanted == "boolean")):
         return ""
-    if wanted == "integer" and isinstance(value, float) and value.is_integer():
+    if wanted == "integer" and _is_whole(value):
         return ""
     return f"should be of type {wanted}"
 
 
+def _is_whole(value: Any) -> bool:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number or (isinstance(value, float) and value.is_integer())
+
+
 def _wrong_value(value: Any, schema: Mapping[str, Any]) -> str:
     allowed = schema.get("enum")
-    if isinstance(allowed, list) and _text(value) not in (shown := [_text(item) for item in allowed]):
-        return f"should be one of {', '.join(shown)}"
+    if isinstance(allowed, list) and value not in allowed:
+        return f"should be one of {', '.join(map(_text, allowed))}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _outside(value, schema, "minimum", "maximum", "should be at {}")
     if isinstance(value, str):
