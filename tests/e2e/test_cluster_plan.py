@@ -315,7 +315,7 @@ def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
     group = f"{shop.namespace[:40].strip('-')}.example.com"
     schema = {
         "type": "object",
-        "properties": {"spec": {"type": "object", "properties": {"wheels": {"type": "integer"}}}},
+        "properties": {"spec": {"type": "object", "properties": {"wheels": {"type": "integer", "minimum": 1}}}},
     }
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     definition: Object = {
@@ -341,6 +341,11 @@ def test_a_kind_and_objects_of_it_in_one_deploy(shop: Planner) -> None:
         "spec.wheels: should be of type integer",
         "spec.doors: unknown field",
     ]
+    [error] = shop.refused(car(wheels=0), definition)
+    assert error.what.endswith(": spec.wheels: should be at least 1")
+    hook = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+    own = {**hook, "metadata": {"name": f"{group}-own"}, "webhooks": []}
+    assert len(shop.steps(car(wheels=0), definition, own)) == 3, "a webhook may set another number"
     code, finished = shop.deploy(car(wheels=4), definition)
     assert code == 0, finished.reason
     assert shop.steps(car(wheels=4), definition) == ()

@@ -24,7 +24,7 @@ from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.live import Live, Status, with_helm
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
-from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INVALID, Refusal, parse_refusal
+from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INTERNAL, INVALID, Refusal, parse_refusal
 from shipit.targets.kubernetes.refused import Asked, may_replace, refusal_errors
 from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.render import Manifest
@@ -101,7 +101,12 @@ class DryRun:
         namespace = self.desired.namespace
         wanted = Wanted(key_of(job, namespace), job)
         is_new = self.desired.creates_namespace and observed.objects.get(f"Namespace/{namespace}") is None
-        answer = self.client.try_create((moved(wanted) if is_new else wanted).manifest, namespace)
+        try:
+            answer = self.client.try_create((moved(wanted) if is_new else wanted).manifest, namespace)
+        except RemoteError as error:
+            if not is_new or error.status != INTERNAL:
+                raise
+            return []
         if answer.status < 300:
             return []
         asked = Asked(wanted, refusal=parse_refusal(answer), is_created=True)
@@ -123,13 +128,20 @@ class DryRun:
 
     def _ask_elsewhere(self, wanted: Wanted) -> Asked:
         """Ask for an object of a namespace that is new as if it were in another one."""
-        item = moved(wanted)
+        item, namespace = moved(wanted), self.desired.namespace
         body = with_version(self._body(item), ABSENT)
-        answer = self.client.try_apply(body, self.desired.namespace, is_short=True)
-        if answer.status < 300:
-            return Asked(item)
-        refusal = parse_refusal(answer)
-        return self._explained(item, refusal, body) if answer.status != CONFLICT else Asked(item, refusal=refusal)
+        try:
+            answer = self.client.try_apply(body, namespace, is_short=True)
+            if answer.status < 300:
+                self.client.check_object(answer, item.manifest, namespace)
+                return Asked(item)
+            refusal = parse_refusal(answer)
+            return self._explained(item, refusal, body) if answer.status != CONFLICT else Asked(item, refusal=refusal)
+        except RemoteError as error:
+            # Such as a webhook of the other namespace that does not answer.
+            if error.status != INTERNAL:
+                raise
+            return Asked(item, refusal=Refusal(error, ()))
 
     def _ask(self, wanted: Wanted) -> Asked:
         """Ask for one object. One that changed meanwhile is read again; one that keeps changing is asked for at any version."""

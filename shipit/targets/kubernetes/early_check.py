@@ -13,6 +13,7 @@ from shipit.errors import ConfigError, ConfigErrors
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.object_problems import problem_of
 from shipit.targets.kubernetes.observed import Preview, key_of
+from shipit.targets.kubernetes.refusal import INVALID
 from shipit.targets.kubernetes.refused import Asked
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.schema import misfits, schema_of
@@ -21,6 +22,8 @@ from shipit.targets.kubernetes.wanted import Wanted
 
 _ELSEWHERE = "default"
 _MOST = 50
+# What they do is not known before they are applied: they may set the values that a custom resource lacks.
+_MUTATING = ("MutatingWebhookConfiguration", "MutatingAdmissionPolicy")
 
 
 def moved(wanted: Wanted) -> Wanted:
@@ -32,7 +35,11 @@ def moved(wanted: Wanted) -> Wanted:
 def is_about_fields(asked: Asked) -> bool:
     """Whether an object was refused for one of its fields, which is so in every namespace."""
     refusal = asked.refusal
-    return refusal is not None and refusal.is_about_manifest and any(cause.field for cause in refusal.causes)
+    if refusal is None or not refusal.is_about_manifest or refusal.is_of_webhook:
+        return False
+    # A LimitRange of the other namespace sets limits of a Pod, which its own values may not fit.
+    is_limited = asked.wanted.manifest["kind"] == "Pod" and refusal.error.status == INVALID
+    return not is_limited and any(cause.field for cause in refusal.causes)
 
 
 def early_previews(first: Mapping[str, Needed], elsewhere: Iterable[Asked]) -> dict[str, Preview]:
@@ -43,20 +50,25 @@ def early_previews(first: Mapping[str, Needed], elsewhere: Iterable[Asked]) -> d
 
 
 def schema_errors(desired: Desired, items: Iterable[tuple[Wanted, Needed]]) -> list[ConfigErrors]:
-    """The mistakes of custom resources together, by the schema of the definition that is applied before them."""
+    """The mistakes of custom resources together, by the schema of the definition that is applied before them.
+
+    Values count where nobody else sets them: no mutating admission of the same deploy, and no field manager of a live object.
+    """
+    is_mutated = any(manifest["kind"] in _MUTATING for manifest in desired.raw)
     found = [
         problem
         for wanted, needed in items
         if needed.definition is not None
-        for problem in _mistakes(desired, wanted, needed.definition)
+        for problem in _mistakes(desired, wanted, needed.definition, has_values=not is_mutated and wanted.live is None)
     ]
     return [ConfigErrors(found)] if found else []
 
 
-def _mistakes(desired: Desired, wanted: Wanted, definition: Manifest) -> Iterator[ConfigError]:
+def _mistakes(desired: Desired, wanted: Wanted, definition: Manifest, *, has_values: bool) -> Iterator[ConfigError]:
     schema = schema_of(definition, wanted.manifest["apiVersion"].rpartition("/")[2])
     other = key_of(definition, desired.namespace)
-    for misfit in islice(misfits(wanted.manifest, schema), _MOST):
+    found = (misfit for misfit in misfits(wanted.manifest, schema) if has_values or not misfit.is_of_value)
+    for misfit in islice(found, _MOST):
         field = f"{misfit.field}: " if misfit.field else ""
         what = f"{wanted.key} does not fit the schema of {other}: {field}{misfit.what}"
         yield problem_of(desired, wanted.key, misfit.field, what, "correct the manifest")

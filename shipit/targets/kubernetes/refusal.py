@@ -19,6 +19,9 @@ from shipit.targets.kubernetes.server import error_of, reason_of
 BAD_REQUEST, FORBIDDEN, NOT_FOUND, INVALID, INTERNAL = 400, 403, 404, 422, 500
 # The field of a cause that is about the whole object, such as the size of a ConfigMap.
 WHOLE = "[]"
+# The API server puts this before what a webhook says; nothing else in the answer tells it.
+# Source: k8s.io/apiserver, pkg/admission/plugin/webhook/errors, ToStatusErr.
+_WEBHOOK = "admission webhook "
 _MOST_CAUSES, _MOST_TEXT, _MOST_FIELD, _MOST_SEARCHED = 50, 600, 500, 20_000
 # Server-side apply names a field by the keys of its list items, the decoder by their indices.
 _TYPED = re.compile(r"(?<![\w/])\.(?P<field>[A-Za-z][^:\n]{0,300}?): (?P<message>[^\n]{1,1000})")
@@ -45,6 +48,11 @@ class Refusal(NamedTuple):
     @property
     def is_about_manifest(self) -> bool:
         return self.error.status in (BAD_REQUEST, INVALID, INTERNAL)
+
+    @property
+    def is_of_webhook(self) -> bool:
+        """Whether an admission webhook refuses it: with any status, and causes of its own."""
+        return self.error.what.startswith(_WEBHOOK)
 
 
 def parse_refusal(answer: Answer) -> Refusal:
