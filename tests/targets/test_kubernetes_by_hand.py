@@ -25,7 +25,7 @@ def config_map(*managers: dict[str, Any], kind: str = "ConfigMap", **metadata: A
         "apiVersion": "v1",
         "kind": kind,
         "metadata": {"name": "x", "managedFields": list(managers), **metadata},
-        "data": {"a": "MQ==", "b": "Mg==", "c": "Mw==", "d": "NA==", "e": "NQ=="},
+        "data": {"a": "MQ==", "b": "Mg==", "c": "Mw==", "d": "NA==", "e": "NQ==", "type": "NQ=="},
     }
     return parse_live(Field(value, "GET test"))
 
@@ -52,7 +52,7 @@ APPLIED: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:kubectl.kubernete
         (config_map(OURS, by("kube-controller-manager", OF_B)), []),
         (config_map(OURS, by("argocd", OF_B, operation="Apply")), []),
         (config_map(by("kubectl-create", OF_B)), []),
-        (config_map(OURS, by("kubectl-create", {**OF_B, "f:metadata": {"f:type": {}}}), type="x"), [f"x: kubectl-create set data.b=Mg=={STAYS}"]),
+        (config_map(OURS, by("kubectl-create", {"f:data": {"f:type": {}}})), [f"x: kubectl-create set data.type=NQ=={STAYS}"]),
     ],
 )  # fmt: skip
 def test_a_note_for_what_kubectl_set_beside_our_fields(live: Live, notes: list[str]) -> None:
@@ -69,3 +69,24 @@ def test_many_notes_are_counted() -> None:
     live = config_map(OURS, by("kubectl-edit", OF_B))
     found = list(hand_notes({f"x{number}": live for number in range(25)}, dict))
     assert len(found) == 21 and found[-1] == "and 5 more objects with fields that kubectl set"
+
+
+def test_what_the_server_sets_by_default_is_no_note_and_other_values_are_one() -> None:
+    spec: dict[str, Any] = {
+        "type": "ClusterIP",
+        "clusterIP": "10.0.0.1",
+        "securityContext": {},
+        "restartPolicy": "Always",
+    }
+
+    def notes(**more: Any) -> list[str]:
+        whole = {**spec, **more}
+        managers = [OURS, by("kubectl-create", {"f:spec": {f"f:{name}": {} for name in whole}})]
+        value = {"metadata": {"name": "x", "managedFields": managers}, "spec": whole}
+        return list(hand_notes({"x": parse_live(Field({"apiVersion": "v1", "kind": "Service", **value}, ""))}, dict))
+
+    assert notes() == []
+    assert notes(type="NodePort") == [f"x: kubectl-create set type=NodePort{STAYS}"]
+    assert notes(securityContext={"runAsUser": 0}) == [
+        f'x: kubectl-create set securityContext={{"runAsUser": 0}}{STAYS}'
+    ]

@@ -20,16 +20,23 @@ from shipit.targets.kubernetes.sealed import is_secret
 _MOST_FIELDS, _MOST_NOTES, _LONGEST = 3, 20, 60
 # Annotations that kubectl writes for itself, such as the time of a restart.
 _OF_KUBECTL = "kubectl.kubernetes.io/"
-# Field managers that create objects own what the server sets by default, too: these fields of workloads and Services.
+# Field managers that create objects own what the server sets by default, too. Of these fields of a spec the values that it sets;
+# None is any value: the server chooses one.
 _CREATORS = ("kubectl-create", "kubectl-run", "kubectl-expose", "kubectl-replace", "kubectl-autoscale")
-_BY_DEFAULT = frozenset(
-    {
-        "allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "defaultMode", "dnsPolicy", "externalTrafficPolicy", "imagePullPolicy",
-        "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "podManagementPolicy", "progressDeadlineSeconds", "protocol", "resources",
-        "restartPolicy", "revisionHistoryLimit", "schedulerName", "securityContext", "serviceAccount", "sessionAffinity", "strategy",
-        "terminationGracePeriodSeconds", "terminationMessagePath", "terminationMessagePolicy", "type", "updateStrategy",
-    }
-)  # fmt: skip
+_DEFAULTS: Mapping[str, tuple[Any, ...] | None] = {
+    "allocateLoadBalancerNodePorts": (True,), "backoffLimit": (6,), "clusterIP": None, "clusterIPs": None,
+    "completionMode": ("NonIndexed",), "completions": (1,), "concurrencyPolicy": ("Allow",), "defaultMode": (420,),
+    "dnsPolicy": ("ClusterFirst",), "enableServiceLinks": (True,), "externalTrafficPolicy": ("Cluster",),
+    "failedJobsHistoryLimit": (1,), "imagePullPolicy": ("Always", "IfNotPresent"), "internalTrafficPolicy": ("Cluster",),
+    "ipFamilies": None, "ipFamilyPolicy": ("SingleStack",), "manualSelector": (False,), "maxSurge": ("25%", 0),
+    "maxUnavailable": ("25%", 1), "parallelism": (1,), "partition": (0,), "podManagementPolicy": ("OrderedReady",),
+    "podReplacementPolicy": ("TerminatingOrFailed",), "progressDeadlineSeconds": (600,), "protocol": ("TCP",),
+    "resources": ({},), "restartPolicy": ("Always",), "revisionHistoryLimit": (10,), "schedulerName": ("default-scheduler",),
+    "securityContext": ({},), "serviceAccount": None, "sessionAffinity": ("None",), "successfulJobsHistoryLimit": (3,),
+    "suspend": (False,), "terminationGracePeriodSeconds": (30,), "terminationMessagePath": ("/dev/termination-log",),
+    "terminationMessagePolicy": ("File",), "type": ("ClusterIP", "RollingUpdate"), "volumeMode": ("Filesystem",),
+    "whenDeleted": ("Retain",), "whenScaled": ("Retain",),
+}  # fmt: skip
 
 
 def hand_notes(objects: Mapping[str, Live | None], wanted: Callable[[], Mapping[str, Manifest]]) -> Iterator[str]:
@@ -76,12 +83,20 @@ def _notes(key: str, live: Live, wanted: Manifest | None) -> Iterator[str]:
             for path, keys, value in _leaves(manager.owned, live.manifest, "", ())
             if not ours.has(keys, live.manifest) and not str(keys[-1]).startswith(_OF_KUBECTL)
             if not any(_is_within(tuple(keys), other) for other in changed)
-            if manager.name not in _CREATORS or _BY_DEFAULT.isdisjoint(keys)
+            if manager.name not in _CREATORS or not _is_default(keys, value)
         ]
         if fields:
             more = f" and {len(fields) - _MOST_FIELDS} more" if len(fields) > _MOST_FIELDS else ""
             at = f" at {manager.time}" if manager.time else ""
             yield f"{key}: {manager.name} set {', '.join(fields[:_MOST_FIELDS])}{more}{at}; no manifest has it, and it stays"
+
+
+def _is_default(keys: FieldPath, value: Any) -> bool:
+    """Whether a field of a spec has the value that the server sets where nobody does."""
+    if keys[0] != "spec" or keys[-1] not in _DEFAULTS:
+        return False
+    values = _DEFAULTS[str(keys[-1])]
+    return values is None or value in values
 
 
 def _is_within(keys: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:
