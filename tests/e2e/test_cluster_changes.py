@@ -371,8 +371,10 @@ def test_a_count_stays_as_long_as_its_autoscaler_is_there(shop: Shop) -> None:
 
 def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Shop) -> None:
     assert shop.deploy(config_map("1"))[0] == 0
-    apply = ("-n", shop.namespace, "apply", "--server-side", "--field-manager=argocd", "--force-conflicts", "-f", "-")
-    shop.cluster.kubectl(*apply, data=json.dumps(config_map("theirs")))
+    theirs = config_map("theirs")
+    theirs["data"]["b"] = "2"
+    apply = ("-n", shop.namespace, "apply", "--server-side", "--field-manager=helm", "--force-conflicts", "-f", "-")
+    shop.cluster.kubectl(*apply, data=json.dumps(theirs))
     (shop.folder / "terminal").mkdir()
     shipit = Shipit(shop.folder / "terminal", shop.folder / "home")
     shipit.env |= shop.variables()
@@ -381,14 +383,14 @@ def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Sho
         objects__json=json.dumps(config_map("2")),
     )
     nobody = shipit.run("deploy", "--yes")
-    assert nobody.returncode == 1 and "data.a is theirs, not 2; argocd set it at 20" in nobody.stderr
+    assert nobody.returncode == 1 and "data.a is theirs, not 2; helm set it at 20" in nobody.stderr
     code, shown = shipit.converse(["deploy"], [("Take it over?", "n")])
     assert code == 1 and "answer the question of shipit deploy at a terminal" in unwrapped(shown), shown
-    assert shop.get("configmap/settings")["data"] == {"a": "theirs"}
+    assert shop.get("configmap/settings")["data"] == theirs["data"]
     code, shown = shipit.converse(["deploy", "--yes"], [("Take it over?", "y")])
     assert code == 0, shown
-    assert "data.a is theirs, not 2; argocd set it at 20" in unwrapped(shown), shown
-    assert shop.get("configmap/settings")["data"] == {"a": "2"}
+    assert "data.a is theirs, not 2; helm set it at 20" in unwrapped(shown), shown
+    assert shop.get("configmap/settings")["data"] == {"a": "2"}, "what no manifest has leaves, as with take_over: true"
     assert prepare(shop.run(config_map("2"))[0]).plan.changes == 0
 
 

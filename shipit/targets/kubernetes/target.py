@@ -109,6 +109,7 @@ class KubernetesTarget(Releases):
     def taking_over(self) -> Self:
         found = copy(self)
         found.config = self.config.model_copy(update={"take_over": True})
+        found._desired = replace(self._desired, config=found.config)
         return found
 
     def _check_conflicts(self, desired: Desired, release: Release, observed: KubernetesObserved) -> None:
