@@ -13,14 +13,17 @@ from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.superseded import is_autoscaler
 from shipit.targets.kubernetes.wanted import autoscaled
 
-_AUTOSCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+_AUTOSCALER = ("autoscaling/v2", "HorizontalPodAutoscaler")
+# KEDA has an autoscaler for each of its objects, but for one that is paused, whose count stays.
+# Source: KEDA documentation, "Pausing autoscaling".
+_KEDA = ("keda.sh/v1alpha1", "ScaledObject")
 _GONE = "an autoscaler that is gone"
 
 
 def without_gone(
     objects: Mapping[str, Live | None], desired: Desired, client: KubernetesClient
 ) -> Mapping[str, Live | None]:
-    """The same objects, whose counts belong to an autoscaler only where there is one. KEDA has one for each of its objects.
+    """The same objects, whose counts belong to an autoscaler only where there is one.
 
     Autoscalers are listed where one has set a count and none of deploy.yml does. Without the right to list them, nothing is gone.
     """
@@ -31,27 +34,29 @@ def without_gone(
         if live is not None and key not in ours and any(map(is_autoscaler, live.meta.managers))
     }
     places = {live.meta.namespace or desired.namespace for live in scaled.values()}
-    found = [_listed(client, place) for place in sorted(places)]
+    found = [_listed(client, *kind, place) for place in sorted(places) for kind in (_AUTOSCALER, _KEDA)]
     if not scaled or None in found:
         return objects
     there = autoscaled([row for rows in found for row in rows or ()], desired.namespace)
     return {**objects, **{key: _freed(live) for key, live in scaled.items() if key not in there}}
 
 
-def _listed(client: KubernetesClient, namespace: str) -> list[Manifest] | None:
-    """The autoscalers of a namespace; None where this user may not list them."""
-    path = client.list_path(_AUTOSCALER["apiVersion"], _AUTOSCALER["kind"], namespace)
+def _listed(client: KubernetesClient, version: str, kind: str, namespace: str) -> list[Manifest] | None:
+    """The autoscalers of a kind and namespace; None where they can't be listed."""
+    path = client.list_path(version, kind, namespace)
+    if not path:
+        return [] if (version, kind) == _KEDA else None
+
+    def parse(item: Field) -> Manifest:
+        # The items of a list lack their kind.
+        return dict(item.within({"apiVersion": version, "kind": kind}).map())
+
     try:
-        return client.read_list(path, {}, _parsed).items if path else None
+        return client.read_list(path, {}, parse).items
     except RemoteError as error:
         if error.status == 403:
             return None
         raise
-
-
-def _parsed(item: Field) -> Manifest:
-    # The items of a list lack their kind.
-    return dict(item.within(_AUTOSCALER).map())
 
 
 def _freed(live: Live) -> Live:
