@@ -140,6 +140,9 @@ def test_missing_permissions_are_an_error_before_the_first_write(
         deploy(run)
     assert (caught.value.what, caught.value.hint) == (refused, "ask for a Role with these verbs")
     assert _writes(api) == [] and registry.tags == {}
+    with pytest.raises(ShipitError) as caught:
+        deploy(make(release="release: migrate", text=TEXT.replace("  k8s: {", "  k8s: {impersonate: jane, ")))
+    assert caught.value.what == refused.replace("the user of mem", "jane, as whom the user of mem acts,")
     assert prepare(make(release="release: migrate")).plan.changes, "a plan needs no right to write"
 
 

@@ -106,6 +106,12 @@ class ClusterPlace:
         return shlex.join(words)
 
     @property
+    def _user(self) -> str:
+        """Whom the API server asks for rights, for people."""
+        wanted, own = self.config.impersonate, f"the user of {self.context}"
+        return own if wanted is None else f"{wanted.user}, as whom {own} acts,"
+
+    @property
     def _limits(self) -> Limits:
         return Limits(self.config.restarts_allowed, self.config.pending)
 

@@ -25,8 +25,8 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.rights import refused, rules, user_name
 
 
-def check_access(desired: Desired, client: KubernetesClient, context: str, where: str) -> None:
-    """Check that objects may be applied here, and a release command started. Raises: RemoteError."""
+def check_access(desired: Desired, client: KubernetesClient, who: str, where: str) -> None:
+    """Check that objects may be applied here, and a release command started. `who` names the user. Raises: RemoteError."""
     namespace = desired.namespace
     kinds = sorted(_resources(desired, client))
     wanted = [Access(*kind, ("patch",)) for kind in kinds if kind[2] == namespace]
@@ -38,12 +38,12 @@ def check_access(desired: Desired, client: KubernetesClient, context: str, where
     # The rules may not be all there are: what they do not cover is asked for one by one.
     answers = {access: refused(client, *access) for access in not_covered(rules(client, namespace), wanted)}
     if missing := [f"{', '.join(verbs)} {access.title}" for access, verbs in answers.items() if verbs]:
-        what = f"the user of {context} may not {'; '.join(missing)}"
+        what = f"{who} may not {'; '.join(missing)}"
         raise RemoteError(what, where=where, hint="ask for a Role with these verbs", status=403)
 
 
-def examine(desired: Desired, client: KubernetesClient, context: str) -> Sequence[Finding]:
-    """Who the user is, whether it may do what a deploy does, and how far the cluster's clock is."""
+def examine(desired: Desired, client: KubernetesClient, context: str, who: str) -> Sequence[Finding]:
+    """Who the user is, which `who` names, whether it may do what a deploy does, and how far the cluster's clock is."""
     config, namespace = desired.config, desired.namespace
     wanted = needed_access(
         _resources(desired, client),
@@ -62,7 +62,6 @@ def examine(desired: Desired, client: KubernetesClient, context: str) -> Sequenc
     signed_in = [Finding("ok", "", f"requests are made as {name}")] if name else []
     skew = judge_skew(f"the cluster of {context}", client.date(), time.time())
     unlocked = judge_lock(refused(client, "coordination.k8s.io", "leases", namespace, LOCK))
-    who = f"the user of {context}"
     findings = [*judge_access(found, who), *judge_records(namespace, lacks, who)]
     return [*signed_in, *unlocked, *findings, *([skew] if skew else [])]
 

@@ -213,12 +213,12 @@ class KubernetesTarget(Releases):
     def check_access(self, session: Session) -> None:
         from shipit.targets.kubernetes.examination import check_access
 
-        check_access(self._desired, self._client(session), self.context, self.place.identity)
+        check_access(self._desired, self._client(session), self._user, self.place.identity)
 
     def examine(self, session: Session) -> Sequence[Finding]:
         from shipit.targets.kubernetes.examination import examine
 
-        return examine(self._desired, self._client(session), self.context)
+        return examine(self._desired, self._client(session), self.context, self._user)
 
     def judge(self, release: Release, observed: KubernetesObserved, seen: Seen) -> Verdict:
         from shipit.targets.kubernetes.apply import known_differences
