@@ -629,17 +629,38 @@ def test_a_service_is_stopped_and_its_last_containers_are_started() -> None:
     assert judge_start(order, observed(*two, other), SEEN, LIMITS, way).state is State.HEALTHY
 
 
-def test_as_many_containers_as_ran_are_started_again_also_after_a_scale_to_another_number() -> None:
+@pytest.mark.parametrize(
+    ("ended", "started"),
+    [
+        pytest.param(("10Z", "11Z", "12Z"), (1, 2, 3), id="stopped"),
+        pytest.param(("10Z", "11Z", "07.9Z"), (1, 2), id="scaled before"),
+        pytest.param(("10.03Z", "10.02Z", "10.1Z"), (1, 2, 3), id="at once"),
+        pytest.param(("10Z", "10Z", "10Z"), (1, 2, 3), id="equal times"),
+        pytest.param(("10Z", "09.99999Z", "07Z"), (1, 2), id="no fraction"),
+        pytest.param(("07Z", "10Z", "11Z"), (1, 2, 3), id="crashed before"),
+        pytest.param(("10Z", "11Z", "nonsense"), (1, 2), id="no time"),
+    ],
+)
+def test_as_many_containers_as_ran_are_started_again_also_after_a_scale_to_another_number(
+    ended: tuple[str, ...], started: tuple[int, ...]
+) -> None:
     order = StopOrder(("web",))
-    ended = [
-        container(spec(), number, state="exited", finished_at=f"2026-01-01T00:00:0{number}Z") for number in (1, 2, 3)
+    found = [
+        container(spec(), number, state="exited", finished_at=f"2026-01-01T00:00:{second}")
+        for number, second in enumerate(ended, 1)
     ]
-    scaled = ended[2]._replace(finished_at="2026-01-01T00:00:00.9Z")
-    for found, names in ((ended, ended), ([*ended[:2], scaled], ended[:2])):
-        [start] = plan_start(order, observed(*found), way)
-        assert isinstance(start, ReplaceService) and start.start == tuple(one.name for one in names)
-        [step] = plan_docker(OWNER, {"web": wanted()}, observed(*found), IMAGES)
-        assert isinstance(step, ReplaceService) and step.start == start.start, "a deploy keeps the number, too"
+    names = tuple(found[number - 1].name for number in started)
+    before = observed(*found)
+    [start] = plan_start(order, before, way)
+    assert isinstance(start, ReplaceService) and start.start == names
+    [step] = plan_docker(OWNER, {"web": wanted()}, before, IMAGES)
+    assert isinstance(step, ReplaceService) and step.start == names, "a deploy keeps the number, too"
+    after = [one._replace(state="running") if one.name in names else one for one in found]
+    seen = SEEN._replace(before=before)
+    assert judge_start(order, observed(*after), seen, LIMITS, way).state is State.HEALTHY
+    crashed = [after[0], after[1]._replace(state="exited", exit_code=3), *after[2:]]
+    assert judge_start(order, observed(*crashed), seen, LIMITS, way).reason == f"{names[1]} on {HOST} exited with 3"
+    assert "any more" in judge_start(order, observed(after[0], *after[2:]), seen, LIMITS, way).reason
 
 
 def test_hashes_of_settings_are_those_of_earlier_versions_where_no_newer_key_is_set() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shipit.targets.docker.proxy.observed import ProxyFacts
 from shipit.targets.engine.container_values import Publish
 from shipit.targets.engine.made_by import UNKNOWN, MadeBy
+from shipit.targets.log_times import unix_time
 
 
 class ContainerFacts(NamedTuple):
@@ -65,6 +66,15 @@ class ContainerFacts(NamedTuple):
         return f"exited with {self.exit_code}" + (f": {self.error}" if self.error else "")
 
 
+# Containers that are stopped at once, as by an engine that ends, end in any order within this time; `shipit scale` is slower.
+_TOGETHER_S = 1.0
+
+
+def _ended_s(one: ContainerFacts) -> float:
+    """Seconds since the epoch; 0 for a container that has not ended."""
+    return float(unix_time(one.finished_at) or 0)
+
+
 class Foreign(NamedTuple):
     """A container that is not of this target. `ports` are those of the host that it publishes."""
 
@@ -100,17 +110,17 @@ class HostFacts(NamedTuple):
     def stopped_last(self, service: str) -> tuple[ContainerFacts, ...]:
         """The containers of a service that were stopped together last, one for each number.
 
-        They are alike, and the first one is stopped first: those that `shipit scale` stopped have ended before it.
+        They are alike. Those that `shipit scale` stopped before have the highest numbers, and have ended before number 1.
         """
-        found = sorted((one for one in self.containers if one.service == service), key=lambda one: one.finished_at)
+        found = sorted((one for one in self.containers if one.service == service), key=_ended_s)
         if not found:
             return ()
         last = found[-1]
         alike = {
             one.number: one for one in found if (one.spec, one.image, one.marks) == (last.spec, last.image, last.marks)
         }
-        first = alike[min(alike)]
-        return tuple(alike[number] for number in sorted(alike) if alike[number].finished_at >= first.finished_at)
+        since_s = _ended_s(alike[min(alike)]) - _TOGETHER_S
+        return tuple(alike[number] for number in sorted(alike) if _ended_s(alike[number]) >= since_s)
 
     @property
     def services(self) -> tuple[str, ...]:
