@@ -148,7 +148,7 @@ def test_old_containers_are_removed_when_the_new_ones_are_ready(tmp_path: Path) 
         ([STARTING, UNHEALTHY], "web-2 is unhealthy"),
         ([{}, {"Status": "restarting", "ExitCode": 1}], "web-2 exited with 1"),
         ([{"Status": "paused"}], "web-2 is paused"),
-        ([STARTING], "web-2 is starting for 210 s"),
+        ([STARTING], "web-2 is starting (its health check decides within 3m) for 210 s"),
         ([{"Status": "exited", "OOMKilled": True}], "web-2 ran out of memory"),
     ],
 )

@@ -298,17 +298,21 @@ def test_an_answer_is_claimed_only_where_it_was_asked_for() -> None:
     ("check", "expected_s"),
     [
         ({}, 180.0),
-        ({"Test": ["CMD", "x"], "Interval": 90 * 10**9, "Timeout": 10**9, "Retries": 2, "StartPeriod": 10**9}, 183.0),
+        ({"Test": ["CMD", "x"], "Interval": 90 * 10**9, "Timeout": 10**9, "Retries": 2}, 182.0),
+        ({"Interval": 90 * 10**9, "Timeout": 2 * 10**9, "Retries": 2, "StartPeriod": 10**9}, 187.0),
+        ({"Interval": 2**63 - 1, "Retries": 2**63 - 1}, (2**63 - 1) * (2**63 - 1 + 30 * 10**9) / 1e9),
+        ({"Interval": -1, "Timeout": -(2**63), "Retries": -1}, 180.0),
     ],
 )
 def test_a_health_check_takes_its_time_beyond_pending(check: dict[str, Any], expected_s: float) -> None:
     answer = {"Config": {"Healthcheck": check}, "State": {"Health": {"Status": "starting"}}}
-    assert undecided_for_s(Field(answer, "GET")) == expected_s
+    assert undecided_for_s(Field(answer, "GET")) == pytest.approx(expected_s)
     assert undecided_for_s(Field({**answer, "State": {"Health": {"Status": "healthy"}}}, "GET")) == 0
-    one = container(spec(), health="starting")._replace(undecided_s=expected_s)
-    for ago_s, state in ((expected_s, State.WAITING), (expected_s + 31, State.FAILED)):
+    one = container(spec(), health="starting")._replace(undecided_s=180.0)
+    for ago_s, state in ((180.0, State.WAITING), (211.0, State.FAILED)):
         seen = SEEN._replace(unchanged_since_s=SEEN.now_s - ago_s)
-        assert judge_release({"web": wanted()}, observed(one), seen, LIMITS, way).state is state
+        verdict = judge_release({"web": wanted()}, observed(one), seen, LIMITS, way)
+        assert verdict.state is state and f"{one.name} is starting (its health check decides within 3m)" in verdict.reason
 
 
 def test_restarts_before_the_deploy_do_not_count() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,12 +11,16 @@ import pytest
 
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine
-from shipit.errors import DeployFailed
+from shipit.errors import DeadlinePassed, DeployFailed
 from shipit.http.fields import Field
+from shipit.targets.docker.observed import ContainerFacts
+from shipit.targets.docker.parse import parse_container
+from shipit.targets.docker.ready import await_ready
 from shipit.targets.docker.restart import Restart
 from shipit.targets.docker.spec import Health
 from shipit.targets.docker.steps import RestartService
 from shipit.targets.engine.client import HostClient
+from tests.targets.test_compose_roll import SlowClock
 from tests.targets.test_docker_switch import OWNER, setting
 
 
@@ -80,3 +86,41 @@ def test_a_container_that_does_not_answer_its_health_path_is_not_said_to_serve_o
     assert raised.value.what == (
         "web-1 on engine exited with 3; web-2 runs, but GET /up: the container has no address yet"
     )
+
+
+@pytest.mark.parametrize(
+    ("states", "what", "after_s"),
+    [
+        ({"web_1": health("starting"), "web_2": {"Status": "created"}}, "web-2 on engine is created for 60 s", 60),
+        ({"web_1": health("starting")}, "web-1 on engine is starting (its health check decides within 3m) for 240 s", 240),
+        ({"web_1": {}, "web_2": {"Status": "paused"}}, "web-2 on engine is paused", 0),
+    ],
+)
+def test_each_container_that_makes_no_progress_ends_the_wait(
+    tmp_path: Path, states: dict[str, Any], what: str, after_s: float
+) -> None:
+    host = Host(**states)
+    read = lambda name: parse_container(host.container(name) or Field({}, "GET"), str)  # noqa: E731
+    clock = SlowClock()
+    with pytest.raises(DeployFailed) as raised:
+        await_all(host, clock, tmp_path, read)
+    assert raised.value.what == what and after_s <= clock.now() < after_s + 1
+
+
+def test_an_interval_of_an_hour_is_waited_for_until_the_deadline_only(tmp_path: Path) -> None:
+    host, clock = Host(web_1=health("starting")), SlowClock()
+    facts = ContainerFacts("1", "web-1", "web", 1, "", "", state="running", health="starting", undecided_s=10_890.0)
+    with pytest.raises(DeadlinePassed) as raised:
+        await_all(host, clock, tmp_path, lambda name: facts)
+    assert raised.value.what == (
+        "the deadline passed while waiting for web on engine: web-1 is starting (its health check decides within 3h1m30s)"
+    )
+    assert clock.now() == pytest.approx(600)
+
+
+def await_all(host: Host, clock: SlowClock, folder: Path, read: Callable[[str], ContainerFacts | None]) -> None:
+    own = setting(folder)
+    own = own._replace(session=replace(own.session, clock=clock, deadline_s=600.0))
+    names = tuple(host.states)
+    step = RestartService("r", "r", host="engine", service="web", names=names, at="")
+    await_ready(names, step, cast("HostClient", host), own, read)

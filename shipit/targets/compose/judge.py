@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shipit.release import Seen, State, Verdict
 from shipit.targets.compose.change import differences, short_image
 from shipit.targets.compose.observed import ComposeObserved, ContainerFacts, Wanted, WantedService
+from shipit.targets.engine.healthcheck import starting
 from shipit.targets.engine.superseded import superseded
 
 
@@ -108,7 +109,7 @@ def _waits(one: ContainerFacts, wanted: WantedService | None) -> Iterator[str]:
     if one.state != "running":
         yield f"{one.name} is {one.state}"
     elif one.health == "starting":
-        yield f"{one.name} is starting"
+        yield f"{one.name} {starting(one.undecided_s)}"
     elif wanted is not None and wanted.must_end:
         yield f"{one.name} has not ended yet"
 

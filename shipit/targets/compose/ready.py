@@ -9,6 +9,7 @@ from shipit.targets.compose.observed import ContainerFacts
 from shipit.targets.compose.setting import Setting
 from shipit.targets.compose.up import containers_of
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.healthcheck import starting
 from shipit.targets.engine.pauses import ready_pauses
 from shipit.targets.engine.superseded import superseded_error
 
@@ -78,7 +79,7 @@ def _unready(one: ContainerFacts, client: HostClient, setting: Setting, *, is_st
     if one.state == "paused":
         raise _failure(f"{one.name} is paused", one, client, setting)
     if one.health == "starting":
-        return f"{one.name} is starting"
+        return f"{one.name} {starting(one.undecided_s)}"
     return "" if one.health or is_steady else f"{one.name} runs"
 
 

@@ -12,6 +12,7 @@ from shipit.targets.docker.plan_back import Ways
 from shipit.targets.docker.proxy.judge import judge_route
 from shipit.targets.docker.proxy.route import dial
 from shipit.targets.docker.wanted import WantedService
+from shipit.targets.engine.healthcheck import starting
 from shipit.targets.engine.made_by import made_of_all
 from shipit.targets.engine.superseded import superseded
 
@@ -154,7 +155,7 @@ def _waits(one: ContainerFacts, observed: DockerObserved, *, needs_answer: bool)
     if one.state != "running":
         yield f"{one.name} is {one.state}"
     elif one.health == "starting":
-        yield f"{one.name} is starting"
+        yield f"{one.name} {starting(one.undecided_s)}"
     elif needs_answer and (probe := observed.probes.get(one.id)) and not probe.is_good:
         yield f"{one.name}: {probe.summary}"
 

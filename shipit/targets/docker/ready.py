@@ -10,6 +10,7 @@ from shipit.targets.docker.probe import probe
 from shipit.targets.docker.setting import Setting
 from shipit.targets.docker.steps import ReplaceService, RestartService
 from shipit.targets.engine.client import HostClient
+from shipit.targets.engine.healthcheck import starting
 from shipit.targets.engine.pauses import ready_pauses
 
 _PROBE_S = 5.0
@@ -28,22 +29,24 @@ def await_ready(
     makes no progress for `pending_s` and the time that its health check may take.
     """
     clock = setting.session.clock
-    waiting = dict.fromkeys(names, clock.now())
-    said, moved_s, pauses = "", clock.now(), ready_pauses()
+    began_s, pauses = clock.now(), ready_pauses()
+    # Name -> the reason to wait, and since when it is that one.
+    waiting = dict.fromkeys(names, ("", began_s))
     while waiting:
-        for name, since_s in list(waiting.items()):
+        for name, (said, since_s) in list(waiting.items()):
             found = read(name)
-            reason = _reason(found, step, client, setting, clock.now() - since_s)
+            reason = _reason(found, step, client, setting, clock.now() - began_s)
             if not reason:
                 del waiting[name]
-            elif reason != said:
-                said, moved_s = reason, clock.now()
+                continue
+            since_s = since_s if reason == said else clock.now()
+            waiting[name] = reason, since_s
             limit_s = setting.pending_s + (found.undecided_s if found else 0.0)
-            if reason and clock.now() - moved_s > limit_s:
-                what = f"{name} on {step.host}: {reason} for {limit_s:.0f} s"
-                raise _failure(what, name, client, setting)
+            if clock.now() - since_s > limit_s:
+                raise _failure(f"{name} on {step.host} {reason} for {limit_s:.0f} s", name, client, setting)
         if waiting:
-            setting.session.deadline.sleep(next(pauses), f"{step.service} on {step.host}: {said}")
+            reasons = "; ".join(f"{name} {reason}" for name, (reason, _) in waiting.items())
+            setting.session.deadline.sleep(next(pauses), f"{step.service} on {step.host}: {reasons}")
 
 
 def _reason(
@@ -58,17 +61,19 @@ def _reason(
         raise DeployFailed(f"a container of {step.service} was removed by someone else", where=setting.target)
     if not found.is_running or found.restarts > setting.restarts or found.state == "restarting":
         if found.state == "created":
-            return "it is created"
+            return "is created"
         raise _failure(f"{found.name} on {step.host} {found.ended}", found.id, client, setting)
+    if found.state == "paused":
+        raise _failure(f"{found.name} on {step.host} is paused", found.id, client, setting)
     if found.health == "unhealthy":
         said = f": {found.said}" if found.said else ""
         raise _failure(f"{found.name} on {step.host} is unhealthy{said}", found.id, client, setting)
     if found.health == "starting":
-        return "its health check is starting"
+        return starting(found.undecided_s)
     if step.health is not None:
         answer = probe(client.engine, step.health, found.address, setting.session)
-        return "" if answer.is_good else answer.summary
-    return "" if found.health or since_s >= setting.steady_s else "it runs"
+        return "" if answer.is_good else f"runs, but {answer.summary}"
+    return "" if found.health or since_s >= setting.steady_s else "runs"
 
 
 def not_serving(found: ContainerFacts, step: RestartService, client: HostClient, setting: Setting) -> str:

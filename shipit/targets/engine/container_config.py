@@ -23,7 +23,7 @@ from shipit.targets.engine.container_values import (
     parse_volume,
     render_size,
 )
-from shipit.targets.engine.kernel_config import Signal, Sysctl, UlimitConfig, UlimitName
+from shipit.targets.engine.kernel_config import MOST, Signal, Sysctl, UlimitConfig, UlimitName
 from shipit.targets.engine.kernel_values import Ulimit
 from shipit.targets.engine.owner import LABEL
 
@@ -155,7 +155,7 @@ class EngineServiceConfig(Model):
     stop_signal: Signal | None = Field(
         None, description="The signal that ends it, instead of the image's STOPSIGNAL.", examples=["SIGINT"]
     )
-    pids_limit: Whole | None = Field(None, ge=1, description="The most processes and threads.", examples=[200])
+    pids_limit: Whole | None = Field(None, ge=1, le=MOST, description="The most processes and threads.", examples=[200])
     ulimits: dict[UlimitName, UlimitConfig] = Field(
         default_factory=dict, description="Limits of its processes.", examples=[{"nofile": 65536}]
     )

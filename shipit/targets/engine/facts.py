@@ -48,7 +48,7 @@ def undecided_for_s(answer: Field) -> float:
     check = answer["Config"]["Healthcheck"]
     if answer["State"]["Health"]["Status"].text() != "starting":
         return 0.0
-    times = (check[name].whole() for name in ("Interval", "Timeout", "Retries", "StartPeriod"))
+    times = (max(0, check[name].whole()) for name in ("Interval", "Timeout", "Retries", "StartPeriod"))
     return undecided_s(Healthcheck((), *times))
 
 

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from shipit.config.part import Model
-from shipit.config.units import Command, Duration, Flag, Misplaced, Whole
+from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, render_duration
+
+
+# Of an engine that keeps it in 32 bits.
+_MOST_RETRIES = 2**31 - 1
 
 
 class HealthcheckConfig(Model):
@@ -22,7 +26,7 @@ class HealthcheckConfig(Model):
     disable: Flag = Field(False, description="Ignore the HEALTHCHECK of the image.", examples=[True])
     interval: Duration | None = Field(None, description="The time between two checks.", examples=["5s"])
     timeout: Duration | None = Field(None, description="How long a check may take.", examples=["3s"])
-    retries: Whole | None = Field(None, ge=1, description="Failures in a row that make it unhealthy.", examples=[3])
+    retries: Whole | None = Field(None, ge=1, le=_MOST_RETRIES, description="Failures in a row that make it unhealthy.", examples=[3])
     start_period: Duration | None = Field(
         None, description="The time after its start in which failures do not count.", examples=["30s"]
     )
@@ -53,7 +57,14 @@ def undecided_s(check: Healthcheck) -> float:
     if check.test[:1] == ("NONE",):
         return 0.0
     interval, timeout = check.interval_ns or _INTERVAL_NS, check.timeout_ns or _TIMEOUT_NS
-    return (check.start_period_ns + (check.retries or _RETRIES) * (interval + timeout)) / 1e9
+    # A check that began in the start period does not count, also when it ends later.
+    not_counted = check.start_period_ns + timeout if check.start_period_ns else 0
+    return (not_counted + (check.retries or _RETRIES) * (interval + timeout)) / 1e9
+
+
+def starting(limit_s: float) -> str:
+    """Why a container is waited for whose health check has not decided. `limit_s` is that of `undecided_s`; 0 where it is not known."""
+    return "is starting" + (f" (its health check decides within {render_duration(limit_s)})" if limit_s >= 1 else "")
 
 
 def healthcheck_of(config: HealthcheckConfig | None) -> Healthcheck | None:

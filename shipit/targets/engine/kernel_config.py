@@ -9,6 +9,8 @@ from shipit.config.units import Misplaced, Whole, matching
 from shipit.targets.engine.container_values import parse_shared_memory, render_size
 from shipit.targets.engine.kernel_values import ULIMITS
 
+# An engine keeps these numbers in 64 bits.
+MOST = 2**63 - 1
 _SIGNAL = "should be a signal such as SIGINT"
 Signal = Annotated[str, matching(r"^SIG[A-Z]{2,6}([+-][0-9]{1,2})?$", _SIGNAL)]
 _ULIMIT = f"should be one of {', '.join(ULIMITS)}"
@@ -36,8 +38,8 @@ class UlimitConfig(Model):
 
     shorthand = ({"type": "integer", "minimum": -1},)
 
-    soft: Whole = Field(ge=-1, description="The limit; `nofile: 65536` sets both alike, -1 is none.", examples=[65536])
-    hard: Whole = Field(ge=-1, description="What a process may raise it to.", examples=[65536])
+    soft: Whole = Field(ge=-1, le=MOST, description="The limit; `nofile: 65536` sets both alike, -1 is none.", examples=[65536])
+    hard: Whole = Field(ge=-1, le=MOST, description="What a process may raise it to.", examples=[65536])
 
     @model_validator(mode="before")
     @classmethod
