@@ -72,7 +72,9 @@ def test_an_override_is_merged_as_compose_does_it(tmp_path: Path, there: str, ta
     answering(tmp_path, 'echo "$*" > "$PWD/said"; echo "{}"')
     for name in there.split():
         (tmp_path / name).touch()
-    load(tmp_path, target).workloads()
+    loaded = load(tmp_path, target)
+    loaded.workloads()
+    assert loaded.source.merged == (tuple(read.split()) if "override" in read else ()), "a plan says it"
     words = (tmp_path / "said").read_text().split()
     files = [Path(word).name for before, word in pairwise(words) if before == "--file"]
     assert files == read.split()

@@ -268,7 +268,9 @@ def test_variables_without_a_value_are_told(tmp_path: Path) -> None:
     errors = f'{warning}\n{warning}\nWARN[0000] The "OLD" variable is not set. Defaulting\nother'.encode()
     assert unset_variables(errors) == ("NOPE", "OLD")
     wanted = Wanted("f", {})
-    assert list(notes_on("shop", wanted, ComposeObserved(unset=("NOPE", "OLD")))) == [
+    merged = ("compose.yaml", "compose.override.yaml")
+    assert list(notes_on("shop", wanted, ComposeObserved(unset=("NOPE", "OLD"), merged=merged))) == [
+        "compose.override.yaml is merged over compose.yaml, as docker compose does it; file: compose.yaml leaves it out",
         "empty in the compose file, as they are not set: NOPE, OLD"
     ]
 

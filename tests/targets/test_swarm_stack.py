@@ -77,7 +77,7 @@ services:
     labels: {of: container}
     logging: {driver: json-file, options: {max-size: 1m}}
     extra_hosts: ["db:10.0.0.5"]
-    ulimits: {nofile: 100}
+    ulimits: {nofile: 100, memlock: {soft: 64, hard: -1}, stack: -1}
     stop_grace_period: 20s
     depends_on: [cache]
     restart: always
@@ -122,7 +122,8 @@ def test_a_service_of_a_stack_file_is_what_docker_stack_deploy_would_create(tmp_
         "Interval": 90 * 10**9,
     }
     assert container["Hosts"] == ["10.0.0.5 db"] and container["StopGracePeriod"] == 20 * 10**9
-    assert container["Ulimits"] == [{"Name": "nofile", "Soft": 100, "Hard": 100}]
+    limits = [(one["Name"], one["Soft"], one["Hard"]) for one in container["Ulimits"]]
+    assert limits == [("memlock", 64, -1), ("nofile", 100, 100), ("stack", -1, -1)]
     volume, bind, tmpfs = container["Mounts"]
     assert (volume["Type"], volume["Source"], volume["Target"]) == ("volume", "shop-production_data", "/data")
     assert volume["VolumeOptions"]["Labels"]["dev.shipit.app"] == "shop"

@@ -146,7 +146,7 @@ class Wanted(NamedTuple):
 class ComposeObserved(NamedTuple):
     """`containers` are those of the services of the project; `files` the rendered files that the engine keeps, the newest
     first; `images` the pinned images that it has. `wanted` is what the run wants; None where that is not known yet. `unset` are
-    variables of its compose file that have no value.
+    variables of its compose file that have no value; `merged` the files that Compose finds by itself, where they are two.
     """
 
     containers: tuple[ContainerFacts, ...] = ()
@@ -154,6 +154,7 @@ class ComposeObserved(NamedTuple):
     images: frozenset[str] = frozenset()
     wanted: Wanted | None = None
     unset: tuple[Name, ...] = ()
+    merged: tuple[Name, ...] = ()
 
     def of(self, service: str) -> tuple[ContainerFacts, ...]:
         return tuple(one for one in self.containers if one.service == service)

@@ -168,7 +168,10 @@ def _removals(wanted: Wanted, observed: ComposeObserved) -> Iterator[RemoveServi
 
 
 def notes_on(project: str, wanted: Wanted, observed: ComposeObserved) -> Iterator[str]:
-    """The objects that a plan takes over, and those that it leaves alone."""
+    """What a plan reads that deploy.yml does not name, the objects that it takes over, and those that it leaves alone."""
+    if observed.merged:
+        file, override = observed.merged
+        yield f"{override} is merged over {file}, as docker compose does it; file: {file} leaves it out"
     if observed.unset:
         yield f"empty in the compose file, as they are not set: {', '.join(observed.unset)}"
     others = [one for one in observed.containers if not one.is_own]

@@ -113,6 +113,12 @@ class ComposeSource(NamedTuple):
         done = program.config(self._files(), self.config.profiles, "--format", "json")
         return parse_file(done.output)._replace(unset=unset_variables(done.errors))
 
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """The file and its override, where deploy.yml names none and there are both."""
+        found = () if self.config.file else usual_files(self.project.folder)
+        return found if len(found) > 1 else ()
+
     def _files(self) -> list[str]:
         found = self.config.file or usual_files(self.project.folder)
         return [str(self.project.folder.checked(name)) for name in found]

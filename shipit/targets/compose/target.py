@@ -68,7 +68,7 @@ class ComposeTarget(Operations):
     ) -> ComposeObserved:
         """The rendered file of the release, with the hashes that Compose gives its services."""
         wanted = wanted_of(self.source.rendered(session, release), session.mark)
-        return observed._replace(wanted=wanted, unset=self.source.unset(session))
+        return observed._replace(wanted=wanted, unset=self.source.unset(session), merged=self.source.merged)
 
     def plan(self, release: Release, observed: ComposeObserved) -> tuple[Step, ...]:
         sent = {self.source.image_name(image): image.pinned for image in release.images if not image.repository}

@@ -183,9 +183,13 @@ def _healthcheck(node: Node) -> dict[str, Any]:
 
 def _ulimit(name: str, node: Node) -> dict[str, Any]:
     if node.is_scalar:
-        return {"Name": name, "Soft": node.whole(), "Hard": node.whole()}
+        return {"Name": name, "Soft": _limit(node), "Hard": _limit(node)}
     keys = node.fields(("soft", "hard"))
-    return {"Name": name, "Soft": keys["soft"].whole(), "Hard": keys["hard"].whole()}
+    return {"Name": name, "Soft": _limit(keys["soft"]), "Hard": _limit(keys["hard"])}
+
+
+def _limit(node: Node) -> int:
+    return -1 if node.is_scalar and node.text() == "-1" else node.whole()
 
 
 def _logging(node: Node) -> dict[str, Any]:
