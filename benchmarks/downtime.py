@@ -54,6 +54,8 @@ class Hey:
         failures = [
             (int(count), text) for count, text in re.findall(r"^ +\[(\d+)\]\s+(\w.*: .*)$", shown, re.MULTILINE)
         ]
+        if not answers and not failures:
+            raise RuntimeError(f"hey sent no request: {shown[-200:]}")
         failed = sum(count for status, count in answers.items() if status != 200) + sum(count for count, _ in failures)
         return {
             "sent_by": "hey",
