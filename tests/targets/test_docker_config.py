@@ -166,6 +166,8 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
         ("{network_mode: host}", "unknown key"),
         ("{extra_hosts: ['db=10.0.0.5']}", "should be NAME:ADDRESS, such as db:10.0.0.5"),
         ("{extra_hosts: ['db:here']}", "should be NAME:ADDRESS"),
+        ("{extra_hosts: ['db:10.0.0.500']}", "should be NAME:ADDRESS"),
+        ("{dns: [10.0.2]}", "should be the address of a DNS server"),
         ("{dns: [ns.example]}", "should be the address of a DNS server"),
         ("{tmpfs: [run]}", "should be /PATH or /PATH:OPTIONS"),
         ("{tmpfs: ['/run:size=1m:x']}", "should be /PATH or /PATH:OPTIONS"),

@@ -566,8 +566,8 @@ def test_ports_that_are_none(text: str) -> None:
 
 
 def test_a_folder_in_memory_has_its_options() -> None:
-    body = create_body(OWNER, spec(tmpfs=("/tmp", "/run:rw,size=64m,mode=1777")), 1, {}, [])
-    assert body["HostConfig"]["Tmpfs"] == {"/tmp": "", "/run": "rw,size=64m,mode=1777"}
+    body = create_body(OWNER, spec(tmpfs=("/tmp", "/run:rw,size=64m,nr_inodes=1k")), 1, {}, [])
+    assert body["HostConfig"]["Tmpfs"] == {"/tmp": "", "/run": "rw,size=64m,nr_inodes=1k"}
     assert tmpfs_options(parse_tmpfs("/run:size=64m,mode=1777")) == {"SizeBytes": 64 * 1024 * 1024, "Mode": 0o1777}
     assert tmpfs_options(parse_tmpfs("/run")) == {}
     for other in ("rw", "size=all", "mode=9"):
@@ -671,5 +671,8 @@ def test_hashes_of_settings_are_those_of_earlier_versions_where_no_newer_key_is_
     hashed = "df068f765ff5f8aca908250a89bf3a44d1407fa2aaa2b4e81009a43d185b267a"
     assert ContainerSpec("web", "app").hash == hashed != ContainerSpec("web", "app", aliases=("www",)).hash
     assert ContainerSpec("web", "app", healthcheck=Healthcheck(("NONE",))).hash != hashed
+    plain, sized = (ContainerSpec("web", "app", tmpfs=(text,)) for text in ("/run", "/run:size=64m"))
+    assert plain.hash == "720419a045d2da1844ebe5e725d07f93057fe84a51beafa2596c74f7c19d7fd0"
+    assert sized.hash != "3b3b40c46d86988c4128822f3063dee04c90ac1d8d8f26b59d02a36106b07493", "a container whose path has the options is replaced"
     swarm = SwarmSpec(ContainerSpec("web", "app"))
     assert swarm.hash == "fa444154af7ef755cc0424f96165a4525611786a0ba9762d22cd508e64203fdf"

@@ -78,7 +78,7 @@ def test_all_that_a_swarm_has_beside_the_keys_of_docker_hosts(tmp_path: Path) ->
     assert one.spec.update == Update("stop-first", 0, 2 * 10**9, 1, "pause", 0.5)
     assert one.spec.rollback == Update("start-first", 0, 0, 20 * 10**9, "pause", 0.0)
     assert (one.spec.container.log_driver, one.spec.container.log_options) == ("json-file", {"max-size": "1m"})
-    assert (target.services.longest_wait_s, target.services.undecided_s) == (20.0, 60 + 2 * (5 + 30))
+    assert (target.services.longest_wait_s, target.services.undecided_s) == (20.0, 60 + 30 + 2 * (5 + 30))
     assert one.spec.placement == Placement(("node.role == worker",), ("node.labels.zone",), 2)
     content = hashlib.sha256(b"events {}").hexdigest()
     assert one.spec.configs == (ConfigFile("/etc/nginx.conf", "nginx.conf", content),)

@@ -1,9 +1,10 @@
 """The keys of a service that every kind on Docker engines takes: those of docker run."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from shipit.config.folder import ProjectFolder
 from shipit.config.model import EnvKeys, PortKeys, TargetConfig
@@ -14,6 +15,7 @@ from shipit.errors import ConfigError
 from shipit.targets.engine.container_values import (
     Publish,
     Volume,
+    check_address,
     doubt_cpus,
     doubt_size,
     parse_cpus,
@@ -37,8 +39,13 @@ Alias = Annotated[
 ]
 NotEmpty = Annotated[str, matching(r"^\S+$", "should be text without spaces")]
 _EXTRA_HOST = "should be NAME:ADDRESS, such as db:10.0.0.5"
-ExtraHost = Annotated[str, matching(r"^[^\s:=]{1,253}:(host-gateway|[0-9a-fA-F:.]+)$", _EXTRA_HOST)]
-DnsServer = Annotated[str, matching(r"^[0-9a-fA-F:.]+$", "should be the address of a DNS server, such as 10.0.0.2")]
+ExtraHost = Annotated[
+    str,
+    matching(r"^[^\s:=]{1,253}:(host-gateway|[0-9a-fA-F:.]+)$", _EXTRA_HOST),
+    AfterValidator(partial(check_address, is_of_host=True, what=_EXTRA_HOST)),
+]
+_DNS = "should be the address of a DNS server, such as 10.0.0.2"
+DnsServer = Annotated[str, matching(r"^[0-9a-fA-F:.]+$", _DNS), AfterValidator(partial(check_address, what=_DNS))]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),

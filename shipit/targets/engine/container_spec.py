@@ -11,7 +11,7 @@ from shipit.digest import parse_digest
 from shipit.printable import Name
 from shipit.record import to_json
 from shipit.targets.engine.container_config import EngineServiceConfig
-from shipit.targets.engine.container_values import Publish, Volume
+from shipit.targets.engine.container_values import Publish, Volume, parse_tmpfs
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.kernel_values import Device, Ulimit
 
@@ -80,8 +80,12 @@ class ContainerSpec(NamedTuple):
 
     @property
     def settings(self) -> object:
-        """What is hashed. A field that was added later is part of it when it is set: an upgrade replaces no container."""
+        """What is hashed. A field that was added later is part of it when it is set: an upgrade replaces no container.
+
+        One with options of a tmpfs is replaced: earlier versions took them for a part of the path.
+        """
         own = to_json(self)
+        own["tmpfs"] = [list(parse_tmpfs(text)) if ":" in text else text for text in self.tmpfs]
         return {key: value for key, value in own.items() if value or key not in _ADDED_LATER}
 
     @property

@@ -5,6 +5,7 @@ Source: docs.docker.com/reference/cli/docker/container/run: --publish, --volume,
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ _PUBLISH = re.compile(
     r"(?:(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{0,5}):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp|sctp))?"
 )
 _VOLUME = re.compile(r"(?P<source>[^:]+):(?P<path>/[^:]*)(?::(?P<mode>ro|rw))?")
-_TMPFS = re.compile(r"(?P<path>/[^:\s]*)(?::(?P<options>[a-z]+(?:=[\w.%]+)?(?:,[a-z]+(?:=[\w.%]+)?)*))?")
+_TMPFS = re.compile(
+    r"(?P<path>/[^:\s]*)(?::(?P<options>[a-z_]+(?:=[A-Za-z0-9.%]+)?(?:,[a-z_]+(?:=[A-Za-z0-9.%]+)?)*))?"
+)
 _FOLDERS = ("/", "./", "../")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
 _SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
@@ -102,6 +105,17 @@ def parse_volume(text: str) -> Volume:
     if match is None or not (match["source"].startswith(_FOLDERS) or _VOLUME_NAME.fullmatch(match["source"])):
         raise ValueError("should be NAME:/PATH or /FOLDER:/PATH, and :ro behind it for a read-only volume")
     return Volume(match["source"], match["path"], match["mode"] == "ro")
+
+
+def check_address(text: str, *, what: str, is_of_host: bool = False) -> str:
+    """The text itself, when it is an IP address, or `NAME:ADDRESS` of a host. Raises: ValueError with `what` for another one."""
+    address = text.partition(":")[2] if is_of_host else text
+    try:
+        if address != "host-gateway":
+            ipaddress.ip_address(address)
+    except ValueError:
+        raise ValueError(what) from None
+    return text
 
 
 def parse_tmpfs(text: str) -> Tmpfs:
