@@ -271,7 +271,7 @@ def test_variables_without_a_value_are_told(tmp_path: Path) -> None:
     merged = ("compose.yaml", "compose.override.yaml")
     assert list(notes_on("shop", wanted, ComposeObserved(unset=("NOPE", "OLD"), merged=merged))) == [
         "compose.override.yaml is merged over compose.yaml, as docker compose does it; file: compose.yaml leaves it out",
-        "empty in the compose file, as they are not set: NOPE, OLD"
+        "empty in the compose file, as they are not set: NOPE, OLD",
     ]
 
 

@@ -312,7 +312,9 @@ def test_a_health_check_takes_its_time_beyond_pending(check: dict[str, Any], exp
     for ago_s, state in ((180.0, State.WAITING), (211.0, State.FAILED)):
         seen = SEEN._replace(unchanged_since_s=SEEN.now_s - ago_s)
         verdict = judge_release({"web": wanted()}, observed(one), seen, LIMITS, way)
-        assert verdict.state is state and f"{one.name} is starting (its health check decides within 3m)" in verdict.reason
+        assert (
+            verdict.state is state and f"{one.name} is starting (its health check decides within 3m)" in verdict.reason
+        )
 
 
 def test_restarts_before_the_deploy_do_not_count() -> None:
@@ -673,6 +675,8 @@ def test_hashes_of_settings_are_those_of_earlier_versions_where_no_newer_key_is_
     assert ContainerSpec("web", "app", healthcheck=Healthcheck(("NONE",))).hash != hashed
     plain, sized = (ContainerSpec("web", "app", tmpfs=(text,)) for text in ("/run", "/run:size=64m"))
     assert plain.hash == "720419a045d2da1844ebe5e725d07f93057fe84a51beafa2596c74f7c19d7fd0"
-    assert sized.hash != "3b3b40c46d86988c4128822f3063dee04c90ac1d8d8f26b59d02a36106b07493", "a container whose path has the options is replaced"
+    assert sized.hash != "3b3b40c46d86988c4128822f3063dee04c90ac1d8d8f26b59d02a36106b07493", (
+        "a container whose path has the options is replaced"
+    )
     swarm = SwarmSpec(ContainerSpec("web", "app"))
     assert swarm.hash == "fa444154af7ef755cc0424f96165a4525611786a0ba9762d22cd508e64203fdf"

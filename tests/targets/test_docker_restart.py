@@ -92,7 +92,11 @@ def test_a_container_that_does_not_answer_its_health_path_is_not_said_to_serve_o
     ("states", "what", "after_s"),
     [
         ({"web_1": health("starting"), "web_2": {"Status": "created"}}, "web-2 on engine is created for 60 s", 60),
-        ({"web_1": health("starting")}, "web-1 on engine is starting (its health check decides within 3m) for 240 s", 240),
+        (
+            {"web_1": health("starting")},
+            "web-1 on engine is starting (its health check decides within 3m) for 240 s",
+            240,
+        ),
         ({"web_1": {}, "web_2": {"Status": "paused"}}, "web-2 on engine is paused", 0),
     ],
 )

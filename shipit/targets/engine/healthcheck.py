@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from shipit.config.part import Model
 from shipit.config.units import Command, Duration, Flag, Misplaced, Whole, render_duration
 
-
 # Of an engine that keeps it in 32 bits.
 _MOST_RETRIES = 2**31 - 1
 
@@ -26,7 +25,9 @@ class HealthcheckConfig(Model):
     disable: Flag = Field(False, description="Ignore the HEALTHCHECK of the image.", examples=[True])
     interval: Duration | None = Field(None, description="The time between two checks.", examples=["5s"])
     timeout: Duration | None = Field(None, description="How long a check may take.", examples=["3s"])
-    retries: Whole | None = Field(None, ge=1, le=_MOST_RETRIES, description="Failures in a row that make it unhealthy.", examples=[3])
+    retries: Whole | None = Field(
+        None, ge=1, le=_MOST_RETRIES, description="Failures in a row that make it unhealthy.", examples=[3]
+    )
     start_period: Duration | None = Field(
         None, description="The time after its start in which failures do not count.", examples=["30s"]
     )

@@ -38,7 +38,9 @@ class UlimitConfig(Model):
 
     shorthand = ({"type": "integer", "minimum": -1},)
 
-    soft: Whole = Field(ge=-1, le=MOST, description="The limit; `nofile: 65536` sets both alike, -1 is none.", examples=[65536])
+    soft: Whole = Field(
+        ge=-1, le=MOST, description="The limit; `nofile: 65536` sets both alike, -1 is none.", examples=[65536]
+    )
     hard: Whole = Field(ge=-1, le=MOST, description="What a process may raise it to.", examples=[65536])
 
     @model_validator(mode="before")
