@@ -19,6 +19,8 @@ _DEEPEST = 16
 _MOST_FILES = 50
 # Values that services take over from those that they extend, in all.
 _MOST_VALUES = 100_000
+_NOT_HERE = "is not in this folder"
+_BEYOND = f"is not read: init follows at most {_DEEPEST} steps, {_MOST_FILES} files and {_MOST_VALUES:,} values"
 # Keys whose lists are joined; the others of a service are replaced.
 _JOINED = frozenset({"env_file", "expose", "ports", "profiles", "volumes"})
 
@@ -47,41 +49,65 @@ class _Reading:
         self._root = root
         self._parsed: dict[str, dict[str, Any]] = {}
         self._services: dict[str, dict[str, dict[str, Any]]] = {}
+        # File -> its services with those of the files that it includes; None while these are read.
+        self._whole: dict[str, dict[str, dict[str, Any]] | None] = {}
         self._left = _MOST_VALUES
         self.todo: list[str] = []
 
     def file(self, file: str, depth: int) -> dict[str, dict[str, Any]]:
         """The services of a file, those of the files that it includes first."""
-        data = self._data(file)
+        self._whole[file] = None
         found: dict[str, dict[str, Any]] = {}
-        for path in _included(data):
+        for path in _included(self._data(file)):
             at = posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
-            if depth < _DEEPEST and self._is_there(at):
-                found |= self.file(at, depth + 1)
+            if why := self._not_read(at, depth):
+                self.todo.append(f"it includes {path}, which {why}")
             else:
-                self.todo.append(f"it includes {path}, which is not in this folder")
-        return found | {name: self._service(file, name, 0) for name in self._named(file)}
+                found |= self._whole.get(at) or self.file(at, depth + 1)
+        found |= {name: self._service(file, name, ()) for name in self._named(file)}
+        self._whole[file] = found
+        return found
 
-    def _service(self, file: str, name: str, depth: int) -> dict[str, Any]:
-        """A service with what it extends."""
+    def _not_read(self, file: str, depth: int) -> str:
+        """Why a file can't be included; empty for one that can be."""
+        if not self._is_there(file):
+            return _NOT_HERE
+        if self._whole.get(file, {}) is None:
+            return "includes it"
+        return "" if self._is_bounded(file, depth) else _BEYOND
+
+    def _service(self, file: str, name: str, extending: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        """A service with what it extends. `extending` are the file and name of the services that extend this one."""
         own = _rebased(self._named(file)[name], posixpath.dirname(file))
         if "extends" not in own:
             return own
+        chain = (*extending, (file, name))
         extends = own["extends"]
         base = as_text(extends) or as_text(as_map(extends).get("service"))
         path = as_text(as_map(extends).get("file"))
         at = posixpath.normpath(posixpath.join(posixpath.dirname(file), path)) if path else file
-        is_bounded = depth < _DEEPEST and self._left > 0
-        if not is_bounded or not self._is_there(at) or base not in self._named(at):
-            self.todo.append(f"{name} extends {base}{f' of {path}' if path else ''}, which is not in this folder")
+        if why := self._not_taken(at, base, chain):
+            self.todo.append(f"{name} extends {base}{f' of {path}' if path else ''}, which {why}")
             return own
-        under = self._service(at, base, depth + 1)
+        under = self._service(at, base, chain)
         self._left -= sum(len(value) if isinstance(value, list | dict) else 1 for value in under.values())
         return _merged(under, {key: value for key, value in own.items() if key != "extends"})
 
+    def _not_taken(self, file: str, name: str, chain: tuple[tuple[str, str], ...]) -> str:
+        """Why a service can't be extended; empty for one that can be."""
+        if not self._is_there(file):
+            return _NOT_HERE
+        if (file, name) in chain:
+            return "extends it"
+        if not self._is_bounded(file, len(chain) - 1) or self._left <= 0:
+            return _BEYOND
+        return "" if name in self._named(file) else _NOT_HERE
+
     def _is_there(self, file: str) -> bool:
-        is_known = file in self._parsed or len(self._parsed) < _MOST_FILES
-        return is_known and is_file(self._root / file) and is_within(self._root / file, self._root)
+        return is_file(self._root / file) and is_within(self._root / file, self._root)
+
+    def _is_bounded(self, file: str, depth: int) -> bool:
+        return depth < _DEEPEST and (file in self._parsed or len(self._parsed) < _MOST_FILES)
 
     def _named(self, file: str) -> dict[str, dict[str, Any]]:
         if file not in self._services:

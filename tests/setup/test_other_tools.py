@@ -114,7 +114,7 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
          ["services.web: Compose replaces NAME and OTHER in its command, deploy.yml does not"]),
         ("{web: {extends: {file: ../common.yml, service: app}}, b: {extends: none}, c: {extends: {service: c}}}",
          ["web extends app of ../common.yml, which is not in this folder", "b extends none, which is not in this folder",
-          "c extends c, which is not in this folder"]),
+          "c extends c, which extends it"]),
     ],
     ids=["an image of others", "no Dockerfile", "outside of the project", "a profile", "keys that nothing stands for",
          "keys of a build", "further ports", "ports of UDP alone", "keys without a meaning here", "a file of variables", "a Dockerfile in the file", "a build from a URL", "ranges of ports", "variables in a command",
@@ -130,11 +130,33 @@ def test_what_services_take_over_from_one_another_is_bounded(facts: Callable[...
     chain = "".join(f"  s{number}: {{extends: s{number + 1}}}\n" for number in range(100))
     found = facts(read_compose, "compose.yaml", f"services:\n{chain}  s100: {{build: .}}\n", "Dockerfile")
     assert [process.name for process in found.processes] == [f"s{number}" for number in range(84, 101)]
-    assert len(found.todo) == 84 and found.todo[0].endswith("which is not in this folder")
+    assert len(found.todo) == 84 and found.todo[0].endswith(
+        "which is not read: init follows at most 16 steps, 50 files and 100,000 values"
+    )
     wide = "".join(f"  s{number}: {{extends: base}}\n" for number in range(200))
     ports = ", ".join(map(str, range(1, 1001)))
     text = f"services:\n{wide}  base: {{build: ., expose: [{ports}]}}\n"
     assert len(facts(read_compose, "compose.yaml", text, "Dockerfile").processes) == 101
+
+
+@pytest.mark.parametrize(
+    ("others", "todo"),
+    [
+        ({}, ["it includes compose.yaml, which includes it"]),
+        ({"a.yaml": "include: [b.yaml, b.yaml]", "b.yaml": "include: [a.yaml, a.yaml, compose.yaml]"},
+         ["it includes a.yaml, which includes it", "it includes compose.yaml, which includes it"]),
+        ({"a.yaml": "services: {api: {build: .}}"}, []),
+    ],
+    ids=["itself", "one another", "the same file many times"],
+)  # fmt: skip
+def test_a_file_that_is_included_many_times_is_read_once(
+    facts: Callable[..., FileFacts], tmp_path: Path, others: dict[str, str], todo: list[str]
+) -> None:
+    for name, text in others.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    included = ["a.yaml" if others else "compose.yaml"] * 30
+    text = f"include: {included}\nservices: {{web: {{build: .}}}}\n"
+    assert list(facts(read_compose, "compose.yaml", text, "Dockerfile").todo) == todo
 
 
 LONG = "n" * 300
