@@ -120,6 +120,8 @@ class _Server(ThreadingHTTPServer):
     """Its connections, and the threads that serve them, end with it."""
 
     daemon_threads = True
+    # With the 5 of socketserver, a client that opens many connections at once waits seconds until the kernel sends again.
+    request_queue_size = 1024
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

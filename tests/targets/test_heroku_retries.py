@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shipit.clock import Clock
+from shipit.clock import Clock, Deadline
+from shipit.errors import DeadlinePassed
 from shipit.events import Event, Warned
 from shipit.rehearsal.app import App
 from shipit.rehearsal.heroku import HerokuStandIn
@@ -118,32 +119,67 @@ def test_an_hour_of_waiting_stays_within_the_rate_limit(tmp_path: Path) -> None:
 def test_watching_stays_within_the_rate_limit(tmp_path: Path) -> None:
     with heroku_place(tmp_path / "project") as place:
         place.runner.web_status = 500
+        place.heroku.remaining = 1400
         clock = FakeClock()
         failed = place.deploy("one", target=", health: /healthz, timeout: 10m, pending: 1h", clock=clock)
         assert failed.code == 1 and failed.finished.reason.startswith("GET /healthz answers 500")
         assert len(place.heroku.log) < 400 + 10 * 60 + 50, "a burst, and then one a second"
 
 
+def _waited_s(budget: RequestBudget, clock: FakeClock, requests: int = 1) -> float:
+    """How long that many requests wait in turn."""
+    began_s = clock.now()
+    for _ in range(requests):
+        budget.wait(Deadline(clock), "GET /")
+    return clock.now() - began_s
+
+
 def test_the_budget_is_spent_fast_at_first_and_then_by_the_second() -> None:
     clock, told = FakeClock(), list[Event]()
     budget = RequestBudget(clock, told.append)
-    assert [budget.spend() for _ in range(400)] == [0.0] * 400
-    assert budget.spend() == 1.0
+    assert _waited_s(budget, clock, 400) == 0.0
+    assert _waited_s(budget, clock) == pytest.approx(1.0, abs=0.02)
     clock.sleep(10_000)
-    assert budget.spend() == 0.0
-    sent, started = 0, clock.now()
-    while clock.now() - started < 3600:
-        clock.sleep(budget.spend())
-        sent += 1
-    assert sent < 4100
+    assert _waited_s(budget, clock, 400) == 0.0
+    assert _waited_s(budget, clock, 3600) == pytest.approx(3600, rel=0.02)
+
+
+def test_many_requests_go_at_once_while_heroku_allows_many_more_than_others_may_need() -> None:
+    clock, told = FakeClock(), list[Event]()
+    budget = RequestBudget(clock, told.append)
+    allowed, sent = 4500, 0
+    while _waited_s(budget, clock) == 0.0:
+        sent, allowed = sent + 1, allowed - 1
+        budget.update(str(allowed))
+    assert sent == 3500 and told == []
+
+
+def test_a_request_that_waits_goes_when_an_answer_says_that_more_are_allowed() -> None:
+    class Answered(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            budget.update("4400")
+
+    clock, told = Answered(), list[Event]()
+    budget = RequestBudget(clock, told.append)
+    assert _waited_s(budget, clock, 1000) < 2.0
+
+
+def test_no_request_waits_beyond_its_deadline() -> None:
+    clock, told = FakeClock(), list[Event]()
+    budget = RequestBudget(clock, told.append)
+    budget.update("0")
+    with pytest.raises(DeadlinePassed):
+        budget.wait(Deadline.after(clock, 2.0), "GET /apps")
 
 
 @pytest.mark.parametrize("text", ["", "x", "-5", "1e3", "٣", "9" * 5000, "12.5"])
 def test_a_rate_limit_header_that_is_not_a_number_is_ignored(text: str) -> None:
     told: list[Event] = []
-    budget = RequestBudget(FakeClock(), told.append)
+    clock = FakeClock()
+    budget = RequestBudget(clock, told.append)
     budget.update(text)
-    assert told == [] and budget.spend() == 0.0
+    assert told == [] and _waited_s(budget, clock, 400) == 0.0 and _waited_s(budget, clock) > 0.5
 
 
 def test_few_requests_left_warn_once_and_slow_down(tmp_path: Path) -> None:
@@ -152,10 +188,9 @@ def test_few_requests_left_warn_once_and_slow_down(tmp_path: Path) -> None:
     for left in ("4000", "199", "150", "100"):
         budget.update(left)
     assert told == [Warned("", "Heroku allows this account 199 more requests for now: shipit sends fewer")]
-    assert budget.spend() == 5.0
+    assert _waited_s(budget, clock) == pytest.approx(5.0, abs=0.02)
     budget.update("4500")
-    clock.sleep(10)
-    assert budget.spend() == 0.0
+    assert _waited_s(budget, clock) == 0.0
     with heroku_place(tmp_path / "project") as place:
         place.heroku.remaining = 150
         done = place.deploy("one", clock=FakeClock())

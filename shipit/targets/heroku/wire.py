@@ -81,7 +81,7 @@ class HerokuWire:
         where, request_id = shown(method, url), str(uuid.uuid4())
         if not self.token:
             raise RemoteError("not logged in to Heroku", where=where, hint=NO_TOKEN, status=401)
-        deadline.sleep(self.budget.spend(), where)
+        self.budget.wait(deadline, where)
         sent = {
             "Accept": accept,
             "Authorization": f"Bearer {self.token.value}",
