@@ -13,8 +13,9 @@ from shipit.release import Place
 
 _FAILED = "failed"
 _VERIFIED = ("healthy", "unchanged")
-_NOT_DONE = ("failed", "interrupted", "lost")
-_CHANGING = (*RELEASING, "destroy")
+# The states of a run that ended without success, and the commands that change what runs.
+NOT_DONE = ("failed", "interrupted", "lost")
+CHANGING = (*RELEASING, "destroy")
 # The clocks of a place and of the machine of a run may differ by so much.
 _CLOCKS_S = 30.0
 
@@ -42,38 +43,6 @@ def left_rollbacks(
     return {name: left if left and left.how != _FAILED else None for name, left in found.items()}
 
 
-def untouched(
-    runs: Sequence[PastRun], histories: Mapping[str, Sequence[PastRelease]], places: Mapping[str, Place]
-) -> Mapping[str, str]:
-    """The targets that the newest deploy or promotion did not change where it changed others and did not succeed -> what to say of it.
-
-    What a rollback takes back is that run: these run what they ran before it.
-    """
-    identities = {place.identity for place in places.values()}
-    run = next(
-        (run for run in runs if run.command in _CHANGING and any(t.place in identities for t in run.targets)), None
-    )
-    if run is None or run.command not in ("deploy", "promote") or run.state not in _NOT_DONE:
-        return {}
-    # One that failed may have been changed before that.
-    failed = {target.place for target in run.targets if target.state in ("failed", "")}
-    changed = {
-        name
-        for name, history in histories.items()
-        if places[name].identity in failed or any(past.run == run.run for past in history)
-        if not _runs_another(history, run)
-    }
-    how = "failed" if run.state == "failed" else "was stopped"
-    what = f"the run {run.run}, which {how}, did not change it"
-    return {name: what for name in histories if name not in changed} if changed else {}
-
-
-def _runs_another(history: Sequence[PastRelease], run: PastRun) -> bool:
-    """Whether the place says that it runs the release of another run, as where a release command failed."""
-    current = next((past for past in history if past.is_current), None)
-    return current is not None and current.run not in ("", run.run)
-
-
 def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> LeftRollback | None:
     """The newest run that released something at a place, where that is a rollback that did not succeed; None for any other.
 
@@ -82,9 +51,9 @@ def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place
     """
     for run in runs:
         own = next((target for target in run.targets if target.place == place.identity), None)
-        if own is None or own.state == "skipped" or run.command not in _CHANGING:
+        if own is None or own.state == "skipped" or run.command not in CHANGING:
             continue
-        is_left = own.state not in _VERIFIED or run.state in _NOT_DONE
+        is_left = own.state not in _VERIFIED or run.state in NOT_DONE
         return _left(run, own, history) if is_left and run.command == "rollback" and own.returns_to else None
     return None
 
@@ -93,7 +62,7 @@ def _left(run: PastRun, own: PastTarget, history: Sequence[PastRelease]) -> Left
     is_verified = own.state in _VERIFIED
     if not is_verified and any(past.run == run.run for past in history):
         return None
-    since = [past for past in history if past.run != run.run and _time(past.released_at) > _time(run.started_at)]
+    since = [past for past in history if past.run != run.run and time_of(past.released_at) > time_of(run.started_at)]
     if any(past.run for past in since):
         return None
     later = [past for past in since if _is_of_others(past, run, own)]
@@ -106,10 +75,10 @@ def _is_of_others(past: PastRelease, run: PastRun, own: PastTarget) -> bool:
     """True for a return to another release, and for a release after the end of the run."""
     if past.returns_to not in ("", own.returns_to):
         return True
-    return bool(run.ended_at) and _time(past.released_at) > _time(run.ended_at) + timedelta(seconds=_CLOCKS_S)
+    return bool(run.ended_at) and time_of(past.released_at) > time_of(run.ended_at) + timedelta(seconds=_CLOCKS_S)
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
     """A time in UTC, to the second; the first of all for text that is no time."""
     try:
         return datetime.fromisoformat(text[:19])

@@ -12,13 +12,14 @@ from shipit.parallel import Failures, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.change import Change, announce, make_changes, plan_changes
 from shipit.pipeline.choose_release import Choice, choose_release, running_release
-from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks, untouched
+from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks
 from shipit.pipeline.promise import check_current, check_return_kept, promise_return
 from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.releases import Releases, check_environment, read_own_runs, read_releases
 from shipit.pipeline.run import Run
 from shipit.pipeline.run_hooks import hooks_of
 from shipit.pipeline.shared_key import share_found_key
+from shipit.pipeline.untouched import untouched
 from shipit.targets.base import Target
 from shipit.targets.history import Returns, pushes_again, records_published, returns
 
@@ -81,11 +82,12 @@ def _planned_changes(
     """The change of each target, to the release that it returns to. Raises: ShipitError."""
     runs = read_own_runs(run)
     history = read_releases(run, chosen, runs)
-    left = left_rollbacks(runs, history, {target.name: target.place for target in chosen})
+    places = {target.name: target.place for target in chosen}
+    left = left_rollbacks(runs, history, places)
     named = _named(chosen, wanted, saved)
     without = {} if is_selected else _without_release(chosen, history, left, named)
     if not is_selected and not any(named.values()):
-        without = {**untouched(runs, history, {target.name: target.place for target in chosen}), **without}
+        without = {**untouched(runs, history, places), **without}
     if len(without) < len(chosen):
         for name, why in without.items():
             run.emit(Warned(name, f"it is left as it is: {why}"))

@@ -8,7 +8,7 @@ from shipit.errors import UsageError
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun, PastTarget, RunState
 from shipit.pipeline.choose_release import choose_release, last_healthy
-from shipit.pipeline.left_rollback import LeftRollback, left_rollback, left_rollbacks, untouched
+from shipit.pipeline.left_rollback import LeftRollback, left_rollback, left_rollbacks
 from shipit.release import Place
 
 PLACE = Place("heroku", "app shop")
@@ -84,23 +84,6 @@ def test_what_has_returned_stays_where_it_is_until_the_rollback_of_the_others_is
         assert found["hub"] == LeftRollback("6d", "v5", how, is_verified=True) and found["heroku"]
         [left] = left_rollbacks(runs, {"hub": ()}, {"hub": places["hub"]}).values()
         assert (left and left.version) == alone, "one that failed on another target is over for this one"
-
-
-def test_what_a_failed_deploy_did_not_change_is_left_as_it_is() -> None:
-    places = {"heroku": PLACE, "hub": Place("registry", "a hub"), "k8s": Place("kubernetes", "a cluster")}
-    targets = (PastTarget("heroku", "app shop", "failed"), PastTarget("hub", "a hub", "healthy"))
-    failed = PastRun("6d", "deploy", "shop", "production", START, "failed", END, targets=targets)
-    histories = {"heroku": OLD, "hub": OLD, "k8s": (past("3", DURING, run="6d"), *OLD)}
-    said = {"hub": "the run 6d, which failed, did not change it"}
-    assert untouched([failed], histories, places) == said
-    assert untouched([run("scale", "healthy", at=LATER), failed], histories, places) == said
-    for other in (failed._replace(state="done"), failed._replace(command="rollback")):
-        assert untouched([other, failed], histories, places) == {}
-    runs_before = (past("v3", DURING, run="6d"), past("v2", BEFORE, run="5c", is_current="yes"))
-    assert untouched([failed], {**histories, "heroku": runs_before}, places) == {**said, "heroku": said["hub"]}
-    nothing = failed._replace(targets=targets[1:])
-    assert untouched([nothing], {"heroku": OLD, "hub": OLD}, places) == {}, "a run that changed nothing"
-    assert untouched([], histories, places) == {}
 
 
 def test_a_rollback_that_is_left_is_completed_unless_a_release_is_named() -> None:
