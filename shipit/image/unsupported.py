@@ -16,7 +16,7 @@ from shipit.image.native.copy_instruction import NATIVE_FLAGS, is_remote
 from shipit.image.options import BuildOptions
 
 # Frontends whose language the native builder implements.
-_OWN_SYNTAX = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
+OWN_SYNTAX = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 
 
 class Unsupported(NamedTuple):
@@ -29,7 +29,7 @@ class Unsupported(NamedTuple):
 
 def first_unsupported(dockerfile: Dockerfile, options: BuildOptions) -> Unsupported | None:
     """The first thing in the needed stages that the native builder does not support; None when it supports all."""
-    if dockerfile.syntax and not _OWN_SYNTAX.fullmatch(dockerfile.syntax):
+    if dockerfile.syntax and not OWN_SYNTAX.fullmatch(dockerfile.syntax):
         return Unsupported(f"# syntax={dockerfile.syntax}", dockerfile.name)
     problem = find_problem(dockerfile)
     if problem is not None:
