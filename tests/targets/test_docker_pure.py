@@ -356,6 +356,10 @@ def test_scaling_copies_the_first_container_and_stops_the_last() -> None:
         plan_scale(ScaleOrder({"web": 2}), observed(), way)
     assert judge_scale(ScaleOrder({"web": 2}), observed(first, second), SEEN, LIMITS, way).state is State.HEALTHY
     assert judge_scale(ScaleOrder({"web": 2}), observed(first), SEEN, LIMITS, way).superseded_by
+    crashed = second._replace(state="exited", exit_code=3)
+    seen = SEEN._replace(before=observed(first))
+    verdict = judge_scale(ScaleOrder({"web": 2}), observed(first, crashed), seen, LIMITS, way)
+    assert (verdict.reason, verdict.superseded_by) == (f"{second.name} on {HOST} exited with 3", "")
 
 
 def test_a_status_has_each_container_that_runs_and_what_is_left_of_a_service_without_any() -> None:
@@ -391,8 +395,26 @@ def test_a_restart_is_over_when_every_container_has_started_again() -> None:
     assert judge_restart(order, before, seen, LIMITS, way).state is State.WAITING
     assert judge_restart(order, observed(one._replace(started_at="2")), seen, LIMITS, way).state is State.HEALTHY
     assert judge_restart(order, observed(one._replace(state="exited")), seen, LIMITS, way).state is State.FAILED
+    other = container(spec(), 2, started_at="1")
+    crashed = other._replace(state="exited", started_at="2", exit_code=3)
+    seen = SEEN._replace(before=observed(one, other))
+    verdict = judge_restart(order, observed(one._replace(started_at="2"), crashed), seen, LIMITS, way)
+    assert (verdict.state, verdict.reason) == (State.FAILED, f"{other.name} on {HOST} exited with 3")
     with pytest.raises(DeployFailed, match="does not run"):
         plan_restart(order, observed(), way)
+
+
+def test_a_container_that_ends_after_a_deploy_without_replicas_is_a_failure() -> None:
+    old = [container(spec(OLD), number, started_at="1") for number in (1, 2)]
+    scaled = container(spec(), 3, state="exited", started_at="0")
+    seen = SEEN._replace(before=observed(*old, scaled))
+    stopped = [one._replace(state="exited") for one in old]
+    new = [container(spec(), number, started_at="2") for number in (1, 2)]
+    assert judge_release({"web": wanted()}, observed(*stopped, *new, scaled), seen, LIMITS, way).state is State.HEALTHY
+    assert judge_release({"web": wanted()}, observed(*new, scaled), SEEN, LIMITS, way).state is State.HEALTHY
+    crashed = new[1]._replace(state="exited", exit_code=3)
+    verdict = judge_release({"web": wanted()}, observed(*stopped, new[0], crashed, scaled), seen, LIMITS, way)
+    assert (verdict.state, verdict.reason) == (State.FAILED, f"{crashed.name} on {HOST} exited with 3")
 
 
 @pytest.mark.parametrize(

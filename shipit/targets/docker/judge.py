@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
@@ -30,7 +30,7 @@ def judge_release(wanted: Wanted, observed: DockerObserved, seen: Seen, limits: 
     for host, facts in observed.hosts.items():
         for service in wanted.values():
             alike = tuple(one for one in facts.running(service.spec.service) if service.is_met_by(one))
-            if wrong := _judge_service(host, service, facts, alike):
+            if wrong := _judge_service(host, service, facts, alike, seen):
                 return wrong
             own[host] = (*own.get(host, ()), *alike)
     return judge_containers(own, observed, seen, limits, ways)
@@ -59,7 +59,7 @@ def judge_names(
 
 
 def _judge_service(
-    host: str, wanted: WantedService, facts: HostFacts, alike: tuple[ContainerFacts, ...]
+    host: str, wanted: WantedService, facts: HostFacts, alike: tuple[ContainerFacts, ...], seen: Seen
 ) -> Verdict | None:
     service = wanted.spec.service
     others = [one for one in facts.running(service) if one not in alike]
@@ -70,8 +70,10 @@ def _judge_service(
     if len(alike) > count:
         return superseded(f"{service} has {len(alike)} containers on {host}, not {count}")
     if len(alike) == count:
-        return None
-    ended = [one for one in facts.containers if one.service == service and wanted.is_met_by(one) and not one.is_running]
+        # Without replicas, the count is that of those which run: one that has ended is not in it.
+        own = (one for one in facts.of(service) if wanted.is_met_by(one))
+        return None if wanted.replicas else judge_ended(host, own, seen)
+    ended = [one for one in facts.of(service) if wanted.is_met_by(one) and not one.is_running]
     if not ended:
         what = f"{service} has {len(alike)} of {count} containers on {host}"
         return Verdict(State.FAILED, what, hint="deploy again", superseded_by="someone else" if alike else "")
@@ -142,6 +144,20 @@ def _failure(host: str, one: ContainerFacts, seen: Seen, limits: Limits) -> Verd
         said = f": {one.said}" if one.said else ""
         return Verdict(State.FAILED, f"{one.name} on {host} is unhealthy{said}", subject=f"{host} {one.id}")
     return None
+
+
+def judge_ended(host: str, own: Iterable[ContainerFacts], seen: Seen) -> Verdict | None:
+    """The failure of one of these containers that ran when the plan was made, or has started since, and has ended; None where there is none."""
+    before = seen.before.hosts.get(host) if isinstance(seen.before, DockerObserved) else None
+    if before is None:
+        # Any that has ended may have been stopped by `shipit scale`.
+        return None
+    ended = {(one.id, one.started_at) for one in before.containers if not one.is_running}
+    found = [one for one in own if not one.is_running and (one.id, one.started_at) not in ended]
+    if not found:
+        return None
+    first = min(found, key=lambda one: one.number)
+    return Verdict(State.FAILED, f"{first.name} on {host} {first.ended}", subject=f"{host} {first.id}")
 
 
 def _restarts_before(host: str, one: ContainerFacts, seen: Seen) -> int:

@@ -101,8 +101,11 @@ class HostFacts(NamedTuple):
     lacks: Mapping[str, Lacking] = {}
     proxy: ProxyFacts | None = None
 
+    def of(self, service: str) -> tuple[ContainerFacts, ...]:
+        return tuple(found for found in self.containers if found.service == service)
+
     def running(self, service: str) -> tuple[ContainerFacts, ...]:
-        return tuple(found for found in self.containers if found.service == service and found.is_running)
+        return tuple(found for found in self.of(service) if found.is_running)
 
     def find(self, name: str) -> ContainerFacts | None:
         return next((found for found in self.containers if found.name == name), None)
@@ -112,7 +115,7 @@ class HostFacts(NamedTuple):
 
         They are alike. Those that `shipit scale` stopped before have the highest numbers, and have ended before number 1.
         """
-        found = sorted((one for one in self.containers if one.service == service), key=_ended_s)
+        found = sorted(self.of(service), key=_ended_s)
         if not found:
             return ()
         last = found[-1]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from shipit.errors import DeployFailed
 from shipit.release import Seen, State, Step, Verdict
-from shipit.targets.docker.judge import Limits, judge_containers
+from shipit.targets.docker.judge import Limits, judge_containers, judge_ended
 from shipit.targets.docker.observed import ContainerFacts, DockerObserved, HostFacts
 from shipit.targets.docker.plan import order_of
 from shipit.targets.docker.plan_back import Way, Ways
@@ -73,7 +73,8 @@ def judge_scale(order: ScaleOrder, observed: DockerObserved, seen: Seen, limits:
     for host, facts in observed.hosts.items():
         for service, count in order.quantities.items():
             if (found := len(facts.running(service))) != count:
-                return superseded(f"{service} has {found} containers on {host}, not {count}")
+                ended = judge_ended(host, facts.of(service), seen) if found < count else None
+                return ended or superseded(f"{service} has {found} containers on {host}, not {count}")
     return judge_containers(_only(order.quantities, observed), observed, seen, limits, ways)
 
 
@@ -141,6 +142,8 @@ def judge_restart(order: RestartOrder, observed: DockerObserved, seen: Seen, lim
         for service in order.workloads:
             if not facts.running(service):
                 return Verdict(State.FAILED, f"{service} does not run on {host}", hint="deploy again")
+            if ended := judge_ended(host, facts.of(service), seen):
+                return ended
     return judge_containers(own, observed, seen, limits, ways)
 
 
