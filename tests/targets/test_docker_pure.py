@@ -412,6 +412,10 @@ def test_a_container_that_ends_after_a_deploy_without_replicas_is_a_failure() ->
     new = [container(spec(), number, started_at="2") for number in (1, 2)]
     assert judge_release({"web": wanted()}, observed(*stopped, *new, scaled), seen, LIMITS, way).state is State.HEALTHY
     assert judge_release({"web": wanted()}, observed(*new, scaled), SEEN, LIMITS, way).state is State.HEALTHY
+    beside = new[1]._replace(id="beside", name="beside", started_at="0")
+    both = SEEN._replace(before=observed(*new, beside))
+    left = beside._replace(state="exited")
+    assert judge_release({"web": wanted()}, observed(*new, left), both, LIMITS, way).state is State.HEALTHY
     crashed = new[1]._replace(state="exited", exit_code=3)
     verdict = judge_release({"web": wanted()}, observed(*stopped, new[0], crashed, scaled), seen, LIMITS, way)
     assert (verdict.state, verdict.reason) == (State.FAILED, f"{crashed.name} on {HOST} exited with 3")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.release import Seen, State, Verdict
@@ -71,7 +71,7 @@ def _judge_service(
         return superseded(f"{service} has {len(alike)} containers on {host}, not {count}")
     if len(alike) == count:
         # Without replicas, the count is that of those which run: one that has ended is not in it.
-        own = (one for one in facts.of(service) if wanted.is_met_by(one))
+        own = [one for one in facts.of(service) if wanted.is_met_by(one)]
         return None if wanted.replicas else judge_ended(host, own, seen)
     ended = [one for one in facts.of(service) if wanted.is_met_by(one) and not one.is_running]
     if not ended:
@@ -146,14 +146,18 @@ def _failure(host: str, one: ContainerFacts, seen: Seen, limits: Limits) -> Verd
     return None
 
 
-def judge_ended(host: str, own: Iterable[ContainerFacts], seen: Seen) -> Verdict | None:
-    """The failure of one of these containers that ran when the plan was made, or has started since, and has ended; None where there is none."""
+def judge_ended(host: str, own: Sequence[ContainerFacts], seen: Seen) -> Verdict | None:
+    """The failure of a container of a service that ran when the plan was made, or has started since, and has ended.
+
+    None where there is none, or another one of its number runs.
+    """
     before = seen.before.hosts.get(host) if isinstance(seen.before, DockerObserved) else None
     if before is None:
         # Any that has ended may have been stopped by `shipit scale`.
         return None
     ended = {(one.id, one.started_at) for one in before.containers if not one.is_running}
-    found = [one for one in own if not one.is_running and (one.id, one.started_at) not in ended]
+    running = {one.number for one in own if one.is_running}
+    found = [one for one in own if one.number not in running and (one.id, one.started_at) not in ended]
     if not found:
         return None
     first = min(found, key=lambda one: one.number)
