@@ -2,8 +2,8 @@
 
     python -m benchmarks.downtime [DEPLOYS]
 
-Each request has a connection of its own. Debian's `hey` sends them where it is installed, with less of the processors than
-Python, which leaves what it sends short of the rate. Beside them, one upload of 2 MB after the other and connections that are upgraded
+Each request has a connection of its own. Debian's `hey` sends them where it is installed; threads of Python need so much of the
+processors that they do not reach the rate beside an engine. Beside them, one upload of 2 MB after the other and connections that are upgraded
 as WebSockets are, each of which sends a line ten times a second for two seconds. On Debian's Docker engine of the tests
 (CONTRIBUTING.md), with Caddy and the registry of the tests. A request fails without an answer of status 200 from the app;
 `dropped_requests` were closed without an answer, and answered when they were sent again once; `hey` sends none again, so

@@ -30,13 +30,15 @@ class ComposeFacts(NamedTuple):
     """`file` is empty where the project has no Compose file with a service that is built here, nor one whose services all run images of others.
 
     `services`: name -> its keys, with every scalar as text. `variables` are names of variables that the file takes from
-    outside, without those of `.env`. `todo` is what its reader has to know whatever runs the services.
+    outside, without those of `.env`. `todo` is what its reader has to know whatever runs the services. `has_override` is whether
+    there is a file that Compose merges over it, which `init` does not read.
     """
 
     file: str = ""
     services: Mapping[str, Mapping[str, Any]] = {}
     variables: tuple[str, ...] = ()
     todo: tuple[str, ...] = ()
+    has_override: bool = False
 
     @property
     def is_for_a_swarm(self) -> bool:

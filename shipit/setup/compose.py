@@ -19,7 +19,7 @@ from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text, 
 from shipit.drafts.values import as_command, as_list, as_map, as_port, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
-NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _TAKEN = frozenset(
     {"build", "image", "command", "entrypoint", "ports", "expose", "environment", "env_file", "profiles"}
 )

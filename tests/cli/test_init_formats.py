@@ -425,6 +425,15 @@ def test_a_compose_file_of_another_name_and_engine(new: Shipit) -> None:
     assert "  compose: {file: docker-compose.prod.yml}    # runs docker-compose.prod.yml" in text
 
 
+def test_an_override_of_compose_that_is_not_read_is_not_deployed(new: Shipit) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    other = "services: {other: {image: redis}}\n"
+    files = {"docker-compose.yml": FOREIGN, "docker-compose.yaml": other, "docker-compose.override.yml": other}
+    text = draft(new, files)
+    assert "  compose: {file: docker-compose.yml}    # runs docker-compose.yml" in text
+    assert "docker-compose.override.yml and docker-compose.yaml: not read" in text
+
+
 SWARM = """\
 services:
   web:

@@ -23,7 +23,7 @@ _FILE = "should be the path of a file"
 FilePath = Annotated[str, matching(r"^[^-\s][^\x00-\x1f]*$", _FILE)]
 # In the order of Compose, which merges the first of the overrides over the first of the files.
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-_OVERRIDES = (
+OVERRIDES = (
     "compose.override.yml",
     "compose.override.yaml",
     "docker-compose.override.yml",
@@ -34,7 +34,7 @@ _OVERRIDES = (
 def usual_files(folder: ProjectFolder) -> tuple[str, ...]:
     """The files that Compose uses when none is named: one, and the override beside it; empty without one."""
     file, override = (
-        next((name for name in names if folder.file(name).is_file()), "") for names in (DEFAULT_FILES, _OVERRIDES)
+        next((name for name in names if folder.file(name).is_file()), "") for names in (DEFAULT_FILES, OVERRIDES)
     )
     return tuple(name for name in (file, override) if name) if file else ()
 

@@ -9,7 +9,7 @@ from shipit.drafts.compose_file import ComposeFacts, other_todo, read_compose_fa
 from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.text import yaml_text
-from shipit.targets.compose.config import DEFAULT_FILES
+from shipit.targets.compose.config import DEFAULT_FILES, OVERRIDES
 
 _HERE = "here"
 _HOST = re.compile(r"(unix|tcp|ssh)://[^\s,]+|context:[^\s,]+")
@@ -21,7 +21,8 @@ def detect(folder: Folder) -> Detection:
     facts = built if built.file else read_foreign_facts(folder)
     address = find_engine(folder.environ.variables, folder.environ.home, lambda text: None)
     is_remote = address.host.startswith(("ssh://", "tcp://")) and address.origin == "DOCKER_HOST"
-    return Detection(current=address.host if is_remote else "", own=facts)
+    own = facts._replace(has_override=any((folder.root / name).is_file() for name in OVERRIDES))
+    return Detection(current=address.host if is_remote else "", own=own)
 
 
 def choose(project: ProjectFacts, found: Detection) -> Choice | None:
@@ -53,10 +54,11 @@ def narrow(project: ProjectFacts, found: Detection) -> ProjectFacts:
 
 
 def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDraft:
-    """The target; the file is named where Compose would not use it by itself."""
+    """The target; the file is named where Compose would not use it by itself, or not alone."""
     facts = _facts(found)
     is_here = choice.place in ("", _HERE)
-    parts = [f"file: {yaml_text(facts.file)}"] if facts.file not in DEFAULT_FILES else []
+    is_found = facts.file in DEFAULT_FILES and not facts.has_override
+    parts = [] if is_found else [f"file: {yaml_text(facts.file)}"]
     parts += [] if is_here else [f"host: {yaml_text(choice.place)}"]
     note = f"    # runs {facts.file} on the engine of the docker command; host: names another one" if is_here else ""
     keys = f" {{{', '.join(parts)}}}" if parts else ""
