@@ -38,9 +38,19 @@ def left_rollbacks(
 ) -> Mapping[str, LeftRollback | None]:
     """Target -> the rollback to complete. What had returned before another target failed is one only together with that target."""
     found = {name: left_rollback(runs, histories[name], place) for name, place in places.items()}
-    if any(left and not left.is_verified for left in found.values()):
-        return found
-    return {name: left if left and left.how != _FAILED else None for name, left in found.items()}
+    goes_on = {_open_run(runs, histories[name], place) for name, place in places.items()}
+    return {
+        name: left if left and (left.run in goes_on or left.how != _FAILED) else None for name, left in found.items()
+    }
+
+
+def _open_run(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> str:
+    """The run of the rollback that is still to be completed at a place, also where the place tells of it; empty for none."""
+    run, own = _last(runs, place)
+    if run is None or own is None or run.command != "rollback" or own.state in _VERIFIED:
+        return ""
+    is_newest = bool(history) and history[0].run == run.run
+    return run.run if is_newest or left_rollback([run], history, place) else ""
 
 
 def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> LeftRollback | None:
@@ -49,13 +59,19 @@ def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place
     `runs` and `history` are newest first. None as well where the place itself tells of that run, unless this target had
     returned then, or of a later one.
     """
+    run, own = _last(runs, place)
+    if run is None or own is None or run.command != "rollback" or not own.returns_to:
+        return None
+    return _left(run, own, history) if own.state not in _VERIFIED or run.state in NOT_DONE else None
+
+
+def _last(runs: Iterable[PastRun], place: Place) -> tuple[PastRun | None, PastTarget | None]:
+    """The newest run that released something at a place, and what it did there."""
     for run in runs:
         own = next((target for target in run.targets if target.place == place.identity), None)
-        if own is None or own.state == "skipped" or run.command not in CHANGING:
-            continue
-        is_left = own.state not in _VERIFIED or run.state in NOT_DONE
-        return _left(run, own, history) if is_left and run.command == "rollback" and own.returns_to else None
-    return None
+        if own and own.state != "skipped" and run.command in CHANGING:
+            return run, own
+    return None, None
 
 
 def _left(run: PastRun, own: PastTarget, history: Sequence[PastRelease]) -> LeftRollback | None:

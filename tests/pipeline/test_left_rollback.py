@@ -86,6 +86,29 @@ def test_what_has_returned_stays_where_it_is_until_the_rollback_of_the_others_is
         assert (left and left.version) == alone, "one that failed on another target is over for this one"
 
 
+def test_what_has_returned_stays_also_where_the_place_of_the_others_tells_of_the_rollback() -> None:
+    """The record of the rollback is in the cluster itself."""
+    places = {"k8s": Place("kubernetes", "a cluster"), "hub": Place("registry", "a hub")}
+    targets = (
+        PastTarget("k8s", "a cluster", "failed", returns_to="1"),
+        PastTarget("hub", "a hub", "healthy", returns_to="v5"),
+    )
+    back = PastRun("6d", "rollback", "shop", "production", START, "failed", END, targets=targets)
+    histories = {"k8s": (past("3", START, run="6d", returns_to="1"), *OLD), "hub": ()}
+    found = left_rollbacks([back], histories, places)
+    assert found == {"k8s": None, "hub": LeftRollback("6d", "v5", "failed", is_verified=True)}
+    later = {**histories, "k8s": (past("4", LATER, run="7e"), *histories["k8s"])}
+    assert left_rollbacks([back], later, places)["hub"] is None
+
+
+def test_what_has_returned_is_not_held_by_the_rollback_of_another_run() -> None:
+    places = {"heroku": PLACE, "hub": Place("registry", "a hub")}
+    hub = PastTarget("hub", "a hub", "healthy", returns_to="v5")
+    before = PastRun("5c", "rollback", "shop", "production", BEFORE, "failed", BEFORE, targets=(hub,))
+    found = left_rollbacks([ROLLBACK, before], {"heroku": OLD, "hub": ()}, places)
+    assert found["heroku"] and found["hub"] is None
+
+
 def test_a_rollback_that_is_left_is_completed_unless_a_release_is_named() -> None:
     history = (past("v4", DURING, is_current="yes"), past("v3", BEFORE), *OLD)
     left = LeftRollback("6d", "v1", "failed")
