@@ -87,7 +87,8 @@ class _Reading:
         path = as_text(as_map(extends).get("file"))
         at = posixpath.normpath(posixpath.join(posixpath.dirname(file), path)) if path else file
         if why := self._not_taken(at, base, chain):
-            self.todo.append(f"{name} extends {base}{f' of {path}' if path else ''}, which {why}")
+            named = base or "a service without a name"
+            self.todo.append(f"{name} extends {named}{f' of {path}' if path else ''}, which {why}")
             return own
         under = self._service(at, base, chain)
         self._left -= sum(len(value) if isinstance(value, list | dict) else 1 for value in under.values())
@@ -162,7 +163,7 @@ def _merged(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         elif key == "environment":
             found[key] = list((_environment(before) | _environment(value)).values())
         elif key == "build":
-            found[key] = {**_build(before), **_build(value)}
+            found[key] = _merged_build(_build(before), _build(value))
         elif key in _JOINED:
             found[key] = [*_list(before), *_list(value)]
         elif isinstance(before, dict) and isinstance(value, dict):
@@ -170,6 +171,11 @@ def _merged(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
+
+
+def _merged_build(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    args = _environment(under.get("args")) | _environment(own.get("args"))
+    return {**under, **own, **({"args": list(args.values())} if args else {})}
 
 
 def _environment(value: Any) -> dict[str, str]:

@@ -139,6 +139,17 @@ def test_what_services_take_over_from_one_another_is_bounded(facts: Callable[...
     assert len(facts(read_compose, "compose.yaml", text, "Dockerfile").processes) == 101
 
 
+def test_arguments_of_a_build_are_joined_with_those_of_the_service_that_it_extends(
+    facts: Callable[..., FileFacts],
+) -> None:
+    base = "base: {build: {args: {A: 1, B: 2}}}"
+    text = f"services: {{web: {{extends: base, build: {{context: ., args: [B=3, C=4]}}}}, {base}}}\n"
+    found = facts(read_compose, "compose.yaml", text, "Dockerfile")
+    assert dict(found.images[0][1].args if found.images else ()) == {"A": "1", "B": "3", "C": "4"}, found.todo
+    unnamed = facts(read_compose, "compose.yaml", "services: {web: {build: ., extends: {file: compose.yaml}}}\n")
+    assert unnamed.todo[0] == "web extends a service without a name of compose.yaml, which is not in this folder"
+
+
 @pytest.mark.parametrize(
     ("others", "todo"),
     [
