@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shipit.events import Emit
 
 T = TypeVar("T")
+NO_MORE: Mapping[int, int] = {}
 
 ATTEMPTS = 5
 LONGEST_PAUSE_S = 120.0
@@ -35,11 +36,13 @@ def retrying(
     attempts: int = ATTEMPTS,
     trying_s: float = LONGEST_TRYING_S,
     borne: Collection[int] = (),
+    more: Mapping[int, int] = NO_MORE,
 ) -> T:
     """The result of `call`, which is called again while it raises a retryable RemoteError.
 
     Used at the outermost level of a request only, so that attempts never multiply. Retry-After is obeyed, up to two minutes;
     a longer pause, or one beyond the deadline, raises the error. A status of `borne` is retried until the deadline.
+    `more`: status -> attempts, where those are more than `attempts`.
     Raises: what `call` raises; DeadlinePassed, Interrupted.
     """
     spent_s = 0.0
@@ -50,7 +53,7 @@ def retrying(
         except RemoteError as error:
             spent_s += deadline.clock.now() - began_s
             pause_s = error.retry_after_s if error.retry_after_s is not None else backoff_s(attempt)
-            is_last = attempt >= attempts and error.status not in borne
+            is_last = attempt >= max(attempts, more.get(error.status, 0)) and error.status not in borne
             if not error.retryable or is_last or spent_s > trying_s or pause_s > LONGEST_PAUSE_S:
                 raise
             pause_s = max(pause_s, _SHORTEST_PAUSE_S) if error.status in borne else pause_s

@@ -77,6 +77,17 @@ def test_other_statuses_than_those_borne_have_their_attempts() -> None:
     assert place.calls == 1
 
 
+def test_a_status_may_have_more_attempts_than_others() -> None:
+    place = Place(*[busy()] * 20)
+    with pytest.raises(RemoteError, match="answered 503"):
+        place.retried(attempts=2, more={503: 8})
+    assert place.calls == 8 and 1010.0 <= place.clock.now() <= 1032.0
+    other = Place(*[busy()] * 20)
+    with pytest.raises(RemoteError, match="answered 503"):
+        other.retried(attempts=2, more={502: 8})
+    assert other.calls == 2
+
+
 def test_a_final_error_is_not_retried() -> None:
     place = Place(RemoteError("no", status=403))
     with pytest.raises(RemoteError, match="no"):

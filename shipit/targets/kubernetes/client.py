@@ -13,7 +13,7 @@ from shipit.clock import Deadline
 from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.http.messages import Answer
-from shipit.http.retry import retrying
+from shipit.http.retry import NO_MORE, retrying
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pages import PAGE, Listed, read_pages
 from shipit.targets.kubernetes.parse import parse_live
@@ -30,6 +30,8 @@ ATTEMPTS = 4
 # Writes are tried until the deadline: a control plane may be away for a while, in the middle of a deploy.
 WRITE_ATTEMPTS = 1000
 _THROTTLED = (429,)
+# A gateway whose control plane is away is asked for about 20 s; a server that nobody reaches at all is down, more likely.
+_AWAY = dict.fromkeys((502, 503, 504), 8)
 CONFLICT = 409
 _APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -47,7 +49,7 @@ class UnknownKind(RemoteError):
 class KubernetesClient:
     """Speaks to one API server, within one deadline. Requests are tried `attempts` times: all of them are safe to repeat.
 
-    While the server throttles us (429), a request is sent again until the deadline.
+    While the server throttles us (429), a request is sent again until the deadline; one that a gateway answers for it, for a while.
     """
 
     def __init__(self, server: ApiServer, deadline: Deadline, emit: Emit, attempts: int = ATTEMPTS) -> None:
@@ -260,7 +262,8 @@ class KubernetesClient:
         return self._again(once)
 
     def _again(self, call: Callable[[], T]) -> T:
-        return retrying(call, deadline=self.deadline, emit=self.emit, attempts=self.attempts, borne=_THROTTLED)
+        most, more = self.attempts, _AWAY if self.attempts > 1 else NO_MORE
+        return retrying(call, deadline=self.deadline, emit=self.emit, attempts=most, borne=_THROTTLED, more=more)
 
 
 def selectors(labels: str = "", fields: str = "") -> Query:
