@@ -367,6 +367,15 @@ def test_a_count_stays_as_long_as_its_autoscaler_is_there(shop: Shop) -> None:
     ]
     assert shop.deploy(deployment("one"))[0] == 0
     assert shop.get("deployment/web")["spec"]["replicas"] == 1
+    # The count that was in the manifest stays until the autoscaler sets one, which it does not for 0.
+    assert shop.deploy(deployment("one", replicas=0))[0] == 0
+    changed = [deployment("two"), {**scaler, "spec": spec}]
+    assert not any(
+        "replicas" in line for step in prepare(shop.run(*changed)[0]).plan.targets[0].steps for line in step.detail
+    )
+    assert shop.deploy(*changed)[0] == 0
+    assert shop.get("deployment/web")["spec"]["replicas"] == 0
+    assert prepare(shop.run(*changed)[0]).plan.changes == 0
 
 
 def test_a_question_at_a_terminal_takes_over_what_another_tool_applies(shop: Shop) -> None:

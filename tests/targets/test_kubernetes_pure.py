@@ -879,6 +879,24 @@ def test_replicas_of_an_autoscaled_workload_are_left_to_keda() -> None:
     assert autoscaled(objects, "prod") == {"Deployment/web", "StatefulSet/db"}
 
 
+def test_a_count_that_an_autoscaler_has_not_set_yet_stays_when_the_manifest_has_none_any_more() -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}}
+    head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    before, after = {**head, "spec": {"replicas": 3, "paused": False}}, {**head, "spec": {"paused": True}}
+    objects = [after, {**scaler, "spec": {"scaleTargetRef": target}}]
+
+    def step(owner: str) -> ApplyObject:
+        owned = manager(owner, {"f:spec": {"f:replicas": {}, "f:paused": {}}}, "Apply")
+        observed = KubernetesObserved({"Deployment/web": answered(stamp(before), managedFields=[owned])})
+        found = [step for step in plan_objects(objects, observed, "prod") if step.id == "apply Deployment/web"]
+        assert len(found) == 1 and isinstance(found[0], ApplyObject)
+        return found[0]
+
+    assert (step("shipit").replicas, step("shipit").manifest["spec"]) == (3, {"paused": True})
+    assert step("other").replicas is None
+
+
 @pytest.mark.parametrize("name", ["kube-controller-manager", "keda"])
 def test_replicas_of_an_autoscaler_outside_deploy_yml_are_left_alone(name: str) -> None:
     scaled = manager(name, {"f:spec": {"f:replicas": {}}}, subresource="scale")

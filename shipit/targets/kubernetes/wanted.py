@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from shipit.targets.kubernetes.drift import Difference, author_of, object_differences, stamp
-from shipit.targets.kubernetes.live import Live
+from shipit.targets.kubernetes.live import Live, applied_part
 from shipit.targets.kubernetes.objects import spec_of
 from shipit.targets.kubernetes.observed import KubernetesObserved, key_of
 from shipit.targets.kubernetes.render import Manifest
@@ -54,6 +54,9 @@ def beside(wanted: Wanted, live: Live | None) -> Wanted:
     """The same wanted object, compared with another version of the live one."""
     if live is None:
         return wanted._replace(live=None, found=())
+    if wanted.is_scaled and wanted.replicas is None and _is_left_to_us(live):
+        # The manifest has no count any more: without one the server would set its default, until the autoscaler acts.
+        wanted = wanted._replace(replicas=live.spec.replicas)
     found = object_differences(wanted.manifest, live, counts_replicas=not wanted.is_scaled)
     left = tuple(item for item in found if not is_autoscaled(item, author_of(live, item)))
     if len(left) < len(found):
@@ -61,6 +64,12 @@ def beside(wanted: Wanted, live: Live | None) -> Wanted:
         replicas = spec_of(wanted.manifest).get("replicas")
         return Wanted(wanted.key, without_replicas(wanted.manifest), live, replicas, True, left)
     return wanted._replace(live=live, found=left)
+
+
+def _is_left_to_us(live: Live) -> bool:
+    """Whether the count is still that of shipit, or of what it takes over: no autoscaler has set one."""
+    owned = applied_part(live.meta.managers)
+    return owned is not None and owned.has(("spec", "replicas"), live.manifest)
 
 
 def with_version(manifest: Manifest, version: str) -> Manifest:
