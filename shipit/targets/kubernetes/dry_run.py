@@ -23,6 +23,7 @@ from shipit.targets.kubernetes.early_check import early_previews, is_about_field
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.live import Live, Status, with_helm
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
+from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
 from shipit.targets.kubernetes.refusal import BAD_REQUEST, FORBIDDEN, INTERNAL, INVALID, Refusal, parse_refusal
 from shipit.targets.kubernetes.refused import Asked, may_replace, refusal_errors
@@ -173,7 +174,7 @@ class DryRun:
             return result
         unserved = unserved_versions(self.client, wanted.live, namespace)
         created = self.client.try_create(body, namespace)
-        new = dict(parsed(created).map()) if created.status < 300 else {}
+        new = self._sealed(parse_live(parsed(created))).manifest if created.status < 300 else {}
         return after_adoption(wanted.manifest, wanted.live, result, unserved, new)
 
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
