@@ -15,6 +15,7 @@ from shipit.pipeline.flow import deploy, plan, push
 from shipit.pipeline.prepare import prepare
 from shipit.record import to_json
 from shipit.rehearsal.server import Request, Response
+from shipit.targets.kubernetes.live import LAST_APPLIED
 from shipit.targets.kubernetes.observed import Preview
 from shipit.targets.kubernetes.steps import ReplaceObject
 from tests import runs
@@ -205,6 +206,35 @@ class Meddled(KubeApi):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "answered",
+    [
+        status(403, "nobody may create", "Forbidden"),
+        status(500, "failed calling webhook", "InternalError"),
+        Response(
+            201,
+            json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own-x"}, "data": 1}).encode(),
+        ),
+    ],
+    ids=["forbidden", "no answer", "odd"],
+)
+def test_an_adoption_is_planned_where_the_server_tells_nothing_of_new_objects(
+    place: KubePlace, api: Strict, answered: Response
+) -> None:
+    fields = {"f:data": {"f:a": {}, "f:b": {}}, "f:metadata": {"f:annotations": {f"f:{LAST_APPLIED}": {}}}}
+    row = {"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "v1", "fieldsV1": fields}
+    metadata = {"name": "own", "namespace": "prod", "uid": "u", "resourceVersion": "7", "managedFields": [row]}
+    head = {"apiVersion": "v1", "kind": "ConfigMap"}
+    api.objects["configmaps", "own"] = {**head, "metadata": metadata, "data": {"a": "1", "b": "2"}}
+    api.creations["own"] = answered
+    [step] = [
+        step
+        for step in prepare(place.run()[0]).plan.targets[0].steps
+        if "ConfigMap/own" in step.id and "apply" in step.id
+    ]
+    assert step.detail == ("- data.b",)
+
+
 def test_an_object_that_changes_after_it_was_read_is_read_again(tmp_path: Path) -> None:
     with kube_place(tmp_path / "shop", OWN.replace("VALUE", "'1'"), Meddled) as place:
         assert place.deploy("one")[0] == 0

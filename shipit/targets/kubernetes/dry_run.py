@@ -173,9 +173,18 @@ class DryRun:
         if not is_adopted(wanted.live):
             return result
         unserved = unserved_versions(self.client, wanted.live, namespace)
-        created = self.client.try_create(body, namespace)
-        new = self._sealed(parse_live(parsed(created))).manifest if created.status < 300 else {}
-        return after_adoption(wanted.manifest, wanted.live, result, unserved, new)
+        return after_adoption(wanted.manifest, wanted.live, result, unserved, self._as_new(body))
+
+    def _as_new(self, body: Manifest) -> Manifest:
+        """What the server makes of a manifest where there is no object; empty where it does not tell."""
+        try:
+            answer = self.client.try_create(body, self.desired.namespace)
+        except RemoteError as error:
+            # Such as a webhook that is called for new objects only, and does not answer.
+            if error.status != INTERNAL:
+                raise
+            return {}
+        return self._sealed(parse_live(parsed(answer))).manifest if answer.status < 300 else {}
 
     def _explained(self, wanted: Wanted, refusal: Refusal, body: Manifest) -> Asked:
         """A refusal, with whether the manifest itself is wrong: then the server does not take it as a new object, either.
