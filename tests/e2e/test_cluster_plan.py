@@ -413,13 +413,8 @@ def test_secrets_are_compared_by_key_and_shown_by_hash(shop: Planner) -> None:
 
 def test_a_user_who_may_only_read_gets_a_plan_and_no_deploy(shop: Planner, shipit: Shipit, cluster: Cluster) -> None:
     cluster.kubectl("-n", shop.namespace, "create", "serviceaccount", "reader")
-    cluster.kubectl(
-        "create",
-        "clusterrolebinding",
-        shop.namespace,
-        "--clusterrole=view",
-        f"--serviceaccount={shop.namespace}:reader",
-    )
+    own = ("rolebinding", "reader", "--clusterrole=view", f"--serviceaccount={shop.namespace}:reader")
+    cluster.kubectl("-n", shop.namespace, "create", *own)
     token = cluster.kubectl("-n", shop.namespace, "create", "token", "reader").strip()
     config = json.loads(cluster.kubeconfig.read_text())
     config["users"] = [{"name": "admin", "user": {"token": token}}]
