@@ -12,7 +12,7 @@ from shipit.errors import RemoteError
 from shipit.http.fields import Field
 from shipit.targets.kubernetes.client import KubernetesClient
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.gone_autoscalers import without_gone
+from shipit.targets.kubernetes.gone_autoscalers import still_gone, without_gone
 from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.pages import Listed
 from shipit.targets.kubernetes.parse import parse_live
@@ -72,3 +72,13 @@ def test_a_count_is_an_autoscalers_as_long_as_that_may_be_there(
     desired = cast(Desired, SimpleNamespace(namespace="prod", identities=lambda: ()))
     found = without_gone({"Deployment/web": web()}, desired, Listing(rows))["Deployment/web"]
     assert found is not None and [manager.name for manager in found.meta.managers] == [name]
+
+
+def test_an_object_that_changes_meanwhile_has_no_autoscaler_either() -> None:
+    desired = cast(Desired, SimpleNamespace(namespace="prod", identities=lambda: ()))
+    gone, there = (
+        without_gone({"Deployment/web": web()}, desired, Listing({SCALED: rows}))["Deployment/web"]
+        for rows in ([], [OF_WEB])
+    )
+    assert [manager.name for manager in still_gone(web(), gone).meta.managers] == ["an autoscaler that is gone"]
+    assert still_gone(web(), there) == web() and still_gone(web(), None) == web()

@@ -21,6 +21,7 @@ from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.early_check import early_previews, is_about_fields, moved, schema_errors
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
+from shipit.targets.kubernetes.gone_autoscalers import still_gone
 from shipit.targets.kubernetes.live import Live, Status, with_helm
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.parse import parse_live
@@ -161,7 +162,7 @@ class DryRun:
             if answer.status != CONFLICT or is_last:
                 return self._explained(wanted, parse_refusal(answer), body)
             live = self.client.read(wanted.manifest, namespace)
-            wanted = beside(wanted, self._sealed(live) if live else None)
+            wanted = beside(wanted, still_gone(self._sealed(live), wanted.live) if live else None)
             if wanted.is_as_applied:
                 return Asked(wanted)
         raise AssertionError("unreachable")

@@ -41,6 +41,12 @@ def without_gone(
     return {**objects, **{key: _freed(live) for key, live in scaled.items() if key not in there}}
 
 
+def still_gone(live: Live, before: Live | None) -> Live:
+    """A later version of an object, whose count is no autoscaler's where that of the version before was none's."""
+    was_gone = before is not None and any(manager.name == _GONE for manager in before.meta.managers)
+    return _freed(live) if was_gone else live
+
+
 def _listed(client: KubernetesClient, version: str, kind: str, namespace: str) -> list[Manifest] | None:
     """The autoscalers of a kind and namespace; None where they can't be listed."""
     path = client.list_path(version, kind, namespace)
