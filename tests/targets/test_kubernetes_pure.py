@@ -879,6 +879,17 @@ def test_replicas_of_an_autoscaled_workload_are_left_to_keda() -> None:
     assert autoscaled(objects, "prod") == {"Deployment/web", "StatefulSet/db"}
 
 
+def test_a_changed_port_is_one_difference_and_a_removed_one_is_another() -> None:
+    head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    ports = [{"name": "http", "port": 80}, {"name": "admin", "port": 90}]
+    items: dict[str, Any] = {f'k:{{"port":{row["port"]}}}': {".": {}, "f:name": {}, "f:port": {}} for row in ports}
+    owned = manager("shipit", {"f:spec": {"f:ports": items}}, "Apply")
+    live = answered(stamp({**head, "spec": {"ports": ports}}), managedFields=[owned])
+    wanted = {**head, "spec": {"ports": [{"name": "http", "port": 81}]}}
+    found = [(item.path, item.is_removed) for item in object_differences(wanted, live)]
+    assert found == [("spec.ports[http].port", False), ("spec.ports[admin]", True)]
+
+
 def test_a_count_that_an_autoscaler_has_not_set_yet_stays_when_the_manifest_has_none_any_more() -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}}

@@ -85,7 +85,15 @@ def _object_differences(wanted: Mapping[str, Any], live: Live) -> tuple[Differen
     changed = list(find_differences(wanted, live.manifest, owned))
     if live.kind in _REPLACED and not any(item.is_own_mark for item in changed):
         changed = [item for item in changed if not _is_admitted(item, live)]
-    return (*changed, *(find_removed(wanted, live.manifest, owned) if owned else ()))
+    removed = find_removed(wanted, live.manifest, owned) if owned else ()
+    return (*changed, *(item for item in removed if not _is_within_one(item, changed)))
+
+
+def _is_within_one(removed: Difference, changed: Iterable[Difference]) -> bool:
+    """Whether a list item is told as a changed one already: a port has its number as its key, and is matched by its name."""
+    keys = tuple(removed.keys)
+    is_named = isinstance(keys[-1], int) and _name(removed.live) is not None
+    return is_named and any(tuple(item.keys[: len(keys)]) == keys for item in changed)
 
 
 def author_of(live: Live, difference: Difference) -> Manager | None:
