@@ -177,6 +177,13 @@ def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str
     assert what in mistake(tmp_path, target)
 
 
+def test_a_signal_that_ends_a_container(tmp_path: Path) -> None:
+    for signal in ("SIGUSR1", "SIGQUIT", "SIGRTMIN+3", "SIGVTALRM"):
+        assert load(tmp_path, f"{{stop_signal: {signal}}}").config.services[""].stop_signal == signal
+    for other in ("SIGUSR3", "SIGINT1", "'15'", "SIGQUIT ok"):
+        assert "should be a signal such as SIGINT" in mistake(tmp_path, f"{{stop_signal: {other}}}")
+
+
 def test_settings_of_the_kernel_are_those_of_docker_run(tmp_path: Path) -> None:
     keys = (
         "{ulimits: {nofile: 1024, memlock: {soft: -1, hard: -1}}, sysctls: {net.core.somaxconn: 512}, pids_limit: 99, shm_size: 128Mi,"

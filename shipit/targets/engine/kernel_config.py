@@ -12,7 +12,7 @@ from shipit.targets.engine.kernel_values import ULIMITS
 # An engine keeps these numbers in 64 bits.
 MOST = 2**63 - 1
 _SIGNAL = "should be a signal such as SIGINT"
-Signal = Annotated[str, matching(r"^SIG[A-Z]{2,6}([+-][0-9]{1,2})?$", _SIGNAL)]
+Signal = Annotated[str, matching(r"^SIG([A-Z]{2,6}|USR[12])([+-][0-9]{1,2})?$", _SIGNAL)]
 _ULIMIT = f"should be one of {', '.join(ULIMITS)}"
 UlimitName = Annotated[str, matching(f"^({'|'.join(ULIMITS)})$", _ULIMIT)]
 _SYSCTL = "should be the name of a kernel setting such as net.core.somaxconn"
