@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from shipit.http.messages import Answer, Request
-from shipit.targets.kubernetes.early_check import is_about_fields
+from shipit.targets.kubernetes.early_check import is_about_fields, may_be_moved
 from shipit.targets.kubernetes.refusal import parse_refusal
 from shipit.targets.kubernetes.refused import Asked
+from shipit.targets.kubernetes.unready import Needed
 from shipit.targets.kubernetes.wanted import Wanted
 
 FIELD = {"field": "spec.replicas", "reason": "FieldValueInvalid", "message": "Invalid value: -1"}
@@ -44,3 +45,12 @@ def asked(kind: str, code: int, message: str, *causes: dict[str, Any]) -> Asked:
 )
 def test_a_refusal_that_is_the_same_in_every_namespace(found: Asked, counts: bool) -> None:
     assert is_about_fields(found) is counts
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacks_namespace_only", "may"),
+    [("ConfigMap", True, True), ("ConfigMap", False, False), ("Secret", True, False)],
+)
+def test_no_secret_is_shown_to_another_namespace(kind: str, lacks_namespace_only: bool, may: bool) -> None:
+    wanted = Wanted(f"{kind}/own", {"apiVersion": "v1", "kind": kind, "metadata": {"name": "own"}})
+    assert may_be_moved(wanted, Needed("Namespace/own is new", None, lacks_namespace_only)) is may

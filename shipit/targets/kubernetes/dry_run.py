@@ -19,7 +19,7 @@ from shipit.targets.kubernetes.adoption import is_adopted, unserved_versions
 from shipit.targets.kubernetes.client import CONFLICT, KubernetesClient
 from shipit.targets.kubernetes.definitions import DEFINITION
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.early_check import early_previews, is_about_fields, moved, schema_errors
+from shipit.targets.kubernetes.early_check import early_previews, is_about_fields, may_be_moved, moved, schema_errors
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.gone_autoscalers import still_gone
 from shipit.targets.kubernetes.live import Live, Status, with_helm
@@ -68,7 +68,7 @@ class DryRun:
         asked = self._ask_all([item for item in may_change if item.key not in first], self._ask)
         asked += self._ask_job(release, observed) if may_change else []
         early = [(item, first[item.key]) for item in may_change if item.key in first]
-        elsewhere = self._ask_all([item for item, needed in early if needed.lacks_namespace_only], self._ask_elsewhere)
+        elsewhere = self._ask_all([item for item, needed in early if may_be_moved(item, needed)], self._ask_elsewhere)
         forbidden = self._forbidden(asked)
         refused = [item for item in asked if item.wanted.key not in forbidden]
         refused += [item for item in elsewhere if is_about_fields(item)]

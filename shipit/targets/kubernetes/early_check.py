@@ -32,6 +32,11 @@ def moved(wanted: Wanted) -> Wanted:
     return wanted._replace(manifest={**manifest, "metadata": {**manifest["metadata"], "namespace": _ELSEWHERE}})
 
 
+def may_be_moved(wanted: Wanted, needed: Needed) -> bool:
+    """Whether the server may see the object in another namespace. Its webhooks must not see the values of a Secret."""
+    return needed.lacks_namespace_only and wanted.manifest["kind"] != "Secret"
+
+
 def is_about_fields(asked: Asked) -> bool:
     """Whether an object was refused for one of its fields, which is so in every namespace."""
     refusal = asked.refusal
