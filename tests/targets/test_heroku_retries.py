@@ -141,7 +141,10 @@ def test_the_budget_is_spent_fast_at_first_and_then_by_the_second() -> None:
     assert _waited_s(budget, clock) == pytest.approx(1.0, abs=0.02)
     clock.sleep(10_000)
     assert _waited_s(budget, clock, 400) == 0.0
+    assert told == []
     assert _waited_s(budget, clock, 3600) == pytest.approx(3600, rel=0.02)
+    text = "shipit sends Heroku one request a second now: the account is not allowed many more"
+    assert told == [Warned("", text)], "once"
 
 
 def test_many_requests_go_at_once_while_heroku_allows_many_more_than_others_may_need() -> None:

@@ -16,6 +16,8 @@ _FEW = 200
 _FEW_PER_S = 0.2
 _MOST_DIGITS = 9
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 1.0
+# A person notices when requests have waited that long together.
+_NOTICED_S = 10.0
 
 
 class RequestBudget:
@@ -31,6 +33,7 @@ class RequestBudget:
         self._left = float(_BURST)
         self._per_s = _PER_S
         self._at_s = clock.now()
+        self._waited_s = 0.0
         self._lock = threading.Lock()
 
     def wait(self, deadline: Deadline, where: str) -> None:
@@ -38,7 +41,18 @@ class RequestBudget:
         deadline.check(where)
         while pause_s := self._spend():
             # An answer to another request may say meanwhile that Heroku allows more.
-            deadline.sleep(min(pause_s, _LONGEST_PAUSE_S), where)
+            pause_s = min(pause_s, _LONGEST_PAUSE_S)
+            deadline.sleep(pause_s, where)
+            self._count(pause_s)
+
+    def _count(self, waited_s: float) -> None:
+        """Tell once that requests wait."""
+        with self._lock:
+            was_noticed = self._waited_s >= _NOTICED_S
+            self._waited_s += waited_s
+            is_noticed = self._waited_s >= _NOTICED_S
+        if is_noticed and not was_noticed:
+            self._emit(Warned("", "shipit sends Heroku one request a second now: the account is not allowed many more"))
 
     def _spend(self) -> float:
         """0 for a request that is counted, otherwise the seconds until there may be one."""
