@@ -27,7 +27,7 @@ def is_new(arguments: Sequence[str]) -> bool:
 
     Asked once for each start.
     """
-    module = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
+    module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
     command = "".join(arguments[:1])
     options = [word for word in arguments if word.startswith("-")]
     cases = {(module, command), (command, str(len(arguments)), *options)}
