@@ -63,7 +63,8 @@ class _Reading:
             if why := self._not_read(at, depth):
                 self.todo.append(f"it includes {path}, which {why}")
             else:
-                found |= self._whole.get(at) or self.file(at, depth + 1)
+                known = self._whole.get(at)
+                found |= self.file(at, depth + 1) if known is None else known
         found |= {name: self._service(file, name, ()) for name in self._named(file)}
         self._whole[file] = found
         return found
@@ -149,7 +150,7 @@ def _rebased_file(item: Any, folder: str) -> Any:
 
 
 def is_elsewhere(context: str) -> bool:
-    """Whether a build context is a URL or a git repository, not a folder."""
+    """True for a build context that is a URL or a git repository, not a folder."""
     return "://" in context or context.startswith(("git@", "github.com/")) or ".git#" in context
 
 

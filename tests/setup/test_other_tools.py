@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +158,10 @@ def test_arguments_of_a_build_are_joined_with_those_of_the_service_that_it_exten
         ({"a.yaml": "include: [b.yaml, b.yaml]", "b.yaml": "include: [a.yaml, a.yaml, compose.yaml]"},
          ["it includes a.yaml, which includes it", "it includes compose.yaml, which includes it"]),
         ({"a.yaml": "services: {api: {build: .}}"}, []),
+        ({f"{one}.yaml": f"include: {[f'{other}.yaml'] * 9}" for one, other in pairwise("abcdefghijk")}
+         | {"k.yaml": "services: {}"}, []),
     ],
-    ids=["itself", "one another", "the same file many times"],
+    ids=["itself", "one another", "the same file many times", "files without services"],
 )  # fmt: skip
 def test_a_file_that_is_included_many_times_is_read_once(
     facts: Callable[..., FileFacts], tmp_path: Path, others: dict[str, str], todo: list[str]
