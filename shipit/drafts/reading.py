@@ -49,6 +49,11 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path leads to a file or a folder."""
+    return is_file(path) or is_folder(path)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The map that a file of one YAML document holds."""
     try:
@@ -77,13 +82,14 @@ def parse_yaml_as_text(text: str) -> list[dict[str, Any]]:
 
 def unreadable(file: str, path: Path) -> FileFacts:
     """The facts of a file that gave none: a TODO when it is there with something in it."""
-    has_text = is_file(path) and any(line.strip()[:1] not in ("", "#") for line in read_text(path).splitlines())
-    is_odd = is_file(path) and not read_text(path) and path.stat().st_size > 0
-    return (
-        FileFacts(file, todo=("not read: it is not valid, or not what its tool expects",))
-        if has_text or is_odd
-        else FileFacts()
-    )
+    if not is_file(path):
+        return FileFacts()
+    text = read_text(path)
+    # Such as one that is too large: it has no text here.
+    is_odd = not text and path.stat().st_size > 0
+    if is_odd or any(line.strip()[:1] not in ("", "#") for line in text.splitlines()):
+        return FileFacts(file, todo=("not read: it is not valid, or not what its tool expects",))
+    return FileFacts()
 
 
 def read_json(path: Path) -> dict[str, Any]:

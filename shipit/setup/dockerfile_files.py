@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shipit.drafts.files import Build, FileFacts
-from shipit.drafts.reading import is_file, is_folder, read_text
+from shipit.drafts.reading import is_there, read_text
 from shipit.drafts.values import listed, slug
 
 _NAME = re.compile(
@@ -201,11 +201,7 @@ def _context(root: Path, folder: str, text: str) -> str:
     copied = re.findall(r"(?im)^[ \t]*(?:COPY|ADD)[ \t]+((?!.*--from=).*)$", text.replace("\\\n", " "))
     sources = [word.strip('[]",').removeprefix("./") for line in copied for word in line.split()[:-1]]
     named = [word for word in sources if re.match(r"[A-Za-z0-9_]", word) and "*" not in word and ":" not in word]
-    in_folder, in_root = (sum(_is_there(place / word) for word in named) for place in (root / folder, root))
+    in_folder, in_root = (sum(is_there(place / word) for word in named) for place in (root / folder, root))
     if in_folder != in_root:
         return folder if in_folder > in_root else "."
     return "." if any(part.lower() in _OF_THE_ROOT for part in folder.split("/")) else folder
-
-
-def _is_there(path: Path) -> bool:
-    return is_file(path) or is_folder(path)

@@ -72,9 +72,14 @@ def _architectures(builder: Mapping[str, Any]) -> list[str]:
     return [text for item in (arch if isinstance(arch, list) else [arch]) if (text := as_text(item))]
 
 
+def _known_architectures(builder: Mapping[str, Any]) -> list[str]:
+    """Those that deploy.yml has a platform for."""
+    return [arch for arch in _architectures(builder) if arch in _ARCHITECTURES]
+
+
 def _platforms(builder: Mapping[str, Any]) -> tuple[str, ...]:
     """One platform; empty for amd64, which is the default of deploy.yml, too."""
-    known = [arch for arch in _architectures(builder) if arch in _ARCHITECTURES]
+    known = _known_architectures(builder)
     return (f"linux/{known[0]}",) if known and "amd64" not in known else ()
 
 
@@ -123,7 +128,7 @@ def _todo(data: Mapping[str, Any], builder: Mapping[str, Any]) -> Iterator[str]:
         yield listed(left)
     if unknown := [arch for arch in _architectures(builder) if arch not in _ARCHITECTURES]:
         yield f"builder.arch: {listed(unknown)}: name it under platforms of the image's build"
-    if len(known := [arch for arch in _architectures(builder) if arch in _ARCHITECTURES]) > 1:
+    if len(known := _known_architectures(builder)) > 1:
         taken = (_platforms(builder) or ("linux/amd64",))[0]
         yield f"builder.arch: {listed(known)}: the image is built for {taken} only"
     yield from _parts_not_taken(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from shipit.drafts.reading import is_file
+from shipit.drafts.reading import is_there
 
 # File -> the tool that reads it.
 _TOOLS = {
@@ -38,5 +38,5 @@ _TOOLS = {
 def other_files(root: Path) -> Iterator[str]:
     """A TODO for each file of another tool that is there."""
     for name, tool in _TOOLS.items():
-        if is_file(root / name) or (root / name).is_dir():
+        if is_there(root / name):
             yield f"{name}: not read: it is for {tool}"
