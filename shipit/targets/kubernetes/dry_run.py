@@ -22,7 +22,7 @@ from shipit.targets.kubernetes.desired import Desired
 from shipit.targets.kubernetes.early_check import early_previews, is_about_fields, may_be_moved, moved, schema_errors
 from shipit.targets.kubernetes.env_secret import wanted_env_secret
 from shipit.targets.kubernetes.gone_autoscalers import still_gone
-from shipit.targets.kubernetes.live import Live, Status, with_helm
+from shipit.targets.kubernetes.live import Live, Status
 from shipit.targets.kubernetes.observed import KubernetesObserved, Preview, key_of
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.plan_secrets import is_current_secret
@@ -31,7 +31,7 @@ from shipit.targets.kubernetes.refused import Asked, may_replace, refusal_errors
 from shipit.targets.kubernetes.release_job import wanted_release_job
 from shipit.targets.kubernetes.render import Manifest
 from shipit.targets.kubernetes.rights import refused
-from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, sealed_live, secret_values
+from shipit.targets.kubernetes.sealed import Mark, is_secret, opened, planned_live, secret_values
 from shipit.targets.kubernetes.server import parsed
 from shipit.targets.kubernetes.unready import Needed, needed_first
 from shipit.targets.kubernetes.version_use import with_use
@@ -231,7 +231,7 @@ class DryRun:
         return RemoteError(why, where=self.desired.target, hint="ask for a Role with these verbs", status=FORBIDDEN)
 
     def _sealed(self, live: Live) -> Live:
-        return sealed_live(with_helm(live) if self.desired.config.take_over else live, self.mark)
+        return planned_live(live, self.mark, takes_helm=self.desired.config.take_over)
 
 
 def _each(ask: Callable[[Wanted], Asked], wanted: Sequence[Wanted]) -> list[Asked]:

@@ -12,12 +12,12 @@ from shipit.targets.kubernetes.applyset import PART_OF_LABEL
 from shipit.targets.kubernetes.client import KubernetesClient, UnknownKind, selectors
 from shipit.targets.kubernetes.definitions import is_defined
 from shipit.targets.kubernetes.desired import Desired
-from shipit.targets.kubernetes.live import Live, with_helm
+from shipit.targets.kubernetes.live import Live
 from shipit.targets.kubernetes.object_problems import unknown_kind
 from shipit.targets.kubernetes.observed import key_of
 from shipit.targets.kubernetes.parse import parse_live
 from shipit.targets.kubernetes.render import Manifest
-from shipit.targets.kubernetes.sealed import Mark, is_secret, sealed_live
+from shipit.targets.kubernetes.sealed import Mark, is_secret, planned_live
 from shipit.targets.kubernetes.served_kinds import version_of
 from shipit.targets.kubernetes.server import Query
 
@@ -128,4 +128,4 @@ class ObjectReader:
         return self._live(live) if live else None
 
     def _live(self, live: Live) -> Live:
-        return sealed_live(with_helm(live) if self.desired.config.take_over else live, self.mark)
+        return planned_live(live, self.mark, takes_helm=self.desired.config.take_over)

@@ -28,8 +28,7 @@ def container_images(manifest: Manifest) -> dict[str, str]:
 
 def containers_of(manifest: Manifest, key: str = "containers") -> list[dict[str, Any]]:
     """The containers, or the `initContainers`, of the pods of an object; empty for kinds without pods."""
-    rows = spec_of(template_of(manifest)).get(key)
-    return [row for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
+    return as_maps(spec_of(template_of(manifest)).get(key))
 
 
 def template_of(manifest: Manifest) -> Manifest:
@@ -42,21 +41,27 @@ def template_of(manifest: Manifest) -> Manifest:
 
 def annotations_of(value: Mapping[str, Any]) -> dict[str, Any]:
     """The annotations of an object or a pod template; empty where they are missing or no map."""
-    metadata = value.get("metadata")
-    found = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return found if isinstance(found, dict) else {}
+    return as_map(as_map(value.get("metadata")).get("annotations"))
+
+
+def as_map(value: Any) -> dict[str, Any]:
+    """A map; empty for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_maps(value: Any) -> list[dict[str, Any]]:
+    """The maps of a list; empty for any other value."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def spec_of(manifest: Manifest) -> dict[str, Any]:
     """The spec of an object; empty where it is missing or no map."""
-    spec = manifest.get("spec")
-    return spec if isinstance(spec, dict) else {}
+    return as_map(manifest.get("spec"))
 
 
 def status_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The status of an object; empty where it is missing or no map."""
-    status = manifest.get("status")
-    return status if isinstance(status, dict) else {}
+    return as_map(manifest.get("status"))
 
 
 def is_namespace(manifest: Mapping[str, Any], name: str) -> bool:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from shipit.targets.kubernetes.objects import spec_of
+from shipit.targets.kubernetes.objects import as_map, as_maps, spec_of
 from shipit.targets.kubernetes.render import Manifest
 
 _HEAD = ("apiVersion", "kind", "metadata")
@@ -37,8 +37,8 @@ def schema_of(definition: Manifest, version: str) -> Mapping[str, Any]:
     """The schema of a version of a kind; empty where it has none that is a map, or keeps all fields."""
     spec = spec_of(definition)
     rows = spec.get("versions")
-    row = next((row for row in _rows(rows) if row.get("name") == version), {})
-    return {} if spec.get("preserveUnknownFields") is True else _map(_map(row.get("schema")).get("openAPIV3Schema"))
+    row = next((row for row in as_maps(rows) if row.get("name") == version), {})
+    return {} if spec.get("preserveUnknownFields") is True else as_map(as_map(row.get("schema")).get("openAPIV3Schema"))
 
 
 def misfits(manifest: Manifest, schema: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -68,7 +68,7 @@ def _found(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Misfit]
     elif isinstance(value, dict):
         yield from _in_map(value, schema, path)
     elif isinstance(value, list):
-        items = _map(schema.get("items"))
+        items = as_map(schema.get("items"))
         # Unknown fields are kept in the items, too.
         inner = {**items, _PRESERVED: True} if schema.get(_PRESERVED) is True else items
         for index, item in enumerate(value):
@@ -76,7 +76,7 @@ def _found(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Misfit]
 
 
 def _in_map(value: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[Misfit]:
-    properties, others = _map(schema.get("properties")), schema.get("additionalProperties")
+    properties, others = as_map(schema.get("properties")), schema.get("additionalProperties")
     is_open = schema.get(_PRESERVED) is True or others is True or "type" not in schema
     is_object = schema.get(_EMBEDDED) is True
     for key, item in value.items():
@@ -84,13 +84,13 @@ def _in_map(value: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> I
         if is_object and key in _HEAD:
             continue
         if key in properties:
-            yield from _found(item, _map(properties[key]), field)
+            yield from _found(item, as_map(properties[key]), field)
         elif isinstance(others, dict):
             yield from _found(item, others, field)
         elif not is_open:
             yield Misfit(field, "unknown field")
     for key in _required(schema):
-        if key not in value and "default" not in _map(properties.get(key)):
+        if key not in value and "default" not in as_map(properties.get(key)):
             yield Misfit(path, f"lacks {key}", is_of_value=True)
 
 
@@ -134,11 +134,3 @@ def _outside(size: float, schema: Mapping[str, Any], least: str, most: str, word
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

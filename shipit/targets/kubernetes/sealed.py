@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shipit.targets.kubernetes.live import LAST_APPLIED, Live
+from shipit.targets.kubernetes.live import LAST_APPLIED, Live, with_helm
 from shipit.targets.kubernetes.render import Manifest
 
 # Gives the keyed hash of a value.
@@ -55,6 +55,11 @@ def sealed_live(live: Live, mark: Mark) -> Live:
     manifest = sealed(live.manifest, value_marks(secret_values(live.manifest), mark))
     annotations = {key: value for key, value in live.meta.annotations.items() if key != LAST_APPLIED}
     return live._replace(manifest=manifest, meta=live.meta._replace(annotations=annotations))
+
+
+def planned_live(live: Live, mark: Mark, *, takes_helm: bool) -> Live:
+    """A live object as a plan compares it: sealed, and with `takes_helm` with the fields of Helm left to shipit."""
+    return sealed_live(with_helm(live) if takes_helm else live, mark)
 
 
 def _without_copy(metadata: Mapping[str, Any]) -> Manifest:

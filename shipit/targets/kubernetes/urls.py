@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from shipit.targets.kubernetes.objects import as_maps
 from shipit.targets.kubernetes.render import Manifest
 
 # A host name, or an address of IPv4 or IPv6.
@@ -49,7 +50,7 @@ def _key(part: object, usual: str = "") -> tuple[str, str]:
 
 def _route_urls(route: Manifest, gateways: Mapping[tuple[str, str], Manifest]) -> Iterator[str]:
     spec, (namespace, _) = route["spec"], _key(route.get("metadata"))
-    parents = _rows(spec.get("parentRefs"))
+    parents = as_maps(spec.get("parentRefs"))
     is_secured = any(_is_secured(parent, gateways.get(_key(parent, namespace))) for parent in parents)
     scheme = "https" if is_secured else "http"
     hosts = spec.get("hostnames")
@@ -61,7 +62,7 @@ def _is_secured(parent: Manifest, gateway: Manifest | None) -> bool:
     wanted = parent.get("sectionName")
     if gateway is None:
         return isinstance(wanted, str) and wanted.startswith("https")
-    listeners = [row for row in _rows(gateway.get("listeners")) if not wanted or row.get("name") == wanted]
+    listeners = [row for row in as_maps(gateway.get("listeners")) if not wanted or row.get("name") == wanted]
     return any(row.get("protocol") == "HTTPS" for row in listeners)
 
 
@@ -70,8 +71,8 @@ def _is_one_host(host: object) -> bool:
 
 
 def _ingress_urls(spec: Manifest) -> Iterator[str]:
-    secured = {host for row in _rows(spec.get("tls")) for host in row.get("hosts") or () if isinstance(host, str)}
-    for rule in _rows(spec.get("rules")):
+    secured = {host for row in as_maps(spec.get("tls")) for host in row.get("hosts") or () if isinstance(host, str)}
+    for rule in as_maps(spec.get("rules")):
         host = rule.get("host")
         if _is_one_host(host):
             yield f"{'https' if host in secured else 'http'}://{host}/"
@@ -81,12 +82,12 @@ def _balanced_urls(service: Manifest) -> Iterator[str]:
     """Those of ports that serve HTTP by their protocol, name or number, at the addresses that the cluster has given."""
     status = service.get("status")
     balancer = status.get("loadBalancer") if isinstance(status, dict) else None
-    for row in _rows(balancer.get("ingress")) if isinstance(balancer, dict) else ():
+    for row in as_maps(balancer.get("ingress")) if isinstance(balancer, dict) else ():
         address = row.get("hostname") or row.get("ip")
         if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
             continue
         name = f"[{address}]" if ":" in address else address
-        for port in _rows(service["spec"].get("ports")):
+        for port in as_maps(service["spec"].get("ports")):
             if scheme := _scheme(port):
                 number = port.get("port")
                 yield f"{scheme}://{name}/" if number == _USUAL[scheme] else f"{scheme}://{name}:{number}/"
@@ -100,7 +101,3 @@ def _scheme(port: Manifest) -> str:
     if told.startswith("https") or number in (443, 8443):
         return "https"
     return "http" if told.startswith("http") or number in (80, 8080) else ""
-
-
-def _rows(value: object) -> list[Manifest]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
