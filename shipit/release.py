@@ -131,6 +131,8 @@ class Step:
     after_healthy: ClassVar[bool] = False
     # Fields that differ between two plans that do the same, such as a resourceVersion: a saved plan is compared without.
     unstable: ClassVar[frozenset[str]] = frozenset()
+    # Fields of hashes: they are compared, and not shown, because they tell a reader nothing.
+    hashes: ClassVar[frozenset[str]] = frozenset()
     # Fields that say what is released, where they do not depend on what was there before; None where they do. Empty where
     # the settings and images of the target say all of it.
     releases: ClassVar[frozenset[str] | None] = None

@@ -14,8 +14,6 @@ from shipit.release import Plan, Step, TargetPlan, Upload
 _MOST_SHOWN, _MOST_FIELDS = 60, 5
 # What an upload still has to send changes by itself: other runs and images share blobs.
 _SENT = ("layers", "size_bytes")
-# Fields of hashes, which tell a reader nothing.
-_HASHES = ("known",)
 
 
 def compared_step(step: Step) -> dict[str, Any]:
@@ -88,21 +86,25 @@ def _steps(saved: SavedTarget, now: SavedTarget, own: TargetPlan, own_now: Targe
         if step_id not in after:
             yield f"no longer needed: {step.summary}"
         elif after[step_id][1] != mark:
-            yield f"{step.summary}: {_changes(compared_step(step), compared_step(after[step_id][0]))}"
+            yield f"{step.summary}: {_changes(step, after[step_id][0])}"
     yield from (f"needed as well: {step.summary}" for step_id, (step, _) in after.items() if step_id not in before)
     if list(before) != list(after) and set(before) == set(after):
         yield "the order of its steps changed"
 
 
-def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What changed as the lines of the plan have it, by fields where no line does."""
-    before, after = ([" ".join(line.split()) for line in step["detail"]] for step in (saved, now))
-    found = [] if saved["summary"] == now["summary"] else [f"it is {_shown(now['summary'])!r} now"]
+def _changes(saved: Step, now: Step) -> str:
+    """The differences between two steps as the lines of the plan have them; by their fields where no line differs."""
+    before, after = ([" ".join(line.split()) for line in step.detail] for step in (saved, now))
+    found = [] if saved.summary == now.summary else [f"it is {_shown(now.summary)!r} now"]
     found += [f"the line {_shown(line)!r} is gone" for line in before if line not in after]
     found += [f"the line {_shown(line)!r} is new" for line in after if line not in before]
-    found = found or list(_differences(saved, now, ""))
+    found = found or list(_differences(_shown_fields(saved), _shown_fields(now), ""))
     more = f", and {counted(len(found) - _MOST_FIELDS, 'more change')}" if len(found) > _MOST_FIELDS else ""
     return ", ".join(found[:_MOST_FIELDS]) + more or "a value that is not shown changed"
+
+
+def _shown_fields(step: Step) -> dict[str, Any]:
+    return {name: value for name, value in compared_step(step).items() if name not in type(step).hashes}
 
 
 def _differences(saved: Any, now: Any, path: str) -> Iterator[str]:
@@ -112,7 +114,7 @@ def _differences(saved: Any, now: Any, path: str) -> Iterator[str]:
     elif isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
         for index, (one, other) in enumerate(zip(saved, now, strict=True)):
             yield from _differences(one, other, f"{path}[{index}]")
-    elif saved != now and path.partition("[")[0] not in _HASHES:
+    elif saved != now:
         yield f"{path} was {_shown(saved)}, and is {_shown(now)}"
 
 

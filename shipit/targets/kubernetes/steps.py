@@ -39,6 +39,7 @@ class ObjectStep(Step):
     releases: ClassVar[frozenset[str] | None] = frozenset({"manifest"})
     # It changes with the status, too. What applying changes is in `known` and `detail`.
     unstable: ClassVar[frozenset[str]] = frozenset({"version"})
+    hashes: ClassVar[frozenset[str]] = frozenset({"known"})
 
     manifest: Mapping[str, FreeJson]
     version: str = ""
