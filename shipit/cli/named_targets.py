@@ -23,7 +23,7 @@ def named_targets(project: Project, selected: Sequence[str], verb: str = "") -> 
 
 
 def _hint(project: Project, name: str, verb: str) -> str:
-    """What a name is that is no target; empty when it is not known."""
+    """Advice for a name that is no target; empty where there is none."""
     if name in project.left_out:
         return f"the environment {project.environment} leaves it out: name it there, or write inherit: true"
     if project.source.locate(("environments", name))[1] == ("environments", name):

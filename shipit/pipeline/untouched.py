@@ -33,7 +33,7 @@ def _without_success(runs: Sequence[PastRun], identities: frozenset[str]) -> tup
 
 
 def _has_later(run: PastRun, runs: Sequence[PastRun], histories: _Histories) -> bool:
-    """Whether a place has a release of a later run that is not known here, such as one of another machine."""
+    """True where a place has a release of a later run that is not known here, such as one of another machine."""
     known, began = {"", *(past.run for past in runs)}, time_of(run.started_at)
     return any(
         past.run not in known and time_of(past.released_at) > began

@@ -136,7 +136,7 @@ def _build(service: Mapping[str, Any]) -> Build | None:
 
 
 def _not_there(root: Path, service: Mapping[str, Any], build: Build) -> str:
-    """What a service is built from and why it can't be an image of deploy.yml; empty where it can."""
+    """The source of a build that can't be an image of deploy.yml, with the reason; empty for one that can."""
     own = as_map(service.get("build"))
     if "dockerfile_inline" in own:
         return "dockerfile_inline, which is not read: write it to a Dockerfile"

@@ -120,7 +120,7 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
 
 
 def _is_missing(stage: str, facts: ImageFacts) -> bool:
-    """Whether a Dockerfile that can be read has no such stage."""
+    """True for a stage that is not in the Dockerfile; False where that can't be read."""
     return bool(stage and facts.stages) and stage.lower() not in facts.stages
 
 

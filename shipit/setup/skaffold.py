@@ -19,7 +19,7 @@ _NAMES = ("skaffold.yaml", "skaffold.yml")
 _TAKEN_OF_ARTIFACTS = frozenset({"image", "context", "docker", "sync", "runtimeType"})
 # Keys of `build` without a meaning for shipit, which pushes what it deploys.
 _NOTHING_TO_SAY = frozenset({"artifacts", "local", "tagPolicy", "cluster", "googleCloudBuild"})
-# What the keys of `manifests` and `deploy` are in deploy.yml.
+# Key of `manifests` or `deploy` -> advice on the key of deploy.yml that takes its place.
 _ELSEWHERE = {
     "helm": "name it under helm:",
     "kustomize": "name it under kustomize:",

@@ -168,7 +168,7 @@ def _removals(wanted: Wanted, observed: ComposeObserved) -> Iterator[RemoveServi
 
 
 def notes_on(project: str, wanted: Wanted, observed: ComposeObserved) -> Iterator[str]:
-    """What a plan reads that deploy.yml does not name, the objects that it takes over, and those that it leaves alone."""
+    """Notes on an override that deploy.yml does not name, on variables without a value, and on objects that are taken over or left alone."""
     if observed.merged:
         file, override = observed.merged
         yield f"{override} is merged over {file}, as docker compose does it; file: {file} leaves it out"
