@@ -143,7 +143,7 @@ def test_the_budget_is_spent_fast_at_first_and_then_by_the_second() -> None:
     assert _waited_s(budget, clock, 400) == 0.0
     assert told == []
     assert _waited_s(budget, clock, 3600) == pytest.approx(3600, rel=0.02)
-    text = "shipit sends Heroku one request a second now: the account is not allowed many more"
+    text = "requests to Heroku wait: shipit sends one every 1 s, to leave some to others"
     assert told == [Warned("", text)], "once"
 
 

@@ -50,9 +50,11 @@ class RequestBudget:
         with self._lock:
             was_noticed = self._waited_s >= _NOTICED_S
             self._waited_s += waited_s
-            is_noticed = self._waited_s >= _NOTICED_S
+            is_noticed, every_s = self._waited_s >= _NOTICED_S, 1 / self._per_s
         if is_noticed and not was_noticed:
-            self._emit(Warned("", "shipit sends Heroku one request a second now: the account is not allowed many more"))
+            self._emit(
+                Warned("", f"requests to Heroku wait: shipit sends one every {every_s:g} s, to leave some to others")
+            )
 
     def _spend(self) -> float:
         """0 for a request that is counted, otherwise the seconds until there may be one."""
