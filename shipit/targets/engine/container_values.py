@@ -132,7 +132,7 @@ def tmpfs_options(found: Tmpfs) -> dict[str, int]:
     for option in found.options.split(",") if found.options else ():
         name, _, value = option.partition("=")
         if name == "size" and (size := _SIZE.fullmatch(value)):
-            options["SizeBytes"] = int(size[1]) * _UNITS[size[2].lower()]
+            options["SizeBytes"] = _bytes(size)
         elif name == "mode" and re.fullmatch("[0-7]{3,4}", value):
             options["Mode"] = int(value, 8)
         else:
@@ -143,7 +143,7 @@ def tmpfs_options(found: Tmpfs) -> dict[str, int]:
 def parse_size(value: object) -> int:
     """Bytes of a memory limit such as `512Mi` or `512m`, which both mean 1024 * 1024. Raises: ValueError."""
     match = _size(value)
-    size = int(match[1]) * _UNITS[match[2].lower()]
+    size = _bytes(match)
     if size < LEAST_MEMORY:
         is_bare = not match[2] and size >= LEAST_MEMORY // 1024**2
         what = f"means {size} bytes; should be at least 6Mi, which is the engine's limit"
@@ -155,8 +155,7 @@ def parse_size(value: object) -> int:
 
 def parse_shared_memory(value: object) -> int:
     """Bytes, as `parse_size` reads them, with another least. Raises: ValueError."""
-    match = _size(value)
-    size = int(match[1]) * _UNITS[match[2].lower()]
+    size = _bytes(_size(value))
     if not LEAST_SHARED <= size <= MOST_MEMORY:
         raise ValueError("should be from 64Ki to 64Ti")
     return size
@@ -168,6 +167,10 @@ def _size(value: object) -> re.Match[str]:
     if match is None:
         raise ValueError("should be a size such as 512Mi or 1Gi")
     return match
+
+
+def _bytes(size: re.Match[str]) -> int:
+    return int(size[1]) * _UNITS[size[2].lower()]
 
 
 def parse_cpus(value: object) -> object:
