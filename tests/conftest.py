@@ -279,7 +279,7 @@ def docker_hub(registry_server: RegistryServer, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session", autouse=True)
 def program_is_run_again_without_its_start() -> Iterator[None]:
-    """On Linux."""
+    """Sets `Shipit.warm`, on Linux only."""
     if sys.platform != "linux":
         yield
         return
