@@ -191,6 +191,11 @@ def is_within(path: str | Path, folder: Path) -> bool:
     return _is_below(os.path.realpath(path), os.path.realpath(folder))
 
 
+def entry_path(path: Path) -> Path:
+    """An entry of a folder, after every link to the folder was followed. The entry itself may be a link."""
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
 def _is_below(real: str, top: str) -> bool:
     return real == top or real.startswith(top.rstrip("/") + "/")
 

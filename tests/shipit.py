@@ -121,6 +121,12 @@ class Shipit:
         for name, text in files.items():
             (self.folder / name.replace("__", ".")).write_text(text)
 
+    def git(self, *words: str) -> str:
+        """What git prints in the folder of the project."""
+        own = ["-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(["git", *own, *words], cwd=self.folder, env=self.env, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
     def converse(
         self, arguments: Sequence[str], answers: Sequence[tuple[str, str | Callable[[], str]]], timeout_s: float = 180
     ) -> tuple[int, str]:

@@ -87,13 +87,16 @@ def _names(project: Project, only: str, selected: tuple[str, ...]) -> tuple[str,
 
 @contextmanager
 def promoting(
-    options: PlanOptions, images: ImageOptions, source: str | None, *, takes_unhealthy: bool
+    options: PlanOptions, images: ImageOptions, source: str | None, *, takes_unhealthy: bool, plan_file: str | None
 ) -> Iterator[Run]:
-    """The run of a plan: of a promotion from `source`, or else of a deploy. Raises: UsageError, ShipitError."""
+    """The run of a plan, which is saved to `plan_file`: of a promotion from `source`, or else of a deploy.
+
+    Raises: UsageError, ShipitError.
+    """
     if source is None:
         if takes_unhealthy:
             raise UsageError("--unhealthy is for the plan of a promotion", hint="add --from ENV")
-        with targets_run(options, shows_plan=False, changed=images.given) as run:
+        with targets_run(options, shows_plan=False, changed=images.given, plan_file=plan_file) as run:
             yield run
         return
     if images.image or images.no_build:
@@ -103,7 +106,7 @@ def promoting(
     options = destination(options, None, source)
     with (
         reading_source(options, source, takes_unhealthy=takes_unhealthy) as read,
-        targets_run(options, shows_plan=False, changed=promoted(read), source=read) as run,
+        targets_run(options, shows_plan=False, changed=promoted(read), source=read, plan_file=plan_file) as run,
     ):
         check_complete(run, read)
         yield run

@@ -20,6 +20,7 @@ from shipit.config.load import load_project
 from shipit.config.overlay import hint_for_no_target
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
+from shipit.files import entry_path
 from shipit.targets.kinds import KindModels, create_target, find_kind
 
 if TYPE_CHECKING:
@@ -45,9 +46,14 @@ class Loaded(NamedTuple):
     environment: ProcessEnvironment
 
 
-def load(options: ProjectOptions, *, for_deploy: bool = True) -> Loaded:
-    """The project that the options select, and the process environment. `for_deploy` is that of load_project."""
+def load(options: ProjectOptions, *, for_deploy: bool = True, plan_file: str | None = None) -> Loaded:
+    """The project that the options select, and the process environment. `for_deploy` is that of load_project.
+
+    `plan_file` is where a saved plan is read from or written to.
+    """
     environ = read_environment(options.untrusted)
+    if plan_file is not None:
+        environ = environ._replace(own_files=(entry_path(environ.cwd / plan_file),))
     file = find_file(environ, options.file)
     project = load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy)
     return Loaded(options.acting(project), environ)
@@ -68,13 +74,15 @@ def targets_run(
     source: Source | None = None,
     jobs: int | None = None,
     loaded: Loaded | None = None,
+    plan_file: str | None = None,
 ) -> Iterator[Run]:
     """A run over the selected targets.
 
     `loaded` is what the options select, where it was loaded before. `changed` may replace the project first, and `jobs`
-    replaces its `max_parallel`. `is_live`, `keeps_journal` and `source` are as in `running`, and `for_deploy` as in `load`.
+    replaces its `max_parallel`. `is_live`, `keeps_journal` and `source` are as in `running`, `for_deploy` and `plan_file` as in
+    `load`.
     """
-    project, environ = loaded or load(options, for_deploy=for_deploy)
+    project, environ = loaded or load(options, for_deploy=for_deploy, plan_file=plan_file)
     project = changed(project)
     if jobs is not None:
         project = replace(project, max_parallel=jobs)

@@ -39,7 +39,7 @@ def read_saved(file: str | None, options: ProjectOptions, *, for_deploy: bool = 
     from shipit.targets.kinds import load_steps
 
     load_steps()
-    loaded = load(options, for_deploy=for_deploy)
+    loaded = load(options, for_deploy=for_deploy, plan_file=file)
     shared = shared_key(loaded.project, loaded.environment)
     return Saved(read_plan(Path(file), plan_key(shared, loaded.environment)), shared, loaded)
 

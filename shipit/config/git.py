@@ -39,13 +39,17 @@ class Git:
         return None
 
     @cached_property
+    def _top(self) -> Path | None:
+        """The top of the work tree."""
+        return next((parent for parent in (self.folder, *self.folder.parents) if (parent / ".git").exists()), None)
+
+    @cached_property
     def subfolder(self) -> str | None:
         """The path of the folder in the work tree; empty for its top, None outside of one."""
-        for parent in (self.folder, *self.folder.parents):
-            if (parent / ".git").exists():
-                found = self.folder.relative_to(parent).as_posix()
-                return "" if found == "." else found
-        return None
+        if self._top is None:
+            return None
+        found = self.folder.relative_to(self._top).as_posix()
+        return "" if found == "." else found
 
     @cached_property
     def _head(self) -> str:
@@ -93,13 +97,18 @@ class Git:
 
     @cached_property
     def is_dirty(self) -> bool | None:
-        """Whether the work tree differs from the commit, untracked files included; None where git can't tell."""
+        """Whether the work tree differs from the commit, untracked files included; None where git can't tell.
+
+        The files of this command, such as a saved plan, do not count.
+        """
         changes = self.changes()
         return None if changes is None else bool(changes)
 
     def changes(self) -> list[str] | None:
         """A line of `git status --porcelain` for each file that differs now; None where git can't tell."""
-        out = self._run("status", "--porcelain")
+        top, files = self._top, self._environment.own_files
+        own = [f":(exclude,literal){path}" for path in files if top is not None and is_within(path.parent, top)]
+        out = self._run("status", "--porcelain", *(["--", ":(top)", *own] if own else []))
         return None if out is None else out.splitlines()
 
     def lookup(self, name: str) -> str | None:

@@ -24,13 +24,15 @@ class _Fields(NamedTuple):
     cwd: Path
     redactor: Redactor
     is_untrusted: bool
+    own_files: tuple[Path, ...]
 
 
 class ProcessEnvironment(_Fields):
     """Variables, home and working directory of the process, as values.
 
     `redactor` is the one redactor of the process: whoever reads a credential tells it at once. `is_untrusted` is whether
-    deploy.yml may be written by somebody who must not run programs or read files here.
+    deploy.yml may be written by somebody who must not run programs or read files here. `own_files` are those that shipit
+    writes and reads for this command, such as a saved plan: no change of the work tree, and not in a build context.
     """
 
     __slots__ = ()
@@ -43,8 +45,9 @@ class ProcessEnvironment(_Fields):
         redactor: Redactor | None = None,
         *,
         is_untrusted: bool = False,
+        own_files: tuple[Path, ...] = (),
     ) -> Self:
-        return super().__new__(cls, variables, home, cwd, redactor or Redactor(), is_untrusted)
+        return super().__new__(cls, variables, home, cwd, redactor or Redactor(), is_untrusted, own_files)
 
     def get(self, *names: str) -> str | None:
         """The first of `names` that is set and not empty."""

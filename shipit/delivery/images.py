@@ -130,16 +130,15 @@ def planned_image(project: Project, use: ImageUse, built: BuiltImage) -> Planned
 def delivery_options(delivery: Delivery, name: str, platform: str) -> BuildOptions:
     """The options of an image's build, with the secrets that it mounts and the files that are left out of its context."""
     options = build_options(delivery.project, name, platform, delivery.environment.get("SOURCE_DATE_EPOCH"))
-    cache, left_out = delivery.store.root.resolve(), options.left_out
-    if options.context in cache.parents:
-        left_out = (*left_out, cache.relative_to(options.context).as_posix())
+    own = (delivery.store.root.resolve(), *delivery.environment.own_files)
+    within = [path.relative_to(options.context).as_posix() for path in own if options.context in path.parents]
     secrets = delivery.secrets.of_build(name)
     withheld = withheld_from(delivery.project, name, options.context, {**delivery.secrets.held, **secrets})
     variables, is_untrusted = delivery.environment.variables, delivery.environment.is_untrusted
     return replace(
         options,
         secrets=secrets,
-        left_out=left_out,
+        left_out=(*options.left_out, *within),
         withheld=withheld,
         variables=variables,
         is_untrusted=is_untrusted,

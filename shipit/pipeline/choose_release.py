@@ -132,7 +132,8 @@ def _newest(history: Sequence[PastRelease], kept: Sequence[str], lost: Sequence[
     """The newest release in the first of these states that one has: those that the place keeps, then those that it has lost."""
     for is_gone, states in ((False, kept), (True, lost)):
         for state in states:
-            if found := next((past for past in history if bool(past.gone) == is_gone and past.state == state), None):
+            of_state = (past for past in history if past.state == state and not past.is_empty)
+            if found := next((past for past in of_state if bool(past.gone) == is_gone), None):
                 return found
     return None
 

@@ -14,7 +14,7 @@ from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.progress import Progress
 from shipit.pipeline.recording import begin_record, end_record
 from shipit.pipeline.removal import parted, remove
-from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, roll_back
+from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, has_earlier, roll_back
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.take_back import Done, take_back
@@ -106,6 +106,8 @@ def _one_target(
         ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
         ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
         run.emit(ended)
+        if ended.down and not has_earlier(run, target):
+            run.first_releases.add(target.name)
         if hooks:
             hooks.target_failed(own, ended)
         return

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.config.overlay import environment_option
 from shipit.events import Serving, TargetEnd, TargetFinished
-from shipit.targets.base import Target
-from shipit.targets.history import returns
 
 # The commands that release. Others change what runs.
 RELEASING = ("deploy", "promote", "rollback")
@@ -28,15 +26,15 @@ def ends_of(command: str, finished: Mapping[str, TargetFinished]) -> tuple[Targe
 
 
 def next_command(
-    command: str, environment: str, ends: Sequence[TargetEnd], targets: Sequence[Target], source: str = ""
+    command: str, environment: str, ends: Sequence[TargetEnd], able: Collection[str], source: str = ""
 ) -> str:
     """The command for what has not ended well; empty where all has, and after a command that releases nothing.
 
-    A target that is down comes first, where it can return to a release. `source` is the environment that was promoted from.
+    A target that is down comes first, where it is one of those that are `able` to return to a release. `source` is the
+    environment that was promoted from.
     """
     if command not in RELEASING:
         return ""
-    able = {target.name for target in targets if returns(target)}
     down = [end.target for end in ends if end.state == "down" and end.target in able]
     left = [end.target for end in ends if end.state in ("down", "failed", "rolled_back", "not_reached")]
     if not left:

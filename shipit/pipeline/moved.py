@@ -9,7 +9,7 @@ from typing import Any
 from shipit.history.saved_plan import SavedPlan, SavedTarget
 from shipit.printable import counted, cut_text
 from shipit.record import to_json
-from shipit.release import Plan, Step, TargetPlan, Upload
+from shipit.release import Plan, Step, TargetPlan
 
 _MOST_SHOWN, _MOST_FIELDS = 60, 5
 # What an upload still has to send changes by itself: other runs and images share blobs.
@@ -66,17 +66,27 @@ def _target(saved: SavedTarget, now: SavedTarget) -> Iterator[str]:
 def _place(saved: TargetPlan, now: TargetPlan) -> Iterator[str]:
     if saved.place != now.place:
         yield f"it led to {saved.place.identity}, and leads to {now.place.identity}"
-    before, after = ([_upload(upload) for upload in own.uploads] for own in (saved, now))
-    for upload in before:
-        if upload not in after:
-            yield f"the push of {upload['image']} to {upload['repository']} was another one, or is no longer needed"
-    for upload in after:
-        if upload not in before and upload["repository"] not in [other["repository"] for other in before]:
-            yield f"needed as well: the push of {upload['image']} to {upload['repository']}"
+    before, after = (_uploads(own) for own in (saved, now))
+    for key, upload in before.items():
+        if key not in after:
+            yield f"no longer needed: {_push(upload)}"
+        elif upload != after[key]:
+            yield f"{_push(upload)}: {', '.join(_differences(upload, after[key], ''))}"
+    yield from (f"needed as well: {_push(upload)}" for key, upload in after.items() if key not in before)
 
 
-def _upload(upload: Upload) -> dict[str, Any]:
-    return {name: value for name, value in to_json(upload).items() if name not in _SENT}
+def _uploads(own: TargetPlan) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """The fields that a saved plan is compared by, of each upload of a target: by image, repository, and which one of these it is."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for upload in own.uploads:
+        alike = sum(key[:2] == (upload.image, upload.repository) for key in found)
+        fields = {name: value for name, value in to_json(upload).items() if name not in _SENT}
+        found[upload.image, upload.repository, alike] = fields
+    return found
+
+
+def _push(upload: Mapping[str, Any]) -> str:
+    return f"the push of {upload['image']} to {upload['repository']}"
 
 
 def _steps(saved: SavedTarget, now: SavedTarget, own: TargetPlan, own_now: TargetPlan) -> Iterator[str]:

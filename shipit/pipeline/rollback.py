@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shipit.errors import Interrupted, ShipitError
+from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.events import Warned
 from shipit.past_release import PastRelease
-from shipit.pipeline.choose_release import describe_past, last_healthy, running_release
+from shipit.pipeline.choose_release import choose_release, describe_past, last_healthy, running_release
 from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.steps import apply_steps
@@ -59,6 +59,21 @@ def roll_back(
         raise
     except ShipitError as error:
         return RollbackResult(f"; rolling back failed, too: {error}")
+
+
+def has_earlier(run: Run, target: Target) -> bool:
+    """Whether there is a release to roll a target back to; True where its releases can't be read. Raises: Interrupted."""
+    # Only a deploy that fails needs it.
+    from shipit.pipeline.releases import known_releases
+
+    history = known_releases(run, [target]).get(target.name)
+    if history is None:
+        return True
+    try:
+        choose_release(target.name, history, takes_gone=pushes_again(target))
+    except UsageError:
+        return False
+    return True
 
 
 def _before_this(run: Run, target: Target, before: Any) -> tuple[PastRelease, ...]:

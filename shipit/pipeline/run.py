@@ -22,6 +22,7 @@ from shipit.pipeline.telling import Teller
 from shipit.redact import Redactor
 from shipit.release import Plan, Promotion, Release
 from shipit.targets.base import Target, logs_in
+from shipit.targets.history import returns
 from shipit.targets.session import Clients, Session
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class Run:
         # True when the run before this one died, as far as this machine knows.
         self.has_lost_run = False
         self._ended: dict[str, TargetFinished] = {}
+        # Names of targets that are down and have no release to return to.
+        self.first_releases: set[str] = set()
         self.locks: Held | None = None
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
@@ -275,7 +278,8 @@ class Run:
 
         ends = ends_of(self.command, self._ended)
         source = self.source.promotion.environment if self.source else ""
-        following = next_command(self.command, self.project.environment, ends, self.targets, source)
+        able = {target.name for target in self.targets if returns(target)} - self.first_releases
+        following = next_command(self.command, self.project.environment, ends, able, source)
         if exit_code and self.superseded_by:
             following = ""
         self.exit_code = exit_code

@@ -56,18 +56,12 @@ def app(shipit: Shipit, api: KubeApi, registry: EmbeddedRegistry, heroku: Heroku
     return shipit
 
 
-def git(shipit: Shipit, *words: str) -> str:
-    own = ["-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *own, *words], cwd=shipit.folder, env=shipit.env, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
 def commit(shipit: Shipit, at: str) -> str:
     """Commit everything at a time; the short name of the commit."""
     shipit.env |= {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
-    git(shipit, "add", "-A")
-    git(shipit, "commit", "-q", "-m", "a commit")
-    return git(shipit, "rev-parse", "HEAD")
+    shipit.git("add", "-A")
+    shipit.git("commit", "-q", "-m", "a commit")
+    return shipit.git("rev-parse", "HEAD")
 
 
 def listed(shipit: Shipit) -> list[dict[str, Any]]:
@@ -79,7 +73,7 @@ def listed(shipit: Shipit) -> list[dict[str, Any]]:
 
 
 def test_images_of_commits_are_listed_with_the_places_where_they_run(app: Shipit) -> None:
-    git(app, "init", "-q")
+    app.git("init", "-q")
     first = commit(app, "2026-01-01T00:00:00+00:00")
     deployed = app.run("deploy")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
@@ -154,7 +148,7 @@ def test_times_labels_and_indexes_of_images_that_others_pushed(app: Shipit, regi
 
 def commits(app: Shipit, count: int) -> list[str]:
     """Push an image of each of some commits; the first is deployed to every target. The short names of the commits."""
-    git(app, "init", "-q")
+    app.git("init", "-q")
     names = []
     for number in range(count):
         app.write(app__py=SERVING_APP + f"# {number}\n")

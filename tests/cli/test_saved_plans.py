@@ -44,6 +44,33 @@ def test_a_saved_plan_is_the_approval_of_a_protected_environment(shipit: Shipit,
     assert "does not hold any more; nothing was changed" in again.stderr and "no longer needed" in again.stderr
 
 
+@pytest.mark.parametrize("place", ["plan.json", "out/plan.json", "web/plan.json"])
+def test_a_saved_plan_in_the_work_tree_changes_neither_the_commit_nor_the_image(
+    shipit: Shipit, registry: EmbeddedRegistry, place: str
+) -> None:
+    deploy_yml = (
+        f"app: shop\nimage: {{build: web, repository: {registry.host}/shop, tags: ['${{git.short}}', 'dirty-${{git.dirty}}']}}\n"
+        "targets:\n  hub: {kind: registry, settle: 0s}\nenvironments: {production: {inherit: true, require_clean: true}}\n"
+    )
+    shipit.write(deploy__yml=deploy_yml)
+    for folder in ("web", "out"):
+        (shipit.folder / folder).mkdir()
+    (shipit.folder / "web" / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    shipit.git("init", "-q")
+    shipit.git("add", ".")
+    shipit.git("commit", "-qm", "one")
+    commit = shipit.git("rev-parse", "--short=7", "HEAD")
+    planned = shipit.run("plan", "--save", place)
+    assert planned.returncode == 0 and f"tag {commit}, dirty-false" in planned.stdout, planned.stdout + planned.stderr
+    again = shipit.run("plan", "--save", place)
+    assert again.returncode == 0 and again.stdout == planned.stdout, again.stdout + again.stderr
+    done = shipit.run("deploy", "--plan", place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Without --plan it is a file like any other.
+    other = shipit.run("deploy")
+    assert other.returncode == 2 and "wants a clean git tree, and " in other.stderr, other.stdout + other.stderr
+
+
 def test_a_plan_is_markdown_on_standard_output(shipit: Shipit, heroku: HerokuStandIn) -> None:
     planned = shipit.run("plan", "--output", "markdown", "--exit-code")
     assert planned.returncode == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,11 +27,6 @@ def heroku(shipit: Shipit, heroku: HerokuStandIn) -> HerokuStandIn:
 
 def writes(heroku: HerokuStandIn) -> list[tuple[str, str]]:
     return [entry for entry in heroku.log if entry[0] not in ("GET", "HEAD")]
-
-
-def git(folder: Path, *words: str) -> None:
-    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", str(folder), *words]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def test_a_protected_environment_needs_a_yes(shipit: Shipit, heroku: HerokuStandIn) -> None:
@@ -73,13 +67,13 @@ def test_a_clean_tree_is_asked_for_at_the_beginning_and_before_each_change(
 ) -> None:
     done = shipit.run("deploy", "-e", "clean", "--yes")
     assert done.returncode == 2 and "wants a clean git tree, and git can't tell" in done.stderr
-    git(shipit.folder, "init", "-q")
-    git(shipit.folder, "add", ".")
-    git(shipit.folder, "commit", "-qm", "first")
+    shipit.git("init", "-q")
+    shipit.git("add", ".")
+    shipit.git("commit", "-qm", "first")
     (shipit.folder / "app.py").write_text(SERVING_APP + "# changed\n")
     done = shipit.run("deploy", "-e", "clean", "--yes")
     assert done.returncode == 2 and "wants a clean git tree, and app.py is changed" in done.stderr
-    git(shipit.folder, "commit", "-qam", "second")
+    shipit.git("commit", "-qam", "second")
 
     def changed() -> str:
         (shipit.folder / "new.txt").write_text("not committed")

@@ -156,7 +156,7 @@ def _pushed(bench: Bench) -> None:
         (_changed_rule_of_the_run, "two: what deploy.yml says of it changed"),
         (_changed_place, "two: set shop, A, TOKEN: the line 'shop none -> "),
         (_moved_place, "one: it led to place of one, and leads to another place"),
-        (_pushed, "/shop was another one, or is no longer needed"),
+        (_pushed, "one: no longer needed: the push of shop to "),
     ],
 )
 def test_what_moved_is_named_and_nothing_is_changed(bench: Bench, change: Callable[[Bench], None], said: str) -> None:

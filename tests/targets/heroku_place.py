@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from shipit.clock import Clock
 from shipit.config.process_environment import ProcessEnvironment
-from shipit.events import Event, Log, PlanMade, Retried, TargetFinished, Warned
+from shipit.events import Event, Log, PlanMade, Retried, RunFinished, TargetFinished, Warned
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.run import Run
 from shipit.rehearsal.app import App
@@ -35,6 +35,10 @@ class Ended(NamedTuple):
     @property
     def finished(self) -> TargetFinished:
         return next(event for event in self.events if isinstance(event, TargetFinished))
+
+    @property
+    def end(self) -> RunFinished:
+        return next(event for event in self.events if isinstance(event, RunFinished))
 
     @property
     def warnings(self) -> list[str]:

@@ -150,6 +150,8 @@ def test_the_releases_of_an_app_are_its_history() -> None:
         ("v2", "begun", False, "", False),
         ("v1", "unknown", False, "", True),
     ]
+    assert [past.version for past in found if past.is_empty] == ["v2", "v1"]
+    assert not any(past.is_empty for past in past_releases(rows[:-1])), "what v1 was is not known"
     assert found[1] == PastRelease(
         "v5", released_at=first, by="ada@x", changes=("Rollback to v3",), is_current=True, returns_to="v3"
     )

@@ -102,11 +102,16 @@ def test_an_app_that_is_down_says_so_and_how_to_return(place: HerokuPlace) -> No
     failed = place.deploy("two", target=WEB.replace("serve", "crash"))
     assert (failed.code, failed.finished.reason) == (1, "web.1 crashed at v3")
     assert failed.finished.down == "shop-prod is DOWN at v3; to return to v2: heroku rollback v2 --app shop-prod"
+    assert failed.end.next == "shipit rollback heroku"
 
 
 def test_a_first_deploy_that_is_down_has_nothing_to_return_to(place: HerokuPlace) -> None:
     failed = place.deploy("one", target=WEB.replace("serve", "crash"))
     assert failed.finished.down == "shop-prod is DOWN at v2"
+    assert failed.end.next == "shipit deploy heroku"
+    # What ran before has crashed as well.
+    again = place.deploy("two", target=WEB.replace("serve", "crash"))
+    assert again.finished.down == "shop-prod is DOWN at v3"
 
 
 def test_a_first_deploy_that_is_down_is_not_rolled_back(place: HerokuPlace) -> None:

@@ -525,15 +525,17 @@ OWNED = Meta("x-1", uid="rs", owners=frozenset(["own"]))
 OF_SET: Any = {"owner": "rs"}
 BARE = live("Deployment")._replace(kind="Pod", pod=pod(RUNS, ready=True))
 NOT_OURS: Any = {"managedFields": []}
+READY = live("Deployment", status={"readyReplicas": 1})
 
 
 @pytest.mark.parametrize(
     ("before", "now", "pods", "said"),
     [
-        (live("Deployment"), live("Deployment"), (pod(EXITED, **OF_SET),),
+        (READY, live("Deployment"), (pod(EXITED, **OF_SET),),
          "Deployment/x is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"),
-        (live("StatefulSet"), live("StatefulSet"), (), "StatefulSet/x is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"),
-        (live("Deployment", **NOT_OURS), live("Deployment"), (), "Deployment/x is DOWN: no pod is ready"),
+        (live("Deployment"), live("Deployment"), (pod(EXITED, **OF_SET),), "Deployment/x is DOWN: no pod is ready"),
+        (live("StatefulSet", status={"readyReplicas": 1}), live("StatefulSet"), (), "StatefulSet/x is DOWN: no pod is ready; to return to an earlier release: shipit rollback k8s"),
+        (live("Deployment", status={"readyReplicas": 1}, **NOT_OURS), live("Deployment"), (), "Deployment/x is DOWN: no pod is ready"),
         (live("Deployment"), live("Deployment"), (pod(RUNS, ready=True, **OF_SET), pod(EXITED, name="x-2", **OF_SET)), ""),
         (live("Deployment"), live("Deployment", status={"readyReplicas": 1}), (), ""),
         (live("Deployment"), live("Deployment", {"replicas": 0}), (), ""),
@@ -545,7 +547,7 @@ NOT_OURS: Any = {"managedFields": []}
         (BARE, BARE, (), ""),
         (BARE, BARE._replace(pod=pod(EXITED)._replace(phase="Succeeded")), (), ""),
     ],
-    ids=["pods that crash", "no pods", "not ours before", "an earlier pod serves", "a pod that was not read", "scaled to 0", "no node",
+    ids=["pods that crash", "down before", "no pods", "not ours before", "an earlier pod serves", "a pod that was not read", "scaled to 0", "no node",
          "a new workload", "gone", "no workload", "a bare Pod that crashes", "a bare Pod that is ready", "a bare Pod that is done"],
 )  # fmt: skip
 def test_a_failure_that_leaves_no_ready_pod_says_down(

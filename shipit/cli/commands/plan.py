@@ -46,7 +46,7 @@ def run(
         from shipit.report.plan_text import render_plan
 
         lasts_s = lifetime_of(save, expires)
-        with promoting(options, images, source, takes_unhealthy=unhealthy) as run:
+        with promoting(options, images, source, takes_unhealthy=unhealthy, plan_file=save) as run:
             key = make_key(run) if save is not None else None
             preparation = plan(run, is_deploy=save is not None)
             if save is not None:

@@ -65,7 +65,7 @@ def run(
         is_selected = bool(options.selected)
         with targets_run(
             options, timeout=options.timeout, yes=options.yes, verb="Roll back", for_deploy=False,
-            keeps_journal=save is None, jobs=jobs, loaded=saved.loaded if saved else None,
+            keeps_journal=save is None, jobs=jobs, loaded=saved.loaded if saved else None, plan_file=save,
         ) as run:  # fmt: skip
             if save is not None:
                 key = make_key(run)

@@ -11,11 +11,11 @@ from shipit.config.part import Model
 from shipit.config.position import Keys
 from shipit.config.units import Command, EnvMap, Flag, Misplaced, UrlPath, Whole, matching
 from shipit.errors import ConfigError
+from shipit.targets.heroku.observed import WEB
 
 APP_PATTERN = r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$"
 APP_RULE = "should be the name of a Heroku app: 3 to 30 lower-case letters, digits and '-', beginning with a letter"
 _PROCESS = "should be a process type: letters, digits, '-' and '_', at most 128"
-WEB = "web"
 AppName = Annotated[str, matching(APP_PATTERN, APP_RULE)]
 _SIZE = "should be a dyno size such as standard-1x: letters, digits, '.' and '-'"
 DynoSize = Annotated[str, matching(r"^[A-Za-z0-9.-]{1,64}$", _SIZE)]

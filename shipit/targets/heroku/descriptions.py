@@ -92,6 +92,16 @@ def named_processes(releases: Sequence[ReleaseFacts]) -> frozenset[str] | None:
     return frozenset(name for release in changing for name in released_images(release))
 
 
+def without_image(releases: Sequence[ReleaseFacts]) -> frozenset[int]:
+    """The versions before the first image of an app; empty where the first releases are not among these."""
+    found = []
+    for version, release in enumerate(sorted(releases, key=lambda release: release.version), 1):
+        if release.version != version or changes_images(release):
+            break
+        found.append(version)
+    return frozenset(found)
+
+
 def describe_release(release: ReleaseFacts) -> str:
     """A release for people: version, description, user and time, as far as known."""
     parts = [release.description, f"by {release.user}" if release.user else "", release.created_at]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from shipit.digest import Digest
 from shipit.release import Seen, State, Verdict
-from shipit.targets.heroku.config import WEB
 from shipit.targets.heroku.descriptions import (
     changes_images,
     describe_release,
@@ -18,6 +17,7 @@ from shipit.targets.heroku.observed import (
     NOTHING_BEFORE,
     RELEASE,
     UP,
+    WEB,
     Before,
     DynoFacts,
     HerokuObserved,
@@ -187,7 +187,7 @@ def outage(observed: HerokuObserved, before: Before, *, is_late: bool = False) -
     if not is_late and any(dyno.process == WEB and dyno.state != "crashed" for dyno in observed.dynos):
         return ""
     what = f"{observed.app} is DOWN at v{observed.running_version}"
-    if not before.version or before.version == observed.running_version:
+    if not before.is_up or before.version in (0, observed.running_version):
         return what
     return f"{what}; to return to v{before.version}: heroku rollback v{before.version} --app {observed.app}"
 

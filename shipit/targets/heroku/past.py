@@ -16,6 +16,7 @@ from shipit.targets.heroku.descriptions import (
     released_images,
     returned_to,
     running_images,
+    without_image,
 )
 from shipit.targets.heroku.judge import judge_heroku
 from shipit.targets.heroku.observed import NO_IMAGE, OWNED, HerokuObserved, ReleaseFacts, ShortDigest
@@ -34,6 +35,7 @@ def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
     """The history of an app; `releases` and the result are newest first."""
     running = max((release.version for release in releases if release.status == "succeeded"), default=0)
     by_version = {release.version: release for release in releases}
+    empty = without_image(releases)
     return tuple(
         PastRelease(
             f"v{release.version}",
@@ -45,6 +47,7 @@ def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
             changes=(release.description,) if release.description else (),
             is_current=release.version == running,
             gone=_why_gone(release),
+            is_empty=release.version in empty,
             returns_to=f"v{version}" if (version := returned_to(release)) else "",
         )
         for release in releases

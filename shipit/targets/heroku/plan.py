@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from shipit.digest import Digest
 from shipit.release import Step
-from shipit.targets.heroku.config import WEB
-from shipit.targets.heroku.observed import OWNED, RELEASE, HerokuObserved, ProcessFacts, ShortDigest
+from shipit.targets.heroku.observed import OWNED, RELEASE, WEB, HerokuObserved, ProcessFacts, ShortDigest
 from shipit.targets.heroku.plan_rollback import plan_undo
 from shipit.targets.heroku.plan_scale import plan_scale
 from shipit.targets.heroku.steps import DeployStep, ReleaseImages, RemoveProcess, SetConfig

@@ -30,9 +30,9 @@ from shipit.release import (
     Unit,
     Verdict,
 )
-from shipit.targets.heroku.config import WEB, HerokuConfig
+from shipit.targets.heroku.config import HerokuConfig
 from shipit.targets.heroku.connection import client_of, token_of
-from shipit.targets.heroku.observed import OWNED, RELEASE, UP, HerokuObserved, parse_owned
+from shipit.targets.heroku.observed import OWNED, RELEASE, UP, WEB, HerokuObserved, parse_owned
 from shipit.targets.heroku.operations import Operations
 from shipit.targets.heroku.reading import observed_of, read_app, with_owners
 from shipit.targets.heroku.refusals import check_stack, no_app

@@ -14,14 +14,17 @@ def outage(released: Iterable[str], observed: KubernetesObserved, before: object
     """A message that names the released workloads and Pods that were there before and have no ready pod now; empty for none.
 
     `released` are keys of objects. `before` is what was observed when the plan was made. `command` returns to an earlier release: it is named where one of
-    the workloads was shipit's before this run.
+    the workloads was shipit's before this run, and had a ready pod.
     """
-    earlier = before.objects if isinstance(before, KubernetesObserved) else {}
-    down = {key: live for key in released if (live := earlier.get(key)) and _is_down(key, observed)}
+    if not isinstance(before, KubernetesObserved):
+        return ""
+    down = {key: live for key in released if (live := before.objects.get(key)) and _is_down(key, observed)}
     if not down:
         return ""
     what = f"{' and '.join(down)} {'is' if len(down) == 1 else 'are'} DOWN: no pod is ready"
-    is_known = any(manager.is_ours for live in down.values() for manager in live.meta.managers)
+    is_known = any(
+        manager.is_ours for key, live in down.items() if not _is_down(key, before) for manager in live.meta.managers
+    )
     return f"{what}; to return to an earlier release: {command}" if is_known else what
 
 
