@@ -19,7 +19,10 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
+# The variable with which coverage measures a program from its start on.
+MEASURES = "COVERAGE_PROCESS_START"
 _started: set[tuple[str, ...]] = set()
+_begun: set[str] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
@@ -36,12 +39,20 @@ def is_new(arguments: Sequence[str]) -> bool:
     return new
 
 
+def is_first(arguments: Sequence[str]) -> bool:
+    """Whether no test of this process started this command before. Asked once for each start."""
+    command = "".join(arguments[:1])
+    first = command not in _begun
+    _begun.add(command)
+    return first
+
+
 def program_variables() -> dict[str, str]:
     """The variables with which a program that a test starts measures itself, for which it takes twice as long."""
     if Coverage.current() is None:
         return {}
     kept = {name: os.environ[name] for name in ("COVERAGE_FILE",) if name in os.environ}
-    return {**kept, "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")}
+    return {**kept, MEASURES: str(ROOT / "pyproject.toml")}
 
 
 class Share(NamedTuple):
