@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from shipit.cli.options import OUTPUTS, BuildOptions
+from shipit.cli.options import OUTPUTS, STDOUT, BuildOptions
 from shipit.errors import ShipitError, UsageError
 from shipit.files import new_file
-
-STDOUT = "-"
 
 
 def split_output(options: BuildOptions) -> BuildOptions:

@@ -13,6 +13,8 @@ from shipit.errors import UsageError
 if TYPE_CHECKING:
     from shipit.config.project import Project
 
+# Standard output, as the name of a file.
+STDOUT = "-"
 OUTPUTS = ("auto", "plain", "json", "github")
 PLAN_OUTPUTS = (*OUTPUTS, "markdown")
 
@@ -257,6 +259,11 @@ class ProjectOptions:
     as_user: AsOption = None
     as_group: AsGroupOption = None
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The files that the command writes where the user says."""
+        return (self.events,) if self.events else ()
+
     def acting(self, project: Project, *, is_needed: bool = True) -> Project:
         """The project whose targets act as the user of --as; `is_needed` is that of `acting_as`. Raises: UsageError."""
         if self.as_user is None and not self.as_group:
@@ -274,6 +281,10 @@ class BuildOptions(ProjectOptions):
     save: SaveOption = None
     load: LoadOption = False
     engine: EngineOption = None
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return (*super().written, *((self.save,) if self.save and self.save != STDOUT else ()))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

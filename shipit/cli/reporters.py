@@ -69,7 +69,7 @@ def make_warnings(options: ProjectOptions) -> Reporter:
 
 def _with_events(shown: Reporter, options: ProjectOptions) -> Reporter:
     """The reporter, and beside it the one of `--events`, if that is given."""
-    if not options.events:
+    if options.events is None:
         return shown
     from shipit.envelope import Reporters
 
@@ -106,6 +106,8 @@ def _events_file(name: str) -> Reporter:
     from shipit.report.json_lines import JsonReporter
     from shipit.report.stream import Stream
 
+    if not name:
+        raise UsageError("--events should be a file", hint="without --events, no file is written")
     try:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -52,8 +52,8 @@ def load(options: ProjectOptions, *, for_deploy: bool = True, plan_file: str | N
     `plan_file` is where a saved plan is read from or written to.
     """
     environ = read_environment(options.untrusted)
-    if plan_file is not None:
-        environ = environ._replace(own_files=(entry_path(environ.cwd / plan_file),))
+    own = (*options.written, *((plan_file,) if plan_file is not None else ()))
+    environ = environ._replace(own_files=tuple(entry_path(environ.cwd / name) for name in own))
     file = find_file(environ, options.file)
     project = load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy)
     return Loaded(options.acting(project), environ)

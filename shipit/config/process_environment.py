@@ -32,7 +32,7 @@ class ProcessEnvironment(_Fields):
 
     `redactor` is the one redactor of the process: whoever reads a credential tells it at once. `is_untrusted` is whether
     deploy.yml may be written by somebody who must not run programs or read files here. `own_files` are those that shipit
-    writes and reads for this command, such as a saved plan: no change of the work tree, and not in a build context.
+    writes and reads for this command where the user says, as a saved plan: no change of the work tree, and not in a build context.
     """
 
     __slots__ = ()

@@ -37,3 +37,14 @@ def test_a_file_for_events_that_can_not_be_written_is_an_error(shipit: Shipit) -
     assert done.stderr == (
         "no/such/folder: can't be written: No such file or directory\nhint: name another file for --events\n"
     )
+    done = shipit.run("build", "--events", "")
+    assert done.returncode == 2 and done.stderr.startswith("--events should be a file\n"), done.stderr
+
+
+def test_the_files_that_a_command_writes_are_not_in_its_build_contexts(shipit: Shipit) -> None:
+    shipit.write(Dockerfile="FROM scratch\nCOPY . /\n", deploy__yml="app: shop\nimage: {build: .}\n")
+    words = ("build", "--save", "shop.tar", "--events", "events.jsonl")
+    made = [shipit.run(*words) for _ in range(2)]
+    assert [done.returncode for done in made] == [0, 0], made
+    assert made[0].stdout == made[1].stdout
+    assert shipit.run("build").stdout != made[0].stdout

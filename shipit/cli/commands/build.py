@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from shipit.cli.completion import complete_images
 from shipit.cli.declared import argument
 from shipit.cli.exits import exit_on_error
-from shipit.cli.options import OUTPUTS, BuildOptions
+from shipit.cli.options import OUTPUTS, STDOUT, BuildOptions
 from shipit.cli.printing import check_written, note, result
 from shipit.cli.runs import load, running
 from shipit.errors import UsageError
@@ -47,7 +47,7 @@ def run(
     ] = None,
 ) -> None:
     with exit_on_error(options.verbose, options.output if options.output in OUTPUTS else "auto"):
-        from shipit.cli.archive_file import STDOUT, split_output
+        from shipit.cli.archive_file import split_output
         from shipit.delivery.images import build_images, planned_image
         from shipit.events import ImagesBuilt
         from shipit.release import ImageUse
