@@ -167,10 +167,11 @@ def _doubts(past: PastRelease) -> tuple[str, ...]:
 
 
 def _known(history: Sequence[PastRelease]) -> str:
-    names = ", ".join(past.version for past in history[:_SHOWN] if not past.gone)
-    return (
-        f"its newest releases are {names}; shipit history lists them" if names else "shipit history lists the releases"
-    )
+    names = [past.version for past in history[:_SHOWN] if not past.gone]
+    if not names:
+        return "shipit history lists the releases"
+    which = f"its newest release is {names[0]}" if len(names) == 1 else f"its newest releases are {', '.join(names)}"
+    return f"{which}; shipit history lists them"
 
 
 def _others(history: Sequence[PastRelease], but: PastRelease) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shipit.errors import UsageError
 from shipit.past_release import PastRelease
 from shipit.pipeline.choose_release import choose_release
 
@@ -41,3 +42,14 @@ def test_the_plan_names_a_newer_release_without_a_verdict() -> None:
         "v2 is newer and has no verdict: shipit rollback --to v2 returns to it",
     )
     assert choose_release("heroku", history("healthy", "unknown", "failed"), "v1").notes == ("returns to v1 (healthy)",)
+
+
+def test_a_release_in_which_nothing_ran_is_not_returned_to() -> None:
+    running, empty = history("unknown", "healthy")
+    empty = empty._replace(is_empty=True)
+    with pytest.raises(UsageError) as found:
+        choose_release("heroku", (running, empty))
+    assert found.value.what == "there is nothing to roll back to: heroku has no earlier healthy release"
+    with pytest.raises(UsageError) as found:
+        choose_release("heroku", (running, empty._replace(gone="too old")), takes_gone=True)
+    assert found.value.hint == "its newest release is v2; shipit history lists them"
