@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shipit.targets.engine.container_spec import ContainerSpec
-from shipit.targets.engine.container_values import Publish, Volume, parse_restart, parse_tmpfs
+from shipit.targets.engine.container_values import Publish, Volume, mount_options, parse_restart, parse_tmpfs
 from shipit.targets.engine.healthcheck import render_healthcheck
 from shipit.targets.engine.kernel_values import render_devices, render_ulimits
 from shipit.targets.engine.owner import (
@@ -81,7 +81,7 @@ def _host_config(owner: Owner, spec: ContainerSpec) -> dict[str, Any]:
         "Memory": spec.memory,
         "NanoCpus": spec.nano_cpus,
         "Init": spec.init,
-        "Tmpfs": dict(parse_tmpfs(text) for text in spec.tmpfs),
+        "Tmpfs": {found.path: mount_options(found) for found in map(parse_tmpfs, spec.tmpfs)},
         "CapAdd": list(spec.cap_add),
         "CapDrop": list(spec.cap_drop),
         "ExtraHosts": list(spec.extra_hosts),

@@ -24,12 +24,12 @@ from shipit.targets.engine.container_values import (
     Publish,
     Volume,
     check_address,
+    check_tmpfs,
     doubt_cpus,
     doubt_size,
     parse_cpus,
     parse_publish,
     parse_size,
-    parse_tmpfs,
     parse_volume,
     render_size,
 )
@@ -201,7 +201,7 @@ class EngineServiceConfig(Model):
     @classmethod
     def _valid_tmpfs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            parse_tmpfs(text)
+            check_tmpfs(text)
         return value
 
     @field_validator("volumes")

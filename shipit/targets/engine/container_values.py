@@ -21,6 +21,8 @@ _TMPFS = re.compile(
 _FOLDERS = ("/", "./", "../")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
 _SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
+# The sizes of a tmpfs that the kernel reads by itself. Source: tmpfs(5).
+_KERNEL_SIZE = re.compile(r"[0-9]{1,19}[kmg%]?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # The least that an engine accepts.
 LEAST_MEMORY = 6 * 1024**2
@@ -124,6 +126,27 @@ def parse_tmpfs(text: str) -> Tmpfs:
     if match is None:
         raise ValueError("should be /PATH or /PATH:OPTIONS, such as /run:size=64m,mode=1777")
     return Tmpfs(match["path"], match["options"] or "")
+
+
+def check_tmpfs(text: str) -> None:
+    """Raises: ValueError for what is no tmpfs, and for a size that is none."""
+    for option in parse_tmpfs(text).options.split(","):
+        name, _, value = option.partition("=")
+        if name == "size" and not _KERNEL_SIZE.fullmatch(value) and not _SIZE.fullmatch(value):
+            raise ValueError("should have a size such as size=64m, size=64Mi or size=10%")
+
+
+def mount_options(found: Tmpfs) -> str:
+    """The options as the kernel takes them: it reads `64m`, and not `64Mi`."""
+    return ",".join(map(_mount_option, found.options.split(",")))
+
+
+def _mount_option(option: str) -> str:
+    name, _, value = option.partition("=")
+    if name != "size" or _KERNEL_SIZE.fullmatch(value):
+        return option
+    size = _SIZE.fullmatch(value)
+    return f"size={_bytes(size)}" if size else option
 
 
 def tmpfs_options(found: Tmpfs) -> dict[str, int]:
