@@ -5,6 +5,7 @@
 | what | aim |
 | --- | --- |
 | first deploy to 500 targets in memory | 60 s, 200 MiB; five times as long as to 100 |
+| first deploy to 500 apps of Heroku's stand-in, which allows all their requests | 60 s, 200 MiB |
 | `history` of 100 releases | 0.5 s |
 | Ctrl-C while a target is watched, to the exit | 2 s |
 | the lock of a folder is free after `kill -9` | 15 s |
@@ -28,12 +29,16 @@ from typing import NamedTuple
 
 from benchmarks.beside import save
 from benchmarks.push import ROOT
+from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
+from tests.servers.dynos import ScriptedRunner
 
 MANY, FEWER, RELEASES = 500, 100, 100
 LIMITS: Mapping[str, float] = {
     "500_targets_s": 60.0,
     "500_targets_mib": 200.0,
+    "500_apps_s": 60.0,
+    "500_apps_mib": 200.0,
     "history_s": 0.5,
     "interrupt_s": 2.0,
     "lock_s": 15.0,
@@ -46,15 +51,14 @@ class Ran(NamedTuple):
 
 
 class Folder:
-    """A project with targets in memory, each of which is a file."""
+    """A project with targets in memory, each of which is a file; with `heroku`, each is an app of it."""
 
-    def __init__(self, folder: Path, host: str, targets: int) -> None:
+    def __init__(self, folder: Path, host: str, targets: int, heroku: HerokuStandIn | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        rows = "".join(
-            f"  t{number}: {{kind: memory, file: t{number}.json, settle: '${{SETTLE}}'}}\n" for number in range(targets)
-        )
-        (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+        keys = "kind: heroku, app: app-{0}" if heroku else "kind: memory, file: t{0}.json"
+        rows = "".join(f"  t{number}: {{{keys.format(number)}, settle: '${{SETTLE}}'}}\n" for number in range(targets))
+        (folder / "Dockerfile").write_text('FROM scratch\nCOPY Dockerfile /\nCMD ["/serve"]\n')
         (folder / "deploy.yml").write_text(
             f"app: shop\nimage: {host}/{folder.name}\nenv: {{MODE: '${{MODE}}'}}\ntargets:\n{rows}"
         )
@@ -64,6 +68,7 @@ class Folder:
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/plugin'}",
             "MODE": "one",
             "SETTLE": "0s",
+            **(heroku.variables() if heroku else {}),
         }
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -99,6 +104,16 @@ class Folder:
         return process
 
 
+def on_heroku(folder: Path, host: str) -> tuple[Ran, Ran]:
+    """The first deploy to many apps, and one with nothing to change."""
+    with HerokuStandIn(token="token", runner=ScriptedRunner()) as heroku:
+        for number in range(MANY):
+            heroku.create_app(f"app-{number}")
+        heroku.remaining = 1_000_000
+        apps = Folder(folder, host, MANY, heroku)
+        return apps.run("deploy"), apps.run("deploy")
+
+
 def interrupted_s(folder: Folder) -> float:
     process = folder.watched()
     began_s = time.perf_counter()
@@ -126,6 +141,7 @@ def measure(work: Path, host: str, rounds: int) -> dict[str, float]:
         (Folder(work / f"many{n}", host, MANY).run("deploy"), Folder(work / f"fewer{n}", host, FEWER).run("deploy"))
         for n in range(rounds)
     ]
+    apps = [on_heroku(work / f"apps{n}", host) for n in range(rounds)]
     history = Folder(work / "history", host, 1)
     for number in range(RELEASES):
         history.run("deploy", MODE=str(number))
@@ -143,6 +159,9 @@ def measure(work: Path, host: str, rounds: int) -> dict[str, float]:
         "one_target_more_ms": statistics.median(
             (many.wall_s - fewer.wall_s) / (MANY - FEWER) * 1000 for many, fewer in first
         ),
+        "500_apps_s": statistics.median(new.wall_s for new, _ in apps),
+        "500_apps_mib": statistics.median(new.most_mib for new, _ in apps),
+        "500_apps_unchanged_s": statistics.median(same.wall_s for _, same in apps),
         "history_s": median(lambda _: history.run("history", "--limit", str(RELEASES)).wall_s),
         "interrupt_s": median(lambda _: interrupted_s(interrupted)),
         "lock_s": median(lambda _: locked_s(killed)),
@@ -156,7 +175,7 @@ def main() -> None:
         found = {name: round(value, 3) for name, value in measure(Path(work), registry.host, rounds).items()}
     for name, value in found.items():
         limit = f"at most {LIMITS[name]:g}" if name in LIMITS else ""
-        print(f"{name:<18}{value:>10}  {limit}")
+        print(f"{name:<22}{value:>10}  {limit}")
     save("many", load, {"rounds": rounds, "medians": found, "at_most": dict(LIMITS)})
 
 

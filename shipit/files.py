@@ -191,9 +191,9 @@ def is_within(path: str | Path, folder: Path) -> bool:
     return _is_below(os.path.realpath(path), os.path.realpath(folder))
 
 
-def entry_path(path: Path) -> Path:
-    """An entry of a folder, after every link to the folder was followed. The entry itself may be a link."""
-    return Path(os.path.realpath(path.parent)) / path.name
+def entry_paths(path: Path) -> tuple[Path, ...]:
+    """The entry of a folder that a path names, and, where that is a link, what it leads to; without links to the folders."""
+    return tuple(dict.fromkeys((Path(os.path.realpath(path.parent)) / path.name, Path(os.path.realpath(path)))))
 
 
 def _is_below(real: str, top: str) -> bool:

@@ -11,7 +11,15 @@ from pathlib import Path
 from shipit.process import Finished, run_program
 
 # Folders that look like bare repositories are ignored. Checking a signature would run a program.
-_SAFELY = ("-c", "safe.bareRepository=explicit", "-c", "log.showSignature=false", "--no-optional-locks")
+# A variable of the user gives paths in commands another meaning.
+_SAFELY = (
+    "--no-literal-pathspecs",
+    "-c",
+    "safe.bareRepository=explicit",
+    "-c",
+    "log.showSignature=false",
+    "--no-optional-locks",
+)
 # Settings by which a repository's own configuration could run a program.
 WITHOUT_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 # No protocol is allowed, so that a missing object is not fetched by a program that the remote's configuration names.

@@ -7,6 +7,9 @@ from typing import Literal, NamedTuple
 from shipit.printable import FreeText, Name
 from shipit.release import PublishedImage
 
+# Why a place can't return to a release, where it ran nothing then, as Heroku before the first image of an app.
+NOTHING_RAN = "nothing ran then"
+
 
 class PastRelease(NamedTuple):
     """One release of a target. Times are RFC 3339 in UTC; a text is empty where the place does not say it.
@@ -16,7 +19,6 @@ class PastRelease(NamedTuple):
     `by` is who made it. `changes` are the summaries of its steps. `gone` says why the place can't return to it.
     `returns_to` is the version that runs again since this one: a release that returned to it, or that failed and was
     rolled back to it; with `command` rollback, a failed one may not have reached it. `command` is that of the run.
-    `is_empty` is whether the place ran nothing then, as Heroku before the first image of an app.
     `promoted_from` is the source of a promotion, as `Promotion.source` gives it, and `wanted` that of the target's plan.
     """
 
@@ -33,7 +35,6 @@ class PastRelease(NamedTuple):
     reason: FreeText = ""
     is_current: bool = False
     gone: FreeText = ""
-    is_empty: bool = False
     returns_to: Name = ""
     command: Name = ""
     promoted_from: FreeText = ""

@@ -22,7 +22,7 @@ LEAST_PERCENT = 90.0
 # The variable with which coverage measures a program from its start on.
 MEASURES = "COVERAGE_PROCESS_START"
 _started: set[tuple[str, ...]] = set()
-_begun: set[str] = set()
+_seen: set[str] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
@@ -40,10 +40,11 @@ def is_new(arguments: Sequence[str]) -> bool:
 
 
 def is_first(arguments: Sequence[str]) -> bool:
-    """Whether no test of this process started this command before. Asked once for each start."""
+    """Whether no test of this process started this command before, or none with one of these options. Asked once for each start."""
     command = "".join(arguments[:1])
-    first = command not in _begun
-    _begun.add(command)
+    seen = {command, *(f"{command} {word.partition('=')[0]}" for word in arguments if word.startswith("-"))}
+    first = not seen <= _seen
+    _seen.update(seen)
     return first
 
 

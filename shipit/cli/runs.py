@@ -20,7 +20,7 @@ from shipit.config.load import load_project
 from shipit.config.overlay import hint_for_no_target
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.errors import UsageError
-from shipit.files import entry_path
+from shipit.files import entry_paths
 from shipit.targets.kinds import KindModels, create_target, find_kind
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def load(options: ProjectOptions, *, for_deploy: bool = True, plan_file: str | N
     """
     environ = read_environment(options.untrusted)
     own = (*options.written, *((plan_file,) if plan_file is not None else ()))
-    environ = environ._replace(own_files=tuple(entry_path(environ.cwd / name) for name in own))
+    environ = environ._replace(own_files=tuple(path for name in own for path in entry_paths(environ.cwd / name)))
     file = find_file(environ, options.file)
     project = load_project(file, environ, KindModels(), selected=options.environment, for_deploy=for_deploy)
     return Loaded(options.acting(project), environ)

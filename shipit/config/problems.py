@@ -96,7 +96,7 @@ def _problem(model: type[BaseModel], detail: Any, source: Source, prefix: Keys) 
         each = "NAME: {env: VARIABLE} or the like" if keys[-1:] == ("secrets",) else "NAME: VALUE"
         hint = f"write each as {each}, without a - before it"
     if what == _LIST and source.is_scalar(keys) and isinstance(keys[-1], str):
-        hint = f"write {keys[-1]}: [...], also for one"
+        hint = f"write a list, also for one value: {keys[-1]}: [...]"
     if what == _LIST and keys[-1:] == ("freeze",):
         hint = "write each window as an item: [{start: fri 16:00, end: mon 08:00, zone: UTC}]"
     return source.problem(keys, what, hint, on_key=on_key, on_value=True, anywhere=True)

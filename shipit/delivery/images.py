@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from shipit.config.build_files import build_files
@@ -130,8 +131,8 @@ def planned_image(project: Project, use: ImageUse, built: BuiltImage) -> Planned
 def delivery_options(delivery: Delivery, name: str, platform: str) -> BuildOptions:
     """The options of an image's build, with the secrets that it mounts and the files that are left out of its context."""
     options = build_options(delivery.project, name, platform, delivery.environment.get("SOURCE_DATE_EPOCH"))
-    own = (delivery.store.root.resolve(), *delivery.environment.own_files)
-    within = [path.relative_to(options.context).as_posix() for path in own if options.context in path.parents]
+    own = _with_their_folders([delivery.store.root.resolve(), *delivery.environment.own_files], options.context)
+    within = [path.relative_to(options.context).as_posix() for path in own]
     secrets = delivery.secrets.of_build(name)
     withheld = withheld_from(delivery.project, name, options.context, {**delivery.secrets.held, **secrets})
     variables, is_untrusted = delivery.environment.variables, delivery.environment.is_untrusted
@@ -143,6 +144,17 @@ def delivery_options(delivery: Delivery, name: str, platform: str) -> BuildOptio
         variables=variables,
         is_untrusted=is_untrusted,
     )
+
+
+def _with_their_folders(own: Sequence[Path], context: Path) -> set[Path]:
+    """Paths in a context, and the folders of it that have nothing else."""
+    found = {path for path in own if context in path.parents}
+    for path in own:
+        for folder in path.parents:
+            if folder == context or context not in folder.parents or not folder.is_dir() or {*folder.iterdir()} - found:
+                break
+            found.add(folder)
+    return found
 
 
 def build_options(project: Project, name: str, platform: str, source_date_epoch: str | None) -> BuildOptions:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shipit.errors import UsageError
-from shipit.past_release import PastRelease
+from shipit.past_release import NOTHING_RAN, PastRelease
 from shipit.pipeline.left_rollback import LeftRollback
 
 # The shortest beginning of a run's id that names it.
@@ -132,7 +132,7 @@ def _newest(history: Sequence[PastRelease], kept: Sequence[str], lost: Sequence[
     """The newest release in the first of these states that one has: those that the place keeps, then those that it has lost."""
     for is_gone, states in ((False, kept), (True, lost)):
         for state in states:
-            of_state = (past for past in history if past.state == state and not past.is_empty)
+            of_state = (past for past in history if past.state == state and past.gone != NOTHING_RAN)
             if found := next((past for past in of_state if bool(past.gone) == is_gone), None):
                 return found
     return None

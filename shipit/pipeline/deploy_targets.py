@@ -106,10 +106,11 @@ def _one_target(
         ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
         ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
         run.emit(ended)
-        if ended.down and not has_earlier(run, target):
-            run.first_releases.add(target.name)
         if hooks:
             hooks.target_failed(own, ended)
+        # It asks the place: last, since somebody waits for the rest.
+        if ended.down and not has_earlier(run, target):
+            run.without_earlier.add(target.name)
         return
     if own.steps:
         release, before = preparation.releases[target.name], preparation.observed[target.name]

@@ -26,16 +26,16 @@ def ends_of(command: str, finished: Mapping[str, TargetFinished]) -> tuple[Targe
 
 
 def next_command(
-    command: str, environment: str, ends: Sequence[TargetEnd], able: Collection[str], source: str = ""
+    command: str, environment: str, ends: Sequence[TargetEnd], returnable: Collection[str], source: str = ""
 ) -> str:
     """The command for what has not ended well; empty where all has, and after a command that releases nothing.
 
-    A target that is down comes first, where it is one of those that are `able` to return to a release. `source` is the
+    A target that is down comes first, where it is `returnable`: there is a release to return to. `source` is the
     environment that was promoted from.
     """
     if command not in RELEASING:
         return ""
-    down = [end.target for end in ends if end.state == "down" and end.target in able]
+    down = [end.target for end in ends if end.state == "down" and end.target in returnable]
     left = [end.target for end in ends if end.state in ("down", "failed", "rolled_back", "not_reached")]
     if not left:
         return ""

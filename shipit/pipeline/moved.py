@@ -9,7 +9,7 @@ from typing import Any
 from shipit.history.saved_plan import SavedPlan, SavedTarget
 from shipit.printable import counted, cut_text
 from shipit.record import to_json
-from shipit.release import Plan, Step, TargetPlan
+from shipit.release import Plan, Step, TargetPlan, Upload
 
 _MOST_SHOWN, _MOST_FIELDS = 60, 5
 # What an upload still has to send changes by itself: other runs and images share blobs.
@@ -66,27 +66,36 @@ def _target(saved: SavedTarget, now: SavedTarget) -> Iterator[str]:
 def _place(saved: TargetPlan, now: TargetPlan) -> Iterator[str]:
     if saved.place != now.place:
         yield f"it led to {saved.place.identity}, and leads to {now.place.identity}"
-    before, after = (_uploads(own) for own in (saved, now))
-    for key, upload in before.items():
-        if key not in after:
+    before, after = ([_compared_upload(upload) for upload in own.uploads] for own in (saved, now))
+    gone, new = [one for one in before if one not in after], [one for one in after if one not in before]
+    for upload in gone:
+        other = next((one for one in new if _push(one) == _push(upload)), None)
+        if other is None:
             yield f"no longer needed: {_push(upload)}"
-        elif upload != after[key]:
-            yield f"{_push(upload)}: {', '.join(_differences(upload, after[key], ''))}"
-    yield from (f"needed as well: {_push(upload)}" for key, upload in after.items() if key not in before)
+        else:
+            new.remove(other)
+            yield f"{_push(upload)}: {_upload_changes(upload, other)}"
+    yield from (f"needed as well: {_push(upload)}" for upload in new)
 
 
-def _uploads(own: TargetPlan) -> dict[tuple[str, str, int], dict[str, Any]]:
-    """The fields that a saved plan is compared by, of each upload of a target: by image, repository, and which one of these it is."""
-    found: dict[tuple[str, str, int], dict[str, Any]] = {}
-    for upload in own.uploads:
-        alike = sum(key[:2] == (upload.image, upload.repository) for key in found)
-        fields = {name: value for name, value in to_json(upload).items() if name not in _SENT}
-        found[upload.image, upload.repository, alike] = fields
-    return found
+def _compared_upload(upload: Upload) -> Upload:
+    return upload._replace(**dict.fromkeys(_SENT, 0))
 
 
-def _push(upload: Mapping[str, Any]) -> str:
-    return f"the push of {upload['image']} to {upload['repository']}"
+def _push(upload: Upload) -> str:
+    return f"the push of {upload.image} to {upload.repository}"
+
+
+def _upload_changes(saved: Upload, now: Upload) -> str:
+    found = []
+    if saved.manifest_digest != now.manifest_digest:
+        found.append(f"it was {saved.manifest_digest.short}, and is {now.manifest_digest.short}")
+    if saved.tags != now.tags:
+        was, is_now = (", ".join(tags[:_MOST_FIELDS]) or "none" for tags in (saved.tags, now.tags))
+        found.append(f"its tags were {was}, and are {is_now}")
+    if saved.has_manifest != now.has_manifest:
+        found.append(f"its manifest is {'there already' if now.has_manifest else 'not there any more'}")
+    return ", ".join(found)
 
 
 def _steps(saved: SavedTarget, now: SavedTarget, own: TargetPlan, own_now: TargetPlan) -> Iterator[str]:

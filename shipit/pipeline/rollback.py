@@ -66,6 +66,8 @@ def has_earlier(run: Run, target: Target) -> bool:
     # Only a deploy that fails needs it.
     from shipit.pipeline.releases import known_releases
 
+    if not returns(target):
+        return False
     history = known_releases(run, [target]).get(target.name)
     if history is None:
         return True

@@ -111,7 +111,7 @@ class Run:
         self.has_lost_run = False
         self._ended: dict[str, TargetFinished] = {}
         # Names of targets that are down and have no release to return to.
-        self.first_releases: set[str] = set()
+        self.without_earlier: set[str] = set()
         self.locks: Held | None = None
         self._teller = Teller(lambda envelope: self.tell(envelope), self.redactor, self.clock)
         self.secrets = SecretValues(self.project, self.environment, self.clock, self.emit)
@@ -278,8 +278,8 @@ class Run:
 
         ends = ends_of(self.command, self._ended)
         source = self.source.promotion.environment if self.source else ""
-        able = {target.name for target in self.targets if returns(target)} - self.first_releases
-        following = next_command(self.command, self.project.environment, ends, able, source)
+        returnable = {target.name for target in self.targets if returns(target)} - self.without_earlier
+        following = next_command(self.command, self.project.environment, ends, returnable, source)
         if exit_code and self.superseded_by:
             following = ""
         self.exit_code = exit_code

@@ -66,6 +66,13 @@ def test_a_saved_plan_in_the_work_tree_changes_neither_the_commit_nor_the_image(
     assert again.returncode == 0 and again.stdout == planned.stdout, again.stdout + again.stderr
     done = shipit.run("deploy", "--plan", place)
     assert done.returncode == 0, done.stdout + done.stderr
+    # Elsewhere and by a link, as a job gets what another one has made.
+    (shipit.folder / "web/given").mkdir()
+    (shipit.folder / place).rename(shipit.folder / "web/given/plan.json")
+    (shipit.folder / "web/linked.json").symlink_to("given/plan.json")
+    again = shipit.run("deploy", "--plan", "web/linked.json")
+    assert "no longer needed: the push of shop" in again.stderr and "the image" not in again.stderr, again.stderr
+    (shipit.folder / "web/linked.json").unlink()
     # Without --plan it is a file like any other.
     other = shipit.run("deploy")
     assert other.returncode == 2 and "wants a clean git tree, and " in other.stderr, other.stdout + other.stderr

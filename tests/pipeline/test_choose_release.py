@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shipit.errors import UsageError
-from shipit.past_release import PastRelease
+from shipit.past_release import NOTHING_RAN, PastRelease
 from shipit.pipeline.choose_release import choose_release
 
 
@@ -46,10 +46,10 @@ def test_the_plan_names_a_newer_release_without_a_verdict() -> None:
 
 def test_a_release_in_which_nothing_ran_is_not_returned_to() -> None:
     running, empty = history("unknown", "healthy")
-    empty = empty._replace(is_empty=True)
+    empty = empty._replace(gone=NOTHING_RAN)
     with pytest.raises(UsageError) as found:
         choose_release("heroku", (running, empty))
     assert found.value.what == "there is nothing to roll back to: heroku has no earlier healthy release"
     with pytest.raises(UsageError) as found:
-        choose_release("heroku", (running, empty._replace(gone="too old")), takes_gone=True)
+        choose_release("heroku", (running, empty), takes_gone=True)
     assert found.value.hint == "its newest release is v2; shipit history lists them"

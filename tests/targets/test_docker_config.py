@@ -171,7 +171,7 @@ def test_a_published_port_is_replaced_stop_first(tmp_path: Path) -> None:
         ("{dns: [ns.example]}", "should be the address of a DNS server"),
         ("{tmpfs: [run]}", "should be /PATH or /PATH:OPTIONS"),
         ("{tmpfs: ['/run:size=1m:x']}", "should be /PATH or /PATH:OPTIONS"),
-        ("{tmpfs: ['/run:rw,size=64Mo']}", "should have a size such as size=64m, size=64Mi or size=10%"),
+        ("{tmpfs: ['/run:rw,size=64Mo']}", "should have a size such as size=64m or size=64Mi"),
     ],
 )
 def test_mistakes_are_named_at_their_keys(tmp_path: Path, target: str, what: str) -> None:

@@ -597,9 +597,18 @@ def test_a_folder_in_memory_has_its_options() -> None:
     body = create_body(OWNER, spec(tmpfs=("/tmp", "/run:rw,size=64m,nr_inodes=1k")), 1, {}, [])
     assert body["HostConfig"]["Tmpfs"] == {"/tmp": "", "/run": "rw,size=64m,nr_inodes=1k"}
     body = create_body(
-        OWNER, spec(tmpfs=("/a:size=64Mi,mode=1777", "/b:size=10%", "/c:size=1GB", "/d:size=9")), 1, {}, []
+        OWNER,
+        spec(tmpfs=("/a:size=64Mi,mode=1777", "/b:size=10%", "/c:size=1GB", "/d:size=1t,nr_inodes=1Ki")),
+        1,
+        {},
+        [],
     )
-    sizes = {"/a": f"size={64 * 1024**2},mode=1777", "/b": "size=10%", "/c": f"size={1024**3}", "/d": "size=9"}
+    sizes = {
+        "/a": f"size={64 * 1024**2},mode=1777",
+        "/b": "size=10%",
+        "/c": f"size={1024**3}",
+        "/d": "size=1t,nr_inodes=1024",
+    }
     assert body["HostConfig"]["Tmpfs"] == sizes
     assert tmpfs_options(parse_tmpfs("/run:size=64m,mode=1777")) == {"SizeBytes": 64 * 1024 * 1024, "Mode": 0o1777}
     assert tmpfs_options(parse_tmpfs("/run")) == {}

@@ -11,7 +11,8 @@ from shipit.digest import Digest
 from shipit.errors import UsageError
 from shipit.events import RunFinished
 from shipit.history.journal import Journal
-from shipit.past_release import PastRelease
+from shipit.past_release import NOTHING_RAN, PastRelease
+from shipit.pipeline.choose_release import choose_release
 from shipit.pipeline.flow import deploy
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
@@ -147,14 +148,26 @@ def test_the_releases_of_an_app_are_its_history() -> None:
         ("v5", "unknown", True, "v3", False),
         ("v4", "failed", False, "", False),
         ("v3", "unknown", False, "", False),
-        ("v2", "begun", False, "", False),
+        ("v2", "begun", False, "", True),
         ("v1", "unknown", False, "", True),
     ]
-    assert [past.version for past in found if past.is_empty] == ["v2", "v1"]
-    assert not any(past.is_empty for past in past_releases(rows[:-1])), "what v1 was is not known"
+    assert [past.version for past in found if past.gone == NOTHING_RAN] == ["v2", "v1"]
+    assert not any(past.gone for past in past_releases(rows[:-1])), "what v1 was is not known"
     assert found[1] == PastRelease(
         "v5", released_at=first, by="ada@x", changes=("Rollback to v3",), is_current=True, returns_to="v3"
     )
+
+
+def test_nothing_ran_before_the_first_image_that_was_released() -> None:
+    rows = (
+        ReleaseFacts("d", 4, "succeeded", "Deployed web (bbbbbbbbbbbb)", created_at="2026-01-31T13:00:00Z"),
+        ReleaseFacts("c", 3, "succeeded", "Set TOKEN config vars", created_at="2026-01-31T12:30:00Z"),
+        ReleaseFacts("b", 2, "failed", "Deployed web (aaaaaaaaaaaa)", created_at="2026-01-31T12:00:00Z"),
+        ReleaseFacts("a", 1, "succeeded", "Initial release"),
+    )
+    assert [past.version for past in past_releases(rows) if past.gone == NOTHING_RAN] == ["v3", "v2", "v1"]
+    with pytest.raises(UsageError, match="there is nothing to roll back to"):
+        choose_release("heroku", past_releases(rows), takes_gone=True)
 
 
 def observed(image: str, **marks: str) -> HerokuObserved:

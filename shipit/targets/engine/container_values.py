@@ -21,8 +21,9 @@ _TMPFS = re.compile(
 _FOLDERS = ("/", "./", "../")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}")
 _SIZE = re.compile(r"([0-9]{1,9})([kmg]?)i?b?", re.IGNORECASE)
-# The sizes of a tmpfs that the kernel reads by itself. Source: tmpfs(5).
-_KERNEL_SIZE = re.compile(r"[0-9]{1,19}[kmg%]?", re.IGNORECASE)
+# The sizes of a tmpfs that the kernel reads by itself, and the options that are one. Source: tmpfs(5).
+_KERNEL_SIZE = re.compile(r"[0-9]{1,19}[kmgtpe%]?", re.IGNORECASE)
+_SIZES = ("size", "nr_blocks", "nr_inodes")
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # The least that an engine accepts.
 LEAST_MEMORY = 6 * 1024**2
@@ -129,11 +130,11 @@ def parse_tmpfs(text: str) -> Tmpfs:
 
 
 def check_tmpfs(text: str) -> None:
-    """Raises: ValueError for what is no tmpfs, and for a size that is none."""
+    """Check a tmpfs and its sizes. Raises: ValueError."""
     for option in parse_tmpfs(text).options.split(","):
         name, _, value = option.partition("=")
-        if name == "size" and not _KERNEL_SIZE.fullmatch(value) and not _SIZE.fullmatch(value):
-            raise ValueError("should have a size such as size=64m, size=64Mi or size=10%")
+        if name in _SIZES and not _KERNEL_SIZE.fullmatch(value) and not _SIZE.fullmatch(value):
+            raise ValueError(f"should have a size such as {name}=64m or {name}=64Mi")
 
 
 def mount_options(found: Tmpfs) -> str:
@@ -143,10 +144,10 @@ def mount_options(found: Tmpfs) -> str:
 
 def _mount_option(option: str) -> str:
     name, _, value = option.partition("=")
-    if name != "size" or _KERNEL_SIZE.fullmatch(value):
+    if name not in _SIZES or _KERNEL_SIZE.fullmatch(value):
         return option
     size = _SIZE.fullmatch(value)
-    return f"size={_bytes(size)}" if size else option
+    return f"{name}={_bytes(size)}" if size else option
 
 
 def tmpfs_options(found: Tmpfs) -> dict[str, int]:

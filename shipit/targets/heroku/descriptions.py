@@ -93,10 +93,10 @@ def named_processes(releases: Sequence[ReleaseFacts]) -> frozenset[str] | None:
 
 
 def without_image(releases: Sequence[ReleaseFacts]) -> frozenset[int]:
-    """The versions before the first image of an app; empty where the first releases are not among these."""
+    """The versions before the first image that an app ran; empty where the first releases are not among these."""
     found = []
     for version, release in enumerate(sorted(releases, key=lambda release: release.version), 1):
-        if release.version != version or changes_images(release):
+        if release.version != version or (changes_images(release) and release.status != "failed"):
             break
         found.append(version)
     return frozenset(found)

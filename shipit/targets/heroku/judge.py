@@ -176,7 +176,10 @@ def judge_dynos(wanted: Wanted, observed: HerokuObserved, seen: Seen, pending_s:
 
 def _before(seen: Seen) -> Before:
     before = seen.before or seen.baseline
-    return before.before if isinstance(before, HerokuObserved) else NOTHING_BEFORE
+    if not isinstance(before, HerokuObserved):
+        return NOTHING_BEFORE
+    # What was down then is nothing to return to.
+    return before.before if before.up(WEB) else Before(before.before.dynos)
 
 
 def outage(observed: HerokuObserved, before: Before, *, is_late: bool = False) -> str:
@@ -187,7 +190,7 @@ def outage(observed: HerokuObserved, before: Before, *, is_late: bool = False) -
     if not is_late and any(dyno.process == WEB and dyno.state != "crashed" for dyno in observed.dynos):
         return ""
     what = f"{observed.app} is DOWN at v{observed.running_version}"
-    if not before.is_up or before.version in (0, observed.running_version):
+    if before.version in (0, observed.running_version):
         return what
     return f"{what}; to return to v{before.version}: heroku rollback v{before.version} --app {observed.app}"
 

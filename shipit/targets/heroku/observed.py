@@ -117,13 +117,12 @@ class ProbeFacts(NamedTuple):
 class Before(NamedTuple):
     """What ran before a deploy: the dynos of each process type, and the newest release to which the app can be rolled back.
 
-    `version` and `release` are 0 and empty where there is no such release. `is_up` is whether a web dyno was up.
+    `version` and `release` are 0 and empty where there is no such release.
     """
 
     dynos: Mapping[str, int] = {}
     version: int = 0
     release: str = ""
-    is_up: bool = False
 
 
 NOTHING_BEFORE = Before()
@@ -166,7 +165,7 @@ class HerokuObserved(NamedTuple):
         newest = next((release for release in self.releases if release.status == "succeeded"), None)
         if newest is None or not newest.is_eligible or not self.formation:
             return Before(counts)
-        return Before(counts, newest.version, newest.id, self.up(WEB) > 0)
+        return Before(counts, newest.version, newest.id)
 
     def up(self, process: str) -> int:
         """How many dynos of a process type are up, of any release."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from shipit.errors import RemoteError
-from shipit.past_release import PastRelease
+from shipit.past_release import NOTHING_RAN, PastRelease
 from shipit.release import Seen, Step, Verdict
 from shipit.targets.heroku.descriptions import (
     is_about_config,
@@ -46,8 +46,7 @@ def past_releases(releases: Sequence[ReleaseFacts]) -> tuple[PastRelease, ...]:
             by=release.user,
             changes=(release.description,) if release.description else (),
             is_current=release.version == running,
-            gone=_why_gone(release),
-            is_empty=release.version in empty,
+            gone=NOTHING_RAN if release.version in empty else _why_gone(release),
             returns_to=f"v{version}" if (version := returned_to(release)) else "",
         )
         for release in releases

@@ -10,22 +10,17 @@ from shipit.targets.kubernetes.observed import KubernetesObserved
 _WORKLOADS = frozenset(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"])
 
 
-def outage(released: Iterable[str], observed: KubernetesObserved, before: object, command: str) -> str:
+def outage(released: Iterable[str], observed: KubernetesObserved, before: object) -> str:
     """A message that names the released workloads and Pods that were there before and have no ready pod now; empty for none.
 
-    `released` are keys of objects. `before` is what was observed when the plan was made. `command` returns to an earlier release: it is named where one of
-    the workloads was shipit's before this run, and had a ready pod.
+    `released` are keys of objects. `before` is what was observed when the plan was made.
     """
     if not isinstance(before, KubernetesObserved):
         return ""
     down = {key: live for key in released if (live := before.objects.get(key)) and _is_down(key, observed)}
     if not down:
         return ""
-    what = f"{' and '.join(down)} {'is' if len(down) == 1 else 'are'} DOWN: no pod is ready"
-    is_known = any(
-        manager.is_ours for key, live in down.items() if not _is_down(key, before) for manager in live.meta.managers
-    )
-    return f"{what}; to return to an earlier release: {command}" if is_known else what
+    return f"{' and '.join(down)} {'is' if len(down) == 1 else 'are'} DOWN: no pod is ready"
 
 
 def _is_down(key: str, observed: KubernetesObserved) -> bool:

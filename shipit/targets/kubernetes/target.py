@@ -7,7 +7,6 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from shipit.config.overlay import environment_option
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.errors import OwnedByOthers
@@ -247,8 +246,7 @@ class KubernetesTarget(Releases):
         if verdict.state is State.HEALTHY or verdict.superseded_by:
             return verdict
         # Also where it is waiting, which is a failure at the deadline.
-        command = f"shipit rollback {self.name}{environment_option(self.project.environment)}"
-        return verdict._replace(down=outage(released.objects, observed, seen.before, command))
+        return verdict._replace(down=outage(released.objects, observed, seen.before))
 
     def _released(
         self, release: Release, observed: KubernetesObserved, known: Mapping[str, frozenset[str]]
