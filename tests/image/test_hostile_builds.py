@@ -160,4 +160,4 @@ def test_a_hostile_dockerfile_is_built_or_refused_in_bounded_time(builder: Build
         builder.build(HOSTILE[name])
     except BuildError as error:
         assert error.where.startswith("Dockerfile")
-    assert time.process_time() - began < 12
+    assert time.process_time() - began < 40

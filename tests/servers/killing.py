@@ -93,10 +93,18 @@ class HeldEngine:
             server.connect(self._upstream)
             self._open |= {client, server}
             held: list[threading.Event] = []
-            for work in (self._ask, self._answer):
-                thread = threading.Thread(target=work, args=(client, server, held))
-                self._threads.append(thread)
+            works = [threading.Thread(target=work, args=(client, server, held)) for work in (self._ask, self._answer)]
+            end = threading.Thread(target=self._close_after, args=(works, client, server))
+            self._threads = [*(thread for thread in self._threads if thread.is_alive()), *works, end]
+            for thread in (*works, end):
                 thread.start()
+
+    def _close_after(self, works: list[threading.Thread], *connections: socket.socket) -> None:
+        for work in works:
+            work.join()
+        for connection in connections:
+            self._open.discard(connection)
+            connection.close()
 
     def _ask(self, client: socket.socket, server: socket.socket, held: list[threading.Event]) -> None:
         with contextlib.suppress(OSError):
