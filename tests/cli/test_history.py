@@ -235,7 +235,7 @@ def test_releases_of_heroku_are_listed_compared_and_returned_to(shipit: Shipit, 
     assert same.returncode == 0 and "0 of 1 targets healthy, 1 left as rolled back" in same.stdout, same.stdout
     assert "is left alone: v3 (run " in same.stderr and "shipit rollback heroku --to v3 brings it back" in same.stderr
     nothing = shipit.run("rollback", "--to", "v1")
-    assert nothing.returncode == 2 and "can't return to v1: Heroku can't roll back to it" in nothing.stderr
+    assert nothing.returncode == 2 and "can't return to v1: nothing ran then" in nothing.stderr
     undo = shipit.run("undo")
     assert undo.returncode == 2 and "use shipit rollback" in undo.stderr
 
