@@ -21,31 +21,34 @@ ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
 # The variable with which coverage measures a program from its start on.
 MEASURES = "COVERAGE_PROCESS_START"
+# What `is_new` and `is_first` were asked about.
+_measured: set[tuple[str, ...]] = set()
 _started: set[tuple[str, ...]] = set()
-_seen: set[str] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
-    """Whether no test of this module started this command before, or no test at all with these options and as many words.
+    """True where no test of this module started this command before, or no test at all with these options and as many words.
 
     Asked once for each start.
     """
     module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
     command = "".join(arguments[:1])
     options = [word for word in arguments if word.startswith("-")]
-    cases = {(module, command), (command, str(len(arguments)), *options)}
-    new = not cases <= _started
-    _started.update(cases)
-    return new
+    return _has_unseen({(module, command), (command, str(len(arguments)), *options)}, _measured)
 
 
 def is_first(arguments: Sequence[str]) -> bool:
-    """Whether no test of this process started this command before, or none with one of these options. Asked once for each start."""
+    """True where no test of this process started this command before, or none with one of its options. Asked once for each start."""
     command = "".join(arguments[:1])
-    seen = {command, *(f"{command} {word.partition('=')[0]}" for word in arguments if word.startswith("-"))}
-    first = not seen <= _seen
-    _seen.update(seen)
-    return first
+    options = [word.partition("=")[0] for word in arguments if word.startswith("-")]
+    return _has_unseen({(command,), *((command, option) for option in options)}, _started)
+
+
+def _has_unseen(cases: set[tuple[str, ...]], seen: set[tuple[str, ...]]) -> bool:
+    """True where one of the cases was not seen before; all of them are seen from now on."""
+    unseen = not cases <= seen
+    seen.update(cases)
+    return unseen
 
 
 def program_variables() -> dict[str, str]:

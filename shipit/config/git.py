@@ -97,7 +97,7 @@ class Git:
 
     @cached_property
     def is_dirty(self) -> bool | None:
-        """Whether the work tree differs from the commit, untracked files included; None where git can't tell.
+        """True where the work tree differs from the commit, untracked files included; None where git can't tell.
 
         The files of this command, such as a saved plan, do not count.
         """

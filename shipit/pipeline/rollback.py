@@ -62,7 +62,7 @@ def roll_back(
 
 
 def has_earlier(run: Run, target: Target) -> bool:
-    """Whether there is a release to roll a target back to; True where its releases can't be read. Raises: Interrupted."""
+    """True where a target has a release to roll back to, or its releases can't be read. Raises: Interrupted."""
     # Only a deploy that fails needs it.
     from shipit.pipeline.releases import known_releases
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shipit.digest import Digest
 from shipit.errors import ShipitError, UsageError
 from shipit.events import Event, PlanMade
 from shipit.history.saved_plan import SavedPlan, read_plan, write_plan
@@ -23,7 +24,7 @@ from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse, Place, Step
+from shipit.release import ImageUse, Place, Step, Upload
 from shipit.targets.kinds import load_steps
 from tests import runs
 
@@ -165,6 +166,26 @@ def test_what_moved_is_named_and_nothing_is_changed(bench: Bench, change: Callab
     told = bench.refused(saved)
     assert "does not hold any more; nothing was changed" in told and said in told
     assert "token-value" not in told
+
+
+def test_a_push_that_is_another_one_is_named_by_what_differs(bench: Bench) -> None:
+    saved = bench.saved()
+    one, two = saved.plan.targets
+    [push] = one.uploads
+
+    def moved(*uploads: Upload) -> list[str]:
+        targets = (one._replace(uploads=uploads), two)
+        return [
+            line.partition("/shop")[2]
+            for line in find_moved(saved, saved._replace(plan=saved.plan._replace(targets=targets)))
+        ]
+
+    assert moved(push._replace(layers=99, size_bytes=99)) == []
+    assert moved(push, push._replace(repository=f"{push.repository}2")) == ["2"]
+    other = Digest(f"sha256:{'f' * 64}")
+    assert moved(push._replace(manifest_digest=other, tags=("new",))) == [
+        f": it was {push.manifest_digest.short}, and is {other.short}, its tags were {', '.join(push.tags) or 'none'}, and are new"
+    ]
 
 
 def test_a_tag_that_somebody_moved_is_named(bench: Bench) -> None:

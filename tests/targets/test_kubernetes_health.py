@@ -525,16 +525,14 @@ OWNED = Meta("x-1", uid="rs", owners=frozenset(["own"]))
 OF_SET: Any = {"owner": "rs"}
 BARE = live("Deployment")._replace(kind="Pod", pod=pod(RUNS, ready=True))
 NOT_OURS: Any = {"managedFields": []}
-READY = live("Deployment", status={"readyReplicas": 1})
 
 
 @pytest.mark.parametrize(
     ("before", "now", "pods", "said"),
     [
-        (READY, live("Deployment"), (pod(EXITED, **OF_SET),),
-         "Deployment/x is DOWN: no pod is ready"),
-        (live("StatefulSet", status={"readyReplicas": 1}), live("StatefulSet"), (), "StatefulSet/x is DOWN: no pod is ready"),
-        (live("Deployment", status={"readyReplicas": 1}, **NOT_OURS), live("Deployment"), (), "Deployment/x is DOWN: no pod is ready"),
+        (live("Deployment"), live("Deployment"), (pod(EXITED, **OF_SET),), "Deployment/x is DOWN: no pod is ready"),
+        (live("StatefulSet"), live("StatefulSet"), (), "StatefulSet/x is DOWN: no pod is ready"),
+        (live("Deployment", **NOT_OURS), live("Deployment"), (), "Deployment/x is DOWN: no pod is ready"),
         (live("Deployment"), live("Deployment"), (pod(RUNS, ready=True, **OF_SET), pod(EXITED, name="x-2", **OF_SET)), ""),
         (live("Deployment"), live("Deployment", status={"readyReplicas": 1}), (), ""),
         (live("Deployment"), live("Deployment", {"replicas": 0}), (), ""),

@@ -178,7 +178,7 @@ def _before(seen: Seen) -> Before:
     before = seen.before or seen.baseline
     if not isinstance(before, HerokuObserved):
         return NOTHING_BEFORE
-    # What was down then is nothing to return to.
+    # A release whose web dynos were down is no way back.
     return before.before if before.up(WEB) else Before(before.before.dynos)
 
 
