@@ -19,36 +19,21 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
-# The variable with which coverage measures a program from its start on.
-MEASURES = "COVERAGE_PROCESS_START"
-# What `is_new` and `is_first` were asked about.
-_measured: set[tuple[str, ...]] = set()
 _started: set[tuple[str, ...]] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
-    """True where no test of this module started this command before, or no test at all with these options and as many words.
+    """Whether no test of this module started this command before, or no test at all with these options and as many words.
 
     Asked once for each start.
     """
     module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
     command = "".join(arguments[:1])
     options = [word for word in arguments if word.startswith("-")]
-    return _has_unseen({(module, command), (command, str(len(arguments)), *options)}, _measured)
-
-
-def is_first(arguments: Sequence[str]) -> bool:
-    """True where no test of this process started this command before, or none with one of its options. Asked once for each start."""
-    command = "".join(arguments[:1])
-    options = [word.partition("=")[0] for word in arguments if word.startswith("-")]
-    return _has_unseen({(command,), *((command, option) for option in options)}, _started)
-
-
-def _has_unseen(cases: set[tuple[str, ...]], seen: set[tuple[str, ...]]) -> bool:
-    """True where one of the cases was not seen before; all of them are seen from now on."""
-    unseen = not cases <= seen
-    seen.update(cases)
-    return unseen
+    cases = {(module, command), (command, str(len(arguments)), *options)}
+    new = not cases <= _started
+    _started.update(cases)
+    return new
 
 
 def program_variables() -> dict[str, str]:
@@ -56,7 +41,7 @@ def program_variables() -> dict[str, str]:
     if Coverage.current() is None:
         return {}
     kept = {name: os.environ[name] for name in ("COVERAGE_FILE",) if name in os.environ}
-    return {**kept, MEASURES: str(ROOT / "pyproject.toml")}
+    return {**kept, "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")}
 
 
 class Share(NamedTuple):

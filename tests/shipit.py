@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.measured import is_first, is_new, program_variables
+from tests.measured import is_new, program_variables
 from tests.output_schema import check_output
 from tests.warm import Command, WarmProgram
 
@@ -37,7 +37,7 @@ def interpreter() -> dict[str, str]:
 class Shipit:
     """`shipit` in a folder. `env` holds what is added to a nearly empty environment.
 
-    The first run of each command, and of each of its options, is a program as users start it. `warm` does those after it.
+    The first run of a command in a test module is a program as users start it. `warm` does those after it.
     """
 
     warm: ClassVar[WarmProgram | None] = None
@@ -61,14 +61,14 @@ class Shipit:
 
     def pipe(self, *arguments: str, data: bytes = b"", timeout_s: float = 180) -> subprocess.CompletedProcess[bytes]:
         """As `run`, with bytes."""
-        command = Command(arguments, str(self.folder), self.measured(*arguments))
-        first = is_first(arguments)
-        if self.warm and not first and self.warm.can_run(command):
+        new = is_new(arguments)
+        command = Command(arguments, str(self.folder), self.env)
+        if self.warm and not new and self.warm.can_run(command):
             return self.warm.run(command, data, timeout_s)
         return subprocess.run(
             [sys.executable, "-m", "shipit", *arguments],
             cwd=self.folder,
-            env=command.variables,
+            env={**self.env, **(program_variables() if new else {})},
             capture_output=True,
             timeout=timeout_s,
             check=False,

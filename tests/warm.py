@@ -1,8 +1,7 @@
 """Runs of the program in forks of a process that has imported all of it: without the start of an interpreter each time.
 
-What is the same: a process of its own with its arguments, environment, folder and streams, how it ends, and that coverage
-measures it where its environment says so. What is not: /proc/PID/cmdline and environ are those of the process that forks.
-`python -m tests.warm FD` is that process.
+What is the same: a process of its own with its arguments, environment, folder and streams, and how it ends. What is not:
+/proc/PID/cmdline and environ are those of the process that forks. `python -m tests.warm FD` is that process.
 """
 
 from __future__ import annotations
@@ -24,11 +23,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
-import coverage
-
 import shipit
 from shipit.config.process_environment import forbid_plugins
-from tests.measured import MEASURES
 
 _LENGTH_BYTES = 8
 _PIPE_BYTES = 65536
@@ -196,8 +192,6 @@ def _become(request: _Request) -> None:
     os.environ.update(request.command.variables)
     sys.argv[1:] = request.command.arguments
     sys.path[0] = request.command.folder
-    if MEASURES in os.environ:
-        coverage.process_startup()
 
 
 def _import_all() -> None:
