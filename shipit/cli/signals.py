@@ -22,6 +22,8 @@ GRACE_S = 0.85
 # nohup ignores SIGHUP: then it stays ignored.
 _CLOSED = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, *_CLOSED)
+# Taken for good by the first thread that leaves.
+_leaving = threading.Lock()
 
 
 class _Watch:
@@ -93,15 +95,23 @@ def raise_interrupt() -> NoReturn:
 
 def leave(error: Interrupted | None = None) -> NoReturn:
     """Print that the process is interrupted, end its child processes, and end it without waiting for threads."""
+    if _leaving.acquire(blocking=False):
+        _tell(error or Interrupted())
+    else:
+        # The main thread and that of `_Watch` both leave when the second signal comes as GRACE_S ends: one of them tells it.
+        time.sleep(GRACE_S)
+    if process := sys.modules.get("shipit.process"):
+        process.end_programs(for_good=True)
+    os._exit(Interrupted.exit_code)
+
+
+def _tell(error: Interrupted) -> None:
+    """Restore the terminal, and print the error unless this would wait for what reads it."""
     # No import here: another thread may hold the import lock.
     if terminal := sys.modules.get("shipit.cli.raw_terminal"):
         terminal.restore()
     with contextlib.suppress(OSError):
-        # Nothing is written to a terminal or pipe that takes nothing: this would wait for it.
         if select.select([], [2], [], 0)[1]:
             # A live view hides the cursor: show it again.
             shown = "\x1b[?25h" if os.isatty(2) else ""
-            os.write(2, f"{shown}{(error or Interrupted()).render()}\n".encode())
-    if process := sys.modules.get("shipit.process"):
-        process.end_programs(for_good=True)
-    os._exit(Interrupted.exit_code)
+            os.write(2, f"{shown}{error.render()}\n".encode())

@@ -90,6 +90,25 @@ def test_an_interruption_while_a_server_says_nothing(shipit: Shipit, silent: str
     assert took_s < SOON_S
 
 
+# Its end takes a second, in which the other thread leaves as well.
+TWO_LEAVE = """
+import os, threading, time
+from shipit.cli import signals
+
+end = os._exit
+os._exit = lambda code: time.sleep(1) or end(code)
+threading.Thread(target=signals.leave).start()
+signals.leave()
+"""
+
+
+def test_two_threads_that_leave_tell_it_once(shipit: Shipit) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_LEAVE], env=shipit.env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr.count("interrupted")) == (130, 1), done.stderr
+
+
 # Target -> the commands after a deploy, of which each waits for the answer of its place or of its registry.
 WAITING = {
     "k8s: {port: 80}": (
