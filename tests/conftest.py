@@ -79,8 +79,9 @@ _MARKERS = {
 
 
 _SERVER_MARKERS = {"engine", "registry", "cluster", "tools"}
-# Of a table, coverage measures that many cases.
-MEASURED_CASES = 60
+# Of a table, coverage measures that many cases; and none of what repeats a run many times.
+MEASURED_CASES = 8
+_REPEATING = ("hypothesis", "large", "sampled")
 _cases: Counter[str] = Counter()
 
 
@@ -148,7 +149,7 @@ def namespaces_are_removed(request: pytest.FixtureRequest) -> Iterator[None]:
 def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Pauses coverage where a test takes up to three times as long with it, and adds little to what others run.
 
-    That is in fuzz targets, tests of large inputs, and all but the first cases of a table.
+    That is in random inputs, tests of large ones, and all but the first cases of a table.
     """
     coverage = Coverage.current()
     if coverage is None:
@@ -156,9 +157,8 @@ def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[No
         return
     function = request.node.nodeid.partition("[")[0]
     _cases[function] += 1
-    is_fuzzed = request.node.path.parent.name == "fuzz"
-    is_large = request.node.get_closest_marker("large") is not None
-    if not (is_fuzzed or is_large or _cases[function] > MEASURED_CASES):
+    is_repeating = any(request.node.get_closest_marker(name) for name in _REPEATING)
+    if not is_repeating and _cases[function] <= MEASURED_CASES:
         yield
         return
     coverage.stop()

@@ -23,16 +23,11 @@ _started: set[tuple[str, ...]] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
-    """Whether no test of this module started this command before, or no test at all with these options and as many words.
-
-    Asked once for each start.
-    """
-    module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
-    command = "".join(arguments[:1])
+    """Whether no test started this command before with these options and as many words. Asked once for each start."""
     options = [word for word in arguments if word.startswith("-")]
-    cases = {(module, command), (command, str(len(arguments)), *options)}
-    new = not cases <= _started
-    _started.update(cases)
+    case = ("".join(arguments[:1]), str(len(arguments)), *options)
+    new = case not in _started
+    _started.add(case)
     return new
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pytest
@@ -30,3 +31,24 @@ def sampled(cases: Sequence[T], count: int, *, of: str = "") -> list[T]:
         return list(cases)
     between = random.Random(of).sample(range(1, len(cases) - 1), count - 2)
     return [cases[index] for index in (0, *sorted(between), len(cases) - 1)]
+
+
+def every_second(first: int) -> Callable[[type[T]], type[T]]:
+    """For a contract that several kinds keep on one engine: `make test` runs every second of its tests, from `first` on."""
+
+    def mark(tests: type[T]) -> type[T]:
+        names = [name for name in dir(tests) if name.startswith("test_")]
+        for name in names[1 - first :: 2]:
+            # A copy: the other kinds have the same methods.
+            setattr(tests, name, only_deep(pytest.mark.sampled(_copy(getattr(tests, name)))))
+        return tests
+
+    return mark
+
+
+def _copy(method: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(method)
+    def copy(*arguments: object, **more: object) -> None:
+        method(*arguments, **more)
+
+    return copy

@@ -37,7 +37,7 @@ def interpreter() -> dict[str, str]:
 class Shipit:
     """`shipit` in a folder. `env` holds what is added to a nearly empty environment.
 
-    The first run of a command in a test module is a program as users start it. `warm` does those after it.
+    The first run of a command with its options is a program as users start it. `warm` does those after it.
     """
 
     warm: ClassVar[WarmProgram | None] = None

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.leaks import until_empty
+from tests.sampled import sampled
 from tests.shipit import Shipit
 from tests.waits import SOON_S, wait_until
 
@@ -83,6 +85,7 @@ def heroku_cli(shipit: Shipit, mark: str) -> list[str]:
     return ["plan"]
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 CHILDREN = {
     "secret command": secret_command,
     "credential helper": credential_helper,
@@ -92,8 +95,10 @@ CHILDREN = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-@pytest.mark.parametrize("child", ["secret command", "credential helper", "ssh"])
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("child", "number"), sampled(list(product(["secret command", "credential helper", "ssh"], ENDING)), 5)
+)
 def test_a_signal_ends_the_run_and_its_programs(shipit: Shipit, child: str, number: signal.Signals, mark: str) -> None:
     """To the process alone, as a CI system sends it."""
     command = CHILDREN[child](shipit, mark)

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
 from shipit.targets.kinds import KindModels
 from tests.runs import environment
+from tests.sampled import sampled
 from tests.servers.process import descendants
 from tests.shipit import PYTHON_DOCKERFILE, Shipit
 
@@ -146,12 +148,12 @@ def test_what_is_no_text_or_has_no_end_is_told(tmp_path: Path, source: str, expe
 EVIL = "open({mark!r}, 'w').write('executed')\n"
 
 
-@pytest.mark.parametrize(
-    "where", ["json.py", "keyring/__init__.py", "keyring/__main__.py", "sitecustomize.py", "typer.py"]
-)
-@pytest.mark.parametrize(
-    "path", ["", "PYTHONPATH=.\n", "PYTHONPATH={folder}\n", "PYTHONHOME={folder}\nPYTHONUSERBASE={folder}\n"]
-)
+MODULES = ("json.py", "keyring/__init__.py", "keyring/__main__.py", "sitecustomize.py", "typer.py")
+PATHS = ("", "PYTHONPATH=.\n", "PYTHONPATH={folder}\n", "PYTHONHOME={folder}\nPYTHONUSERBASE={folder}\n")
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(("where", "path"), sampled(list(product(MODULES, PATHS)), 8))
 def test_no_file_of_the_project_is_taken_for_a_module(shipit: Shipit, tmp_path: Path, where: str, path: str) -> None:
     """Neither by the Python that asks the keyring nor by the one that was asked, and whatever a .env file says."""
     keys = tmp_path / "keys"
@@ -215,15 +217,15 @@ def shop(shipit: Shipit, tmp_path: Path) -> Iterator[Shipit]:
         yield shipit
 
 
+@pytest.mark.sampled
 def test_no_canary_is_ever_seen(shop: Shipit, tmp_path: Path) -> None:
     """In no output of any command at any verbosity, in no file that the program writes, in no command line."""
     seen = CommandLines()
     told = []
     commands = ("validate", "plan", "deploy", "status", "doctor", "build", "push", "schema")
     for command in commands:
-        for words in ([], ["-v"], ["--output", "json"], ["--output", "plain"], ["--output", "github"]):
-            if command == "schema" and words:
-                continue
+        outputs = ([], ["-v"], ["--output", "json"], ["--output", "plain"], ["--output", "github"])
+        for words in ([],) if command == "schema" else sampled(outputs, 3, of=command):
             done = shop.run(command, *words)
             assert done.returncode in (0, 1), done.stdout + done.stderr
             told.append(done.stdout + done.stderr)

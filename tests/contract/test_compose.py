@@ -11,6 +11,7 @@ from shipit.testing.case import SECRETS, Case
 from shipit.testing.contract import TargetContract
 from tests.contract.test_docker import Docker
 from tests.contract.test_targets import SERVING, Tags
+from tests.sampled import every_second
 from tests.servers.engine import DockerEngine, install_compose
 from tests.servers.registry import RegistryServer
 from tests.shipit import PYTHON_DOCKERFILE
@@ -47,6 +48,7 @@ class Compose(Docker):
             self.run("network", "rm", *networks)
 
 
+@every_second(0)
 class TestCompose(TargetContract):
     """The contract, on an engine of the oldest release that is supported."""
 

@@ -12,6 +12,7 @@ import pytest
 from shipit.testing.case import SECRETS, Case
 from shipit.testing.contract import TargetContract
 from tests.contract.test_targets import SERVING, Tags
+from tests.sampled import every_second
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -71,6 +72,7 @@ class Docker:
                 self.run(kind, "rm", *found)
 
 
+@every_second(1)
 class TestDocker(TargetContract):
     """The contract, on an engine of the oldest release that is supported."""
 

@@ -10,6 +10,7 @@ import pytest
 from shipit.testing.case import SECRETS, Case
 from shipit.testing.contract import TargetContract
 from tests.contract.test_targets import SERVING, Tags
+from tests.sampled import every_second
 from tests.servers.engine import DockerEngine
 from tests.servers.registry import RegistryServer
 from tests.shipit import PYTHON_DOCKERFILE
@@ -56,6 +57,7 @@ class Swarm:
                 self.engine.docker(kind, "rm", *found)
 
 
+@every_second(0)
 class TestSwarm(TargetContract):
     """The contract, on an engine of the oldest release that is supported."""
 

@@ -18,6 +18,7 @@ from shipit.pipeline.flow import deploy
 from shipit.rehearsal.heroku import HerokuStandIn
 from tests.e2e.test_cluster_changes import Shop, config_map
 from tests.e2e.test_cluster_removal import RULES, as_robot
+from tests.sampled import only_deep
 from tests.servers.cluster import Cluster
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
 from tests.waits import wait_until
@@ -157,6 +158,8 @@ def test_a_holder_that_slept_past_its_lease_changes_nothing_more(two: Two) -> No
     assert two.value("b") == "quick"
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_lock_is_broken_by_hand_and_the_run_stops(two: Two) -> None:
     first = two.begin()
     run = two.lease("b")["spec"]["holderIdentity"]

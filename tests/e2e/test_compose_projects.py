@@ -319,6 +319,7 @@ def rolled(
 
 
 @pytest.mark.sampled
+@only_deep
 def test_a_killed_rollout_is_completed_by_the_next_deploy(rolled: tuple[Project, HeldEngine]) -> None:
     project, held = rolled
     shipit = project.shipit

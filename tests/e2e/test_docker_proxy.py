@@ -14,7 +14,7 @@ import pytest
 
 from shipit.rehearsal.dyno import free_port
 from tests.e2e.test_docker_hosts import SECRET, Host
-from tests.sampled import sampled
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.servers.hub import DockerHub
 from tests.servers.killing import HeldEngine
@@ -389,15 +389,16 @@ def kill_at(held: HeldEngine, app: Host, point: Point) -> None:
 
 
 @pytest.mark.sampled
+@only_deep
 def test_a_deploy_that_is_killed_after_any_change_is_completed_by_the_next(proxied: Proxied, held: HeldEngine) -> None:
     app = proxied.app("killed", "host: killed.test, health: /healthz", host=held.host)
-    for point in sampled(FIRST, 2):
+    for point in FIRST:
         kill_at(held, app, point)
     first = app.shipit.run("deploy", "--wait", "1m")
     assert first.returncode == 0, first.stdout + first.stderr
     load = Load(lambda: proxied.request("killed.test"), 20)
     try:
-        for number, point in enumerate(sampled(LATER, 2), 2):
+        for number, point in enumerate(LATER, 2):
             app.write(f"v{number}", SERVER)
             kill_at(held, app, point)
             app.write(f"w{number}", SERVER)

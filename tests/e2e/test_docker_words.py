@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import started
 from tests.delivery.test_publish import BCRYPT_OF_SECRET
 from tests.e2e.test_docker_hosts import Host, serves
+from tests.sampled import only_deep
 from tests.servers.engine import DockerEngine
 from tests.servers.install import find
 from tests.servers.registry import RegistryServer
@@ -120,6 +121,8 @@ def _files_with(host: Host, text: str) -> list[Path]:
     return [file for file in files if file.stat().st_size < 2**20 and text.encode() in file.read_bytes()]
 
 
+@pytest.mark.sampled
+@only_deep
 def test_the_words_of_the_docker_command_have_one_of_shipit(host: Host, private: RegistryServer) -> None:
     def run(*words: str) -> str:
         done = host.shipit.run(*words)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import started
 from tests.e2e.test_heroku_cli import TOKEN, Recording
+from tests.sampled import only_deep
 from tests.servers.install import heroku_cli
 from tests.servers.proxy import TlsProxy
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
@@ -107,6 +108,8 @@ def test_the_cli_and_shipit_follow_the_same_lines(project: Shipit, heroku: Recor
     assert {"dyno": "worker", "lines": 1500, "tail": True} in sessions(heroku)
 
 
+@pytest.mark.sampled
+@only_deep
 def test_a_session_that_is_over_ends_the_cli_and_is_opened_again_by_shipit(
     project: Shipit, heroku: Recording, cli: dict[str, str]
 ) -> None:
@@ -146,6 +149,8 @@ def changes(heroku: Recording) -> list[tuple[str, str, Any]]:
     return found
 
 
+@pytest.mark.sampled
+@only_deep
 def test_the_cli_and_shipit_scale_restart_and_delete_with_the_same_requests(
     project: Shipit, heroku: Recording, cli: dict[str, str]
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
 from tests.conftest import started
+from tests.sampled import only_deep
 from tests.servers.certificates import Authority, server_context
 from tests.servers.install import heroku_cli
 from tests.servers.proxy import TlsProxy
@@ -179,6 +180,8 @@ def proxy(secured: WithTls, tmp_path: Path) -> Iterator[TlsProxy]:
 
 
 @pytest.mark.tools
+@pytest.mark.sampled
+@only_deep
 def test_the_heroku_cli_runs_commands_at_the_stand_in(shipit: Shipit, secured: WithTls, proxy: TlsProxy) -> None:
     """Which proves the stand-in: the client is one that nobody here wrote."""
     home = Path(shipit.env["HOME"])

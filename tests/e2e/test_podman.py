@@ -12,6 +12,7 @@ from shipit.rehearsal.dyno import free_port
 from tests.conftest import started
 from tests.e2e.test_docker_hosts import serves
 from tests.e2e.test_docker_proxy import ask
+from tests.sampled import only_deep
 from tests.servers.engine import install_compose
 from tests.servers.hub import DockerHub
 from tests.servers.install import find, netavark_programs
@@ -104,6 +105,8 @@ def test_a_service_on_podman_from_its_first_deploy_until_it_is_destroyed(
 COMPOSE = "services: {page: {build: ., volumes: ['data:/data'], stop_grace_period: 0s}}\nvolumes: {data: {}}\n"
 
 
+@pytest.mark.sampled
+@only_deep
 def test_the_proxy_and_a_compose_project_on_podman_with_names(shipit: Shipit, tmp_path: Path, caddy: str) -> None:
     podman = started(lambda: Podman(tmp_path / "podman", netavark_programs()))
     install_compose(tmp_path / "docker-config")

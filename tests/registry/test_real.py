@@ -164,7 +164,9 @@ FAULTS = [
 
 
 @pytest.mark.sampled
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}{'-late' if fault.is_late else ''}")
+@pytest.mark.parametrize(
+    "fault", sampled(FAULTS, 5, of="faults"), ids=lambda fault: f"{fault.kind}{'-late' if fault.is_late else ''}"
+)
 def test_after_a_fault_at_any_request_a_push_succeeds_or_fails_with_an_error(
     tmp_path: Path, secured: RegistryServer, proxy: FaultProxy, fault: Fault
 ) -> None:
