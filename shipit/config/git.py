@@ -28,20 +28,18 @@ class Git:
         self._environment = environment
 
     @cached_property
-    def _directory(self) -> Path | None:
-        for parent in (self.folder, *self.folder.parents):
-            entry = parent / ".git"
-            if entry.is_dir():
-                return entry
-            if entry.is_file():
-                found = _pointed(entry, parent, "gitdir:")
-                return None if found and self._environment.is_untrusted and not is_within(found, parent) else found
-        return None
-
-    @cached_property
     def _top(self) -> Path | None:
         """The top of the work tree."""
         return next((parent for parent in (self.folder, *self.folder.parents) if (parent / ".git").exists()), None)
+
+    @cached_property
+    def _directory(self) -> Path | None:
+        """The folder with git's own files; None also where an untrusted one is elsewhere."""
+        top = self._top
+        if top is None or (top / ".git").is_dir():
+            return top and top / ".git"
+        found = _pointed(top / ".git", top, "gitdir:")
+        return None if found and self._environment.is_untrusted and not is_within(found, top) else found
 
     @cached_property
     def subfolder(self) -> str | None:

@@ -12,7 +12,7 @@ from shipit.parallel import settle
 from shipit.pipeline.left_record import end_left_record
 from shipit.pipeline.prepare import Preparation
 from shipit.pipeline.progress import Progress
-from shipit.pipeline.recording import begin_record, end_record
+from shipit.pipeline.recording import Record, begin_record, end_record
 from shipit.pipeline.removal import parted, remove
 from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, has_earlier, roll_back
 from shipit.pipeline.run import Run
@@ -60,7 +60,6 @@ def _one_target(
     run: Run, preparation: Preparation, target: Target, progress: Progress, hooks: Hooks | None = None
 ) -> None:
     started = run.clock.now()
-    applied: dict[str, Facts] = {}
     if reason := preparation.left.get(target.name):
         progress.finish(target.name, "left")
         run.emit(TargetFinished(target.name, "left", 0.0, Verdict(State.WAITING, reason)))
@@ -71,23 +70,9 @@ def _one_target(
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
-    own, record, images = _plan_of(preparation, target), None, images_of(preparation, target)
-    hooks = None if own.is_empty else hooks
-    state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
+    attempt = _Attempt(run, preparation, target, progress, hooks, started)
     try:
-        if hooks:
-            hooks.before_target(own)
-        if own.steps:
-            release, observed = preparation.releases[target.name], preparation.observed[target.name]
-            record = begin_record(run, target, release, observed, own.steps, wanted=own.wanted)
-        verdict, version = _release(run, preparation, target, progress, applied)
-        ended = TargetFinished(target.name, state, run.clock.now() - started, verdict, images, version=version)
-        # A hook may be killed: what was verified is known before it begins.
-        end_record(run, record, "healthy")
-        if not own.steps and run.has_lost_run:
-            end_left_record(run, target, preparation.releases[target.name], preparation.observed[target.name])
-        if hooks:
-            hooks.after_target(own, ended)
+        ended = attempt.deploy()
     except Interrupted:
         progress.finish(target.name, "failed")
         raise
@@ -97,26 +82,85 @@ def _one_target(
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
         if not isinstance(error, ShipitError):
             raise
+        attempt.end_failed(error)
+        return
+    attempt.end(ended)
+
+
+class _Attempt:
+    """The deploy of one target, from when nothing blocks it any more."""
+
+    def __init__(
+        self,
+        run: Run,
+        preparation: Preparation,
+        target: Target,
+        progress: Progress,
+        hooks: Hooks | None,
+        started_s: float,
+    ) -> None:
+        self._run = run
+        self._preparation = preparation
+        self._target = target
+        self._progress = progress
+        self._plan = _plan_of(preparation, target)
+        self._hooks = None if self._plan.is_empty else hooks
+        self._started_s = started_s
+        self._images = images_of(preparation, target)
+        self._record: Record | None = None
+        # What each step has reported, also when a later one failed.
+        self._applied: dict[str, Facts] = {}
+
+    def deploy(self) -> TargetFinished:
+        """Apply, verify and record. Raises: ShipitError."""
+        run, target, own = self._run, self._target, self._plan
+        release, before = self._preparation.releases[target.name], self._preparation.observed[target.name]
+        if self._hooks:
+            self._hooks.before_target(own)
+        if own.steps:
+            self._record = begin_record(run, target, release, before, own.steps, wanted=own.wanted)
+        verdict, version = _release(run, self._preparation, target, self._progress, self._applied)
+        state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
+        ended = TargetFinished(target.name, state, self._elapsed_s(), verdict, self._images, version=version)
+        # A hook may be killed: what was verified is known before it begins.
+        end_record(run, self._record, "healthy")
+        if not own.steps and run.has_lost_run:
+            end_left_record(run, target, release, before)
+        if self._hooks:
+            self._hooks.after_target(own, ended)
+        return ended
+
+    def end(self, ended: TargetFinished) -> None:
+        """Those that need it may begin; tell it."""
+        target, preparation = self._target, self._preparation
+        if self._plan.steps:
+            release, before = preparation.releases[target.name], preparation.observed[target.name]
+            self._progress.done[target.name] = Done(
+                target, release, self._plan.place, before, self._applied, self._record, self._images, ended.version
+            )
+        self._progress.finish(target.name, "unchanged" if self._plan.is_empty else "healthy")
+        self._run.emit(ended._replace(elapsed_s=self._elapsed_s()))
+
+    def end_failed(self, error: ShipitError) -> None:
+        """Roll back where that is wanted, record and tell."""
+        run, target = self._run, self._target
         verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
         if _rolls_back(run, target) and _may_roll_back(error):
-            back = _rolled_back(run, preparation, target, error, verdict, applied)
+            back = _rolled_back(run, self._preparation, target, error, verdict, self._applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
-        end_record(run, record, "healthy" if _was_verified(error) else "failed", verdict.reason, back.version)
-        elapsed_s = run.clock.now() - started
-        ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images, version=version_of(error, target))
+        end_record(run, self._record, "healthy" if _was_verified(error) else "failed", verdict.reason, back.version)
+        version = version_of(error, target)
+        ended = TargetFinished(target.name, "failed", self._elapsed_s(), verdict, self._images, version=version)
         ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
         run.emit(ended)
-        if hooks:
-            hooks.target_failed(own, ended)
+        if self._hooks:
+            self._hooks.target_failed(self._plan, ended)
         # It asks the place: last, since somebody waits for the rest.
         if ended.down and not has_earlier(run, target):
             run.without_earlier.add(target.name)
-        return
-    if own.steps:
-        release, before = preparation.releases[target.name], preparation.observed[target.name]
-        progress.done[target.name] = Done(target, release, own.place, before, applied, record, images, version)
-    progress.finish(target.name, state)
-    run.emit(ended._replace(elapsed_s=run.clock.now() - started))
+
+    def _elapsed_s(self) -> float:
+        return self._run.clock.now() - self._started_s
 
 
 def _was_verified(error: Exception) -> bool:

@@ -224,7 +224,13 @@ def test_no_canary_is_ever_seen(shop: Shipit, tmp_path: Path) -> None:
     told = []
     commands = ("validate", "plan", "deploy", "status", "doctor", "build", "push", "schema")
     for command in commands:
-        outputs = ([], ["-v"], ["--output", "json"], ["--output", "plain"], ["--output", "github"])
+        outputs: tuple[list[str], ...] = (
+            [],
+            ["-v"],
+            ["--output", "json"],
+            ["--output", "plain"],
+            ["--output", "github"],
+        )
         for words in ([],) if command == "schema" else sampled(outputs, 3, of=command):
             done = shop.run(command, *words)
             assert done.returncode in (0, 1), done.stdout + done.stderr

@@ -174,7 +174,8 @@ def test_events_are_read_only_while_something_is_not_ready(tmp_path: Path) -> No
         assert _events(place) == 0
         place.api.starts = False
         run, _ = place.run("two")
-        run.timeout_s = 2
+        run.timeout_s = 30
+        run.clock = runs.SkippingClock()
         assert deploy(run) == 1
         assert _events(place) > 0
 
@@ -184,7 +185,8 @@ def test_a_deploy_does_not_need_the_right_to_read_events(tmp_path: Path) -> None
     with kube_place(tmp_path / "shop", OWN, Blind) as place:
         place.api.starts = False
         run, events = place.run("one")
-        run.timeout_s = 2
+        run.timeout_s = 30
+        run.clock = runs.SkippingClock()
         assert deploy(run) == 1
         [finished] = [event for event in events if isinstance(event, TargetFinished)]
         assert "Deployment/web: 0 of 1 updated, 0 available" in finished.reason, finished.reason
