@@ -19,15 +19,16 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
-_started: set[tuple[str, ...]] = set()
+_started: set[tuple[str, str]] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
-    """Whether no test started this command before with these options and as many words. Asked once for each start."""
-    options = [word for word in arguments if word.startswith("-")]
-    case = ("".join(arguments[:1]), str(len(arguments)), *options)
-    new = case not in _started
-    _started.add(case)
+    """Whether no test started this command before, or one of these options with it. Asked once for each start."""
+    command = "".join(arguments[:1])
+    options = [word for word in arguments[1:] if word.startswith("-")]
+    cases = {(command, option) for option in ("", *options)}
+    new = not cases <= _started
+    _started.update(cases)
     return new
 
 

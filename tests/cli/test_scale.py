@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
-from tests.shipit import Shipit
+from tests.shipit import SERVING_APP, Shipit
 
 RUNS_NOTHING = "a registry runs nothing: name a target that does"
-SERVER = "import http.server, os\nhttp.server.HTTPServer(('', int(os.environ['PORT'])), http.server.BaseHTTPRequestHandler).serve_forever()\n"
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def heroku(shipit: Shipit, shop_prod: HerokuStandIn) -> HerokuStandIn:
         "targets:\n  heroku: {app: shop-prod, settle: 0s, processes: {web: {quantity: 1}, worker: {command: [python, -c, 'import time; time.sleep(600)']}}}\n"
         "  hub: {}\n",
         Dockerfile='FROM scratch\nCOPY app.py /\nCMD ["python", "/app.py"]\n',
-        app__py=SERVER,
+        app__py=SERVING_APP,
     )
     deployed = shipit.run("deploy", "heroku")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
