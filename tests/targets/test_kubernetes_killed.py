@@ -9,6 +9,7 @@ import pytest
 
 from shipit.rehearsal.server import Request, Response
 from shipit.targets.kubernetes.roll import CONTENT_ANNOTATION, USES_ANNOTATION
+from tests.sampled import only_deep
 from tests.servers.kube_api import KubeApi
 from tests.targets.kube_place import KubePlace, env_secret_of, kube_place
 from tests.targets.test_kubernetes_roll import OFF, own
@@ -36,7 +37,13 @@ def annotation(item: dict[str, Any], name: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_marked", [True, False], ids=["with hashes", "as an older shipit applied it"])
+@pytest.mark.parametrize(
+    "is_marked",
+    [
+        pytest.param(True, id="with hashes"),
+        pytest.param(False, id="as an older shipit applied it", marks=[pytest.mark.sampled, only_deep]),
+    ],
+)
 def test_the_next_deploy_completes_one_that_ended_after_any_write(tmp_path: Path, *, is_marked: bool) -> None:
     ended, number = True, 0
     while ended:

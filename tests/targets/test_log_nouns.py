@@ -65,10 +65,10 @@ def test_of_an_endless_line_the_beginning_is_kept_and_the_rest_counted(size: int
     ]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("line", [b"a line of output like any other\n", b"x" * MIB])
-def test_sixty_megabytes_need_little_memory(line: bytes) -> None:
-    pieces = itertools.repeat((line * (MIB // len(line)))[: 64 * 1024], 60 * 16)
+def test_twenty_megabytes_need_little_memory(line: bytes) -> None:
+    pieces = itertools.repeat((line * (MIB // len(line)))[: 64 * 1024], 20 * 16)
     tracemalloc.start()
     for _ in read_lines(pieces):
         pass
