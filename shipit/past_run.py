@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeText, Name
 from shipit.release import PublishedImage
 
+# The clocks of a place and of the machine of a run may differ by so much.
+CLOCKS_S = 30.0
 RunState = Literal["done", "failed", "interrupted", "running", "lost", "unknown"]
 
 
@@ -86,3 +88,12 @@ class PastRun(NamedTuple):
             # One that is no time, or only one with a zone.
             return None
         return max(0.0, took.total_seconds())
+
+
+def time_of(text: str) -> datetime:
+    """A time in UTC, to the second and without its zone; the first of all for text that is no time."""
+    try:
+        at = datetime.fromisoformat(text)
+        return (at.astimezone(UTC) if at.tzinfo else at).replace(tzinfo=None, microsecond=0)
+    except (ValueError, OverflowError):
+        return datetime.min

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shipit.past_release import PastRelease
-from shipit.past_run import PastRun, PastTarget
+from shipit.past_run import CLOCKS_S, PastRun, PastTarget, time_of
 from shipit.release import Place
 
 
@@ -23,22 +24,42 @@ def merged(found: Sequence[PastRelease], runs: Iterable[PastRun], place: Place) 
     """
     known = [_Known(run, target) for run in runs for target in run.targets if target.place == place.identity]
     by_run = {item.run.run: item for item in reversed(known)}
-    by_version = _by_version(known)
-    return tuple(
-        _completed(past, by_run.get(past.run) or by_version.get(past.version) or _part_of(past, known))
-        for past in found
-    )
-
-
-def _by_version(known: Sequence[_Known]) -> dict[str, _Known]:
-    """Version -> the run that released it, with its newest verdict: an unchanged deploy verifies it again."""
-    found: dict[str, _Known] = {}
+    by_version: dict[str, list[_Known]] = {}
     for item in known:
         if item.target.version and item.target.state in _STATES:
-            first = found.setdefault(item.target.version, item)
-            if item.target.state != "unchanged":
-                found[item.target.version] = _Known(item.run, item.target._replace(state=first.target.state))
-    return found
+            by_version.setdefault(item.target.version, []).append(item)
+    merges = []
+    for past in found:
+        if by_id := by_run.get(past.run):
+            merges.append(_completed(past, by_id))
+        elif released := _released(past, by_version.get(past.version, ())):
+            # A place that has no runs can only guess which release a deploy has not completed.
+            merges.append(_completed(past._replace(state=_guessed(past)), released))
+        else:
+            merges.append(_completed(past, _part_of(past, known)))
+    return tuple(merges)
+
+
+def _released(past: PastRelease, known: Sequence[_Known]) -> _Known | None:
+    """The run that released a version, with its newest verdict: an unchanged deploy verifies it again.
+
+    A run that ended before the release was made is of an earlier place of the same name.
+    """
+    fitting = [item for item in known if not _is_before(item.run, past)]
+    if not fitting:
+        return None
+    makers = [item for item in fitting if item.target.state != "unchanged"]
+    made, newest = makers[-1] if makers else fitting[0], fitting[0]
+    return _Known(made.run, made.target._replace(state=newest.target.state))
+
+
+def _is_before(run: PastRun, past: PastRelease) -> bool:
+    made, ended = time_of(past.released_at), time_of(run.ended_at)
+    return datetime.min not in (made, ended) and made - ended > timedelta(seconds=CLOCKS_S)
+
+
+def _guessed(past: PastRelease) -> Literal["healthy", "failed", "begun", "unknown"]:
+    return "unknown" if past.state == "begun" and not past.run else past.state
 
 
 def _part_of(past: PastRelease, known: Sequence[_Known]) -> _Known | None:

@@ -98,8 +98,10 @@ def find_release(target: str, history: Sequence[PastRelease], wanted: str) -> Pa
         raise UsageError(
             f"{wanted!r} is the beginning of {len(found)} runs of {target}", hint=f"say more of it: {names}"
         )
-    # One run may make several releases, such as settings and then images: the last one has all of them.
-    return found[0]
+    # One run may make several releases, such as settings and then images: the last one has all of them. That by which it
+    # went back after a failure is another one's.
+    own = [past for past in found if not past.returns_to or wanted == past.version]
+    return (own or found)[0]
 
 
 def _completed(target: str, history: Sequence[PastRelease], left: LeftRollback) -> PastRelease:
@@ -122,6 +124,10 @@ def _unfinished(history: Sequence[PastRelease]) -> PastRelease | None:
 
 
 def _before(target: str, history: Sequence[PastRelease], takes_gone: bool) -> PastRelease:
+    running = running_release(history)
+    if running and running.returns_to and all(past.version != running.returns_to for past in history):
+        what = f"{running.version} returned to {running.returns_to}, which is not in the history of {target} any more"
+        raise UsageError(f"{what}: what was before it is not known", hint=f"say --to RELEASE; {_known(history)}")
     if found := _newest(history[_root(history) + 1 :], _KEPT, _LOST if takes_gone else ()):
         return found
     what = f"there is nothing to roll back to: {target} has no earlier healthy release"

@@ -127,13 +127,13 @@ def deploy(
         run.delivery.background.allow()
     preparation = _begun(run, saved, wait_s)
     if preparation.plan.changes:
-        _check_still_allowed(run, override)
+        _check_still_allowed(run, override, saved)
     else:
         hooks = None
 
     def release() -> Ending:
         if hooks and hooks.has("before"):
-            _check_still_allowed(run, override)
+            _check_still_allowed(run, override, saved)
         return _release_all(run, preparation, hooks)
 
     ending = with_hooks(run, hooks, preparation.plan, release)
@@ -141,9 +141,13 @@ def deploy(
     return ending.exit_code
 
 
-def _check_still_allowed(run: Run, override: str) -> None:
+def _check_still_allowed(run: Run, override: str, saved: SavedPlan | None) -> None:
     """Check what may have changed during the build, a question or a hook. Raises: ShipitError."""
     check_freeze(run, override)
+    if saved:
+        from shipit.pipeline.promise import check_not_expired
+
+        check_not_expired(run, saved)
     if run.source:
         run.source.check()
 

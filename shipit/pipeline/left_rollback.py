@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from shipit.past_release import PastRelease
-from shipit.past_run import PastRun, PastTarget
+from shipit.past_run import CLOCKS_S, PastRun, PastTarget, time_of
 from shipit.pipeline.endings import RELEASING
 from shipit.release import Place
 
@@ -16,8 +16,6 @@ _VERIFIED = ("healthy", "unchanged")
 # The states of a run that ended without success, and the commands that change what runs.
 NOT_DONE = ("failed", "interrupted", "lost")
 CHANGING = (*RELEASING, "destroy")
-# The clocks of a place and of the machine of a run may differ by so much.
-_CLOCKS_S = 30.0
 
 
 class LeftRollback(NamedTuple):
@@ -91,12 +89,4 @@ def _is_of_others(past: PastRelease, run: PastRun, own: PastTarget) -> bool:
     """True for a return to another release, and for a release after the end of the run."""
     if past.returns_to not in ("", own.returns_to):
         return True
-    return bool(run.ended_at) and time_of(past.released_at) > time_of(run.ended_at) + timedelta(seconds=_CLOCKS_S)
-
-
-def time_of(text: str) -> datetime:
-    """A time in UTC, to the second; the first of all for text that is no time."""
-    try:
-        return datetime.fromisoformat(text[:19])
-    except ValueError:
-        return datetime.min
+    return bool(run.ended_at) and time_of(past.released_at) - time_of(run.ended_at) > timedelta(seconds=CLOCKS_S)

@@ -9,7 +9,7 @@ from typing import Any
 from shipit.history.saved_plan import SavedPlan, SavedTarget
 from shipit.printable import counted, cut_text
 from shipit.record import to_json
-from shipit.release import Plan, Step, TargetPlan, Upload
+from shipit.release import Plan, Promotion, Step, TargetPlan, Upload
 
 _MOST_SHOWN, _MOST_FIELDS = 60, 5
 
@@ -24,13 +24,25 @@ def find_moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
     names, names_now = ([target.name for target in plan.targets] for plan in (saved, now))
     if names != names_now:
         return (f"the targets were {', '.join(names)}, and are {', '.join(names_now)}",)
-    lines = list(_images(saved.plan, now.plan))
+    lines = [*_source(saved.plan.promotion, now.plan.promotion), *_images(saved.plan, now.plan)]
     for target, target_now, own, own_now in zip(
         saved.targets, now.targets, saved.plan.targets, now.plan.targets, strict=True
     ):
         found = [*_target(target, target_now), *_place(own, own_now), *_steps(target, target_now, own, own_now)]
         lines += [f"{target.name}: {line}" for line in found]
     return (*lines, *_tags(saved.plan, now.plan))
+
+
+def _source(saved: Promotion | None, now: Promotion | None) -> Iterator[str]:
+    """What moved at the source of a promotion. Another release of the same images, as one of config vars, did not."""
+    before, after = ({one.target: one for one in found.releases} if found else {} for found in (saved, now))
+    for name in dict.fromkeys((*before, *after)):
+        one, other = before.get(name), after.get(name)
+        if one is None or other is None or one.images != other.images:
+            was, is_now = (found.version if found else "nothing" for found in (one, other))
+            yield f"the source {name} ran {was}, and runs {is_now}"
+        elif other.doubts and not one.doubts:
+            yield f"the source {name} was healthy: {'; '.join(other.doubts)}"
 
 
 def _images(saved: Plan, now: Plan) -> Iterator[str]:

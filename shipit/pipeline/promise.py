@@ -68,15 +68,21 @@ def check_current(run: Run, saved: SavedPlan) -> None:
     if names != planned:
         said = ", ".join(sorted(planned))
         raise UsageError(f"the saved plan is for {said}, not {', '.join(sorted(names))}", hint="name the same targets")
-    now_s = run.clock.wall_s()
-    if rfc3339(now_s) > saved.expires_at:
-        raise UsageError(f"the saved plan expired at {saved.expires_at}", hint=hint)
+    check_not_expired(run, saved)
+
+
+def check_not_expired(run: Run, saved: SavedPlan) -> None:
+    """Raises: UsageError."""
+    if rfc3339(run.clock.wall_s()) > saved.expires_at:
+        hint = f"make a new one: {_plan_command(run, saved)} --save FILE"
+        raise UsageError(f"the saved plan expired at {saved.expires_at}; nothing was changed", hint=hint)
 
 
 def _check_command(run: Run, saved: SavedPlan) -> None:
-    """Refuse the plan of another command: a deploy, a promotion or a rollback. Raises: UsageError."""
+    """Refuse the plan of another command: a deploy, a rollback, or a promotion from this environment. Raises: UsageError."""
     planned, own = _command(saved), run.command
-    if planned == own:
+    source_now = run.source.promotion.environment if run.source else ""
+    if planned == own and source_now == (saved.plan.promotion.environment if saved.plan.promotion else ""):
         return
     names = {"deploy": "a deploy", "promote": "a promotion", "rollback": "a rollback"}
     source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
@@ -112,6 +118,8 @@ def check_return_kept(run: Run, saved: SavedPlan, changes: Sequence[Change], pla
 
 
 def _check_same(run: Run, saved: SavedPlan, now: SavedPlan) -> None:
+    # The build, or another run that held the lock, may have taken its time.
+    check_not_expired(run, saved)
     if moved := find_moved(saved, now):
         more = (f"and {len(moved) - _MOST_LINES} more",) if len(moved) > _MOST_LINES else ()
         made = f" of commit {saved.commit[:12]}" if saved.commit else ""

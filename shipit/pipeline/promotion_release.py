@@ -41,7 +41,7 @@ def healthy_at(current: PastRelease) -> str:
     if current.state != "healthy" or not current.released_at:
         return ""
     try:
-        began = datetime.fromisoformat(current.released_at)
-    except ValueError:
+        ended = datetime.fromisoformat(current.released_at) + timedelta(seconds=current.elapsed_s or 0)
+        return rfc3339(ended.timestamp())
+    except (ValueError, OverflowError):
         return ""
-    return rfc3339((began + timedelta(seconds=current.elapsed_s or 0)).timestamp())

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from shipit.past_release import PastRelease
-from shipit.past_run import PastRun
-from shipit.pipeline.left_rollback import CHANGING, NOT_DONE, time_of
+from shipit.past_run import PastRun, time_of
+from shipit.pipeline.left_rollback import CHANGING, NOT_DONE
 from shipit.release import Place
 
 _Histories = Mapping[str, Sequence[PastRelease]]
