@@ -31,6 +31,8 @@ def merged(found: Sequence[PastRelease], runs: Iterable[PastRun], place: Place) 
     merges = []
     for past in found:
         if by_id := by_run.get(past.run):
+            if past.state == "failed" and _is_verified_since(by_id, by_version.get(past.version, ())):
+                past = past._replace(state="healthy", reason="")
             merges.append(_completed(past, by_id))
         elif released := _released(past, by_version.get(past.version, ())):
             # A place that has no runs can only guess which release a deploy has not completed.
@@ -38,6 +40,11 @@ def merged(found: Sequence[PastRelease], runs: Iterable[PastRun], place: Place) 
         else:
             merges.append(_completed(past, _part_of(past, known)))
     return tuple(merges)
+
+
+def _is_verified_since(made: _Known, known: Sequence[_Known]) -> bool:
+    """True where a later run has changed nothing, and found the release healthy."""
+    return any(item.target.state == "unchanged" and item.run.started_at > made.run.started_at for item in known)
 
 
 def _released(past: PastRelease, known: Sequence[_Known]) -> _Known | None:

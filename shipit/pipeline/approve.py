@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shipit.config.approve import ApproveConfig
 from shipit.errors import UsageError
 from shipit.events import Approved
+from shipit.pipeline.changing import changing_targets
 from shipit.pipeline.run import Run
 from shipit.release import Plan
 
@@ -27,10 +28,13 @@ def needed_approvals(run: Run, plan: Plan) -> Iterator[Needed]:
     environment = run.project.approve
     if environment and environment.enabled:
         yield Needed("", run.project.environment, environment)
-    configs = {target.name: target.config.approve for target in run.targets}
+    configs, changing = (
+        {target.name: target.config.approve for target in run.targets},
+        changing_targets(run.targets, plan),
+    )
     for own in plan.targets:
         config = configs.get(own.target)
-        if config and config.enabled and not own.is_empty:
+        if config and config.enabled and own.target in changing:
             yield Needed(own.target, own.target, config)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shipit.errors import UsageError
 from shipit.pipeline.approve import approve_plan
+from shipit.pipeline.changing import changing_targets
 from shipit.pipeline.run import Run
 from shipit.release import Plan
 
@@ -17,8 +18,9 @@ def confirm_plan(run: Run, plan: Plan) -> None:
     if "" in approved:
         return
     targets = {target.name: target for target in run.targets}
-    changing = [own.target for own in plan.targets if not own.is_empty]
-    reasons = [f"{name} is protected" for name in changing if targets[name].config.protected and name not in approved]
+    changing = changing_targets(run.targets, plan)
+    names = [own.target for own in plan.targets if own.target in changing]
+    reasons = [f"{name} is protected" for name in names if targets[name].config.protected and name not in approved]
     if run.project.protected:
         reasons.append(f"the environment {run.project.environment} is protected")
     reasons += [

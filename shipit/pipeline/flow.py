@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from shipit.clock import Deadline
 from shipit.delivery.publish_stage import move_tags, publish_all
 from shipit.errors import ShipitError, UsageError
-from shipit.events import ImagesPushed, PlanMade, ReleaseRendered, Warned
+from shipit.events import ImagesPushed, PlanMade, ReleaseRendered, TargetFinished, Warned
 from shipit.pipeline.approve import approve_plan, needs_approval
 from shipit.pipeline.brought_back import with_brought_back
+from shipit.pipeline.changing import moving_targets
 from shipit.pipeline.confirm import confirm_plan
 from shipit.pipeline.deploy_targets import deploy_targets, images_of
 from shipit.pipeline.endings import Ending
@@ -23,7 +24,7 @@ from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.shared_key import share_found_key
 from shipit.pipeline.steps import check_clean
 from shipit.pipeline.telling import tell_warnings
-from shipit.release import Rendered, published
+from shipit.release import Rendered, State, Verdict, published
 from shipit.targets.history import records_published
 from shipit.targets.verbs import renders
 
@@ -172,6 +173,8 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
         run.check_lock()
         move_tags(run.delivery, preparation.uses.values())
         _record_published(run, preparation)
+    else:
+        _tell_unmoved(run, preparation, progress)
     total, urls = len(preparation.targets), progress.served(preparation.targets)
     if failed and (by := run.superseded_by):
         from shipit.pipeline.lock_errors import SUPERSEDED_EXIT
@@ -182,6 +185,17 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
     unchanged = "nothing changed, " if not preparation.plan.changes else ""
     left = f", {len(preparation.left)} left as rolled back" if preparation.left else ""
     return Ending(0, f"{unchanged}{total - len(preparation.left)} of {total} targets healthy{left}", urls)
+
+
+def _tell_unmoved(run: Run, preparation: Preparation, progress: Progress) -> None:
+    """End as not reached the registries whose tags stay because another target failed: the next deploy moves them."""
+    failed = [name for name, state in progress.states.items() if state in ("failed", "skipped")]
+    moving = moving_targets(preparation.targets.values(), preparation.plan)
+    reason = f"its images are pushed, and its tags were not moved because {', '.join(failed)} failed"
+    for name, target in preparation.targets.items():
+        if name in moving and name not in failed:
+            verdict, images = Verdict(State.WAITING, reason), images_of(preparation, target)
+            run.emit(TargetFinished(name, "skipped", 0.0, verdict, images))
 
 
 def _record_published(run: Run, preparation: Preparation) -> None:

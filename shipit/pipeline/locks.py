@@ -12,6 +12,7 @@ from shipit.errors import ShipitError
 from shipit.events import Warned
 from shipit.history.lock_file import free_file, take_file
 from shipit.pipeline.borrowed_lock import BorrowedLock
+from shipit.pipeline.changing import changing_targets
 from shipit.pipeline.lock_errors import LockLost, Superseded, described, locked_by
 from shipit.pipeline.lock_keepers import REQUEST_S, lock_keepers, lock_session, own_holder, parse_holder
 from shipit.pipeline.marks import file_name
@@ -20,7 +21,6 @@ from shipit.pipeline.state_lock import StateLock
 from shipit.record import to_json
 from shipit.release import Plan
 from shipit.targets.base import Target
-from shipit.targets.history import records_published
 from shipit.targets.locks import BEAT_S, LEASE_S, Holder, KeepsLock, LockState, NoLock, locks
 from shipit.targets.session import Session
 
@@ -31,7 +31,7 @@ class HeldLock:
     def __init__(self, keeper: KeepsLock, session: Session, state: LockState, holder: Holder) -> None:
         self._keeper, self._base, self._state, self._holder = keeper, session, state, holder
         self._clock = session.clock
-        self._renewed_s = self._clock.now()
+        self._renewed_s, self._renewed_wall_s = self._clock.now(), self._clock.wall_s()
         self._is_lost = False
         # The run that has the lock since it was lost; None where nobody has it.
         self._taker: Holder | None = None
@@ -45,7 +45,9 @@ class HeldLock:
     def check(self) -> None:
         """Check that the lock is still ours, with a request where it was not renewed in time. Raises: LockLost, RemoteError."""
         with self._mutex:
-            if not self._is_lost and self._clock.now() - self._renewed_s > LEASE_S - BEAT_S:
+            # While a machine is suspended, its monotonic clock may stand still; the other one may jump: then we ask in vain.
+            idle_s = self._clock.now() - self._renewed_s, abs(self._clock.wall_s() - self._renewed_wall_s)
+            if not self._is_lost and max(idle_s) > LEASE_S - BEAT_S:
                 self._renew()
             if self._is_lost:
                 taker = described(self._taker) if self._taker else ""
@@ -75,7 +77,7 @@ class HeldLock:
                 self._keeper.swap_lock(self._state, None, self._session())
 
     def _renew(self) -> None:
-        started_s, session = self._clock.now(), self._session()
+        started_s, wall_s, session = self._clock.now(), self._clock.wall_s(), self._session()
         after = self._keeper.swap_lock(self._state, self._holder, session)
         if after is None:
             # Our own request may have arrived without its answer.
@@ -85,7 +87,7 @@ class HeldLock:
                 return
             # Or a newer run has asked ours to stop.
             after, self._holder = found, found.holder
-        self._state, self._renewed_s = after, started_s
+        self._state, self._renewed_s, self._renewed_wall_s = after, started_s, wall_s
 
     def _session(self) -> Session:
         return replace(self._base, deadline_s=self._clock.now() + REQUEST_S)
@@ -119,7 +121,8 @@ class RunLocks:
         self._at: dict[str, HeldLock] = {}
         self._files: dict[str, HeldFile] = {}
         self._over = threading.Event()
-        self._beat: threading.Thread | None = None
+        # Each lock is renewed by a thread of its own: a place that does not answer delays no other.
+        self._beats: dict[int, threading.Thread] = {}
 
     def take(self, targets: Iterable[Target]) -> None:
         """Take the lock of each target; all or none. Raises: Locked, RemoteError."""
@@ -129,12 +132,10 @@ class RunLocks:
             for target in sorted(targets, key=lambda target: (not locks(target), target.place)):
                 if target.name not in self._held and (lock := self._taken(target, holder)) is not None:
                     self._held[target.name] = lock
+                    self._keep_renewed(lock)
         except BaseException:
             self.give_back()
             raise
-        if self._beat is None and any(isinstance(lock, HeldLock) for lock in self._held.values()):
-            self._beat = threading.Thread(target=self._renew_all, daemon=True, name="locks")
-            self._beat.start()
 
     def check(self, target: str) -> None:
         """Check before a change that the lock of a target is still held; of every one without a name. Raises: LockLost, RemoteError."""
@@ -156,9 +157,10 @@ class RunLocks:
     def give_back(self) -> None:
         """Give all locks back."""
         self._over.set()
-        if self._beat is not None:
-            self._beat.join(REQUEST_S)
-            self._beat = None
+        until_s = self._run.clock.now() + REQUEST_S
+        for beat in self._beats.values():
+            beat.join(max(0.0, until_s - self._run.clock.now()))
+        self._beats = {}
         held = self._each()
         self._held, self._at, self._files = {}, {}, {}
         for lock in held:
@@ -200,11 +202,16 @@ class RunLocks:
             self._files[name] = HeldFile(taken.handle)
         return self._files[name]
 
-    def _renew_all(self) -> None:
-        over = self._over
-        while not over.wait(BEAT_S):
-            for lock in self._each():
-                lock.renew()
+    def _keep_renewed(self, lock: HeldLock | HeldFile) -> None:
+        if isinstance(lock, HeldLock) and id(lock) not in self._beats:
+            beat = threading.Thread(target=_renew, args=(lock, self._over), daemon=True, name="lock")
+            self._beats[id(lock)] = beat
+            beat.start()
+
+
+def _renew(lock: HeldLock, over: threading.Event) -> None:
+    while not over.wait(BEAT_S):
+        lock.renew()
 
 
 def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = lambda target: True) -> None:
@@ -212,13 +219,7 @@ def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = la
 
     Raises: Locked, RemoteError; UsageError where the journal can't be written.
     """
-    changing = {own.target for own in plan.targets if not own.is_empty}
-    moved = {move.repository for move in plan.tags}
-    changing |= {
-        target.name
-        for target in run.targets
-        if records_published(target) and any(use.repository in moved for use in target.images())
-    }
+    changing = changing_targets(run.targets, plan)
     begin_locked(run, (target for target in run.targets if target.name in changing and is_locked(target)))
 
 

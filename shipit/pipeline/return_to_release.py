@@ -12,6 +12,7 @@ from shipit.parallel import Failures, together
 from shipit.past_release import PastRelease
 from shipit.pipeline.change import Change, announce, make_changes, plan_changes
 from shipit.pipeline.choose_release import Choice, choose_release, running_release
+from shipit.pipeline.graph import run_order
 from shipit.pipeline.left_rollback import LeftRollback, left_rollbacks
 from shipit.pipeline.promise import check_current, check_return_kept, promise_return
 from shipit.pipeline.push_again import recall_past
@@ -101,9 +102,11 @@ def _planned_changes(
         {target.name: partial(recall_past, run, target, choices[target.name].past) for target in chosen}, run.clock
     )
     running = {target.name: running_release(history[target.name]) for target in chosen}
+    after = {target.name: _needed_by(target, chosen) for target in chosen}
+    by_name = {target.name: target for target in chosen}
+    # In the order in which they go back: the first of them may be a canary.
     return [
-        _change(target, choices[target.name], recalled[target.name], _needed_by(target, chosen), running[target.name])
-        for target in chosen
+        _change(by_name[name], choices[name], recalled[name], after[name], running[name]) for name in run_order(after)
     ]
 
 

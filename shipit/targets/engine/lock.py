@@ -51,8 +51,9 @@ def swap_lock(
     if created is None or created.get(_TOKEN) != token:
         return None
     others = [found for found in _locks(store, owner) if found.version != wanted]
-    if any(found.version > version for found in others):
-        # Somebody was faster.
+    is_held = not version or any(found.version == version for found in others)
+    if not is_held or any(found.version > version for found in others):
+        # Somebody was faster, or the lock that is renewed was broken or given to others meanwhile.
         store.drop(name)
         return None
     for found in others:
