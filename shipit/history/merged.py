@@ -56,7 +56,8 @@ def _released(past: PastRelease, known: Sequence[_Known]) -> _Known | None:
     if not fitting:
         return None
     makers = [item for item in fitting if item.target.state != "unchanged"]
-    made, newest = makers[-1] if makers else fitting[0], fitting[0]
+    around = [item for item in makers if item.run.started_at[:19] <= past.released_at[:19] <= item.run.ended_at[:19]]
+    made, newest = (around or makers or fitting[:1])[-1], fitting[0]
     return _Known(made.run, made.target._replace(state=newest.target.state))
 
 
