@@ -34,6 +34,29 @@ def test_only_the_target_that_failed_is_deployed_again(shop: InProcess) -> None:
         assert done.returncode == 2 and "there is nothing to retry: no deploy left a target unfinished" in done.stderr
 
 
+def test_a_registry_whose_tags_wait_for_another_target_is_deployed_again_with_it(shop: InProcess) -> None:
+    with EmbeddedRegistry() as registry, HerokuStandIn(token="token-of-heroku") as heroku:
+        heroku.create_app("shop-prod")
+        shop.env |= heroku.variables()
+        shop.write(
+            deploy__yml=f"app: shop\nimage: {{repository: {registry.host}/shop, tags: [latest]}}\n"
+            "targets: {hub: {settle: 0s}, heroku: {app: shop-prod, settle: 0s}}\n",
+            app__py=SERVING_APP,
+        )
+        assert shop.run("deploy").returncode == 0
+        first = registry.tags["shop", "latest"]
+        shop.write(app__py="raise SystemExit('no DATABASE_URL')\n")
+        failed = shop.run("deploy")
+        said = "skipped hub  its images are pushed, and its tags were not moved because heroku failed"
+        assert failed.returncode == 1 and said in failed.stdout, failed.stdout
+        assert "hub     not reached" in failed.stdout and registry.tags["shop", "latest"] == first
+        shop.write(app__py=SERVING_APP + "# mended\n")
+        code, events = shop.events("deploy", "--retry")
+        ended = {event["target"]: event["state"] for event in events if event["event"] == "target_finished"}
+        assert (code, ended) == (0, {"hub": "healthy", "heroku": "healthy"})
+        assert registry.tags["shop", "latest"] != first
+
+
 @pytest.mark.parametrize(
     ("words", "state", "error"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from shipit.errors import UsageError
 from shipit.past_release import NOTHING_RAN, PastRelease
-from shipit.pipeline.choose_release import choose_release
+from shipit.pipeline.choose_release import choose_release, find_release
 
 
 def history(*states: str) -> list[PastRelease]:
@@ -53,3 +53,21 @@ def test_a_release_in_which_nothing_ran_is_not_returned_to() -> None:
     with pytest.raises(UsageError) as found:
         choose_release("heroku", (running, empty), takes_gone=True)
     assert found.value.hint == "its newest release is v2; shipit history lists them"
+
+
+def test_after_a_return_to_a_release_that_is_not_known_any_more_nothing_is_chosen() -> None:
+    newest, *others = history("healthy", "healthy", "healthy")
+    returned = newest._replace(returns_to="v0")
+    with pytest.raises(UsageError, match="v3 returned to v0, which is not in the history of hub any more") as found:
+        choose_release("hub", [returned, *others])
+    assert found.value.hint.startswith("say --to RELEASE; its newest releases are v3, v2, v1")
+    assert choose_release("hub", [returned, *others], "v2").past.version == "v2"
+
+
+def test_of_a_run_that_went_back_after_a_failure_its_own_release_is_meant() -> None:
+    newest, failed, good = history("healthy", "failed", "healthy")
+    found = [newest._replace(run="0123456789ab", returns_to="v1"), failed._replace(run="0123456789ab"), good]
+    assert find_release("heroku", found, "0123456789ab").version == "v2"
+    assert find_release("heroku", found, "v3").version == "v3"
+    rollback = [newest._replace(run="ba9876543210", returns_to="v1", command="rollback"), failed, good]
+    assert find_release("heroku", rollback, "ba98").version == "v3"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from shipit.errors import UsageError
 from shipit.past_release import PastRelease
-from shipit.past_run import PastRun, PastTarget, RunState
+from shipit.past_run import PastRun, PastTarget, RunState, time_of
 from shipit.pipeline.choose_release import choose_release, last_healthy
 from shipit.pipeline.left_rollback import LeftRollback, left_rollback, left_rollbacks
 from shipit.release import Place
@@ -140,3 +142,24 @@ def test_an_automatic_rollback_takes_a_release_that_is_lost_only_where_no_other_
     now = past("v10", START, state="failed")
     found = last_healthy([now, *history], now, takes_gone=True)
     assert found == (None if chosen is None else history[chosen])
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-01-01T00:00:00.250Z", datetime(2026, 1, 1)),
+        ("20260101T000000Z", datetime(2026, 1, 1)),
+        ("2026-01-01T00:00+01", datetime(2025, 12, 31, 23)),
+        ("2026-01-01T00:00:00", datetime(2026, 1, 1)),
+        ("0001-01-01T00:00:00+14:00", datetime.min),
+        ("yesterday", datetime.min),
+        ("", datetime.min),
+    ],
+)
+def test_times_of_records_can_be_compared_whatever_they_are(text: str, at: datetime) -> None:
+    assert time_of(text) == at
+
+
+def test_a_rollback_that_ended_at_the_end_of_time_is_left_as_any_other() -> None:
+    late = ROLLBACK._replace(ended_at="9999-12-31T23:59:59Z")
+    assert left_rollback([late], (past("v3", LATER), *OLD), PLACE) is not None

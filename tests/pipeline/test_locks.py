@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -202,6 +203,31 @@ def test_a_run_that_lost_its_lock_while_it_slept_changes_nothing_more(bench: Ben
     assert bench.places["two"].lock["holder"] == to_json(OTHER), "the lock of the other run stays"
 
 
+class _Suspended(runs.FakeClock):
+    """Of a machine that may sleep: its monotonic clock stands still then."""
+
+    slept_s = 0.0
+
+    def wall_s(self) -> float:
+        return super().wall_s() + self.slept_s
+
+
+def test_a_run_whose_machine_slept_asks_for_its_lock(bench: Bench) -> None:
+    clock = _Suspended()
+    bench.clock = clock
+    run = bench.run()
+
+    def suspend() -> None:
+        clock.slept_s = 3600.0
+        bench.hold("two")
+
+    bench.after_one(run, suspend)
+    assert deploy(run) == 1
+    assert bench.places["two"].writes == []
+    end = next(event for event in bench.events if isinstance(event, TargetFinished) and event.target == "two")
+    assert end.reason == f"the lock was lost: {described(OTHER)}"
+
+
 def test_a_run_that_slept_and_still_has_its_lock_goes_on(bench: Bench) -> None:
     run = bench.run()
     bench.after_one(run, lambda: bench.clock.sleep(60))
@@ -284,6 +310,34 @@ def test_an_interrupted_run_gives_its_locks_back(bench: Bench) -> None:
         deploy(run)
     run.close()
     assert all(place.lock["holder"] is None for place in bench.places.values())
+
+
+class _Unanswered(MemoryTarget):
+    """A place that answers no renewal."""
+
+    over = threading.Event()
+
+    def swap_lock(self, before: LockState, holder: Holder | None, session: Session) -> LockState | None:
+        if before.holder is not None and holder is not None:
+            self.over.wait(60)
+        return super().swap_lock(before, holder, session)
+
+
+def test_a_place_that_does_not_answer_delays_the_renewal_of_no_other_lock(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shipit.pipeline.locks.BEAT_S", 0.05)
+    run = bench.run()
+    one, two = run.targets
+    silent = _Unanswered("one", bench.places["one"], one.images(), one.config)
+    held = RunLocks(run)
+    try:
+        held.take([silent, two])
+        first = bench.places["two"].lock["version"]
+        wait_until("renewed", lambda: int(bench.places["two"].lock["version"]) > int(first) + 2)
+    finally:
+        _Unanswered.over.set()
+        held.give_back()
 
 
 def test_a_held_lock_is_renewed(bench: Bench) -> None:

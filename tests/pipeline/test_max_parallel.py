@@ -10,6 +10,7 @@ import pytest
 
 from shipit.events import Event, PlanMade, StepDone, TargetFinished
 from shipit.pipeline.flow import deploy, plan
+from shipit.pipeline.return_to_release import rollback
 from shipit.rehearsal.memory.place import MemoryObserved
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
@@ -118,6 +119,17 @@ def test_what_is_needed_comes_first_and_unchanged_targets_take_no_turn(bench: Be
     assert noted == {"e"}
     assert deploy(bench.run()) == 0
     assert states(bench) == {"a": "unchanged", "b": "healthy", "c": "unchanged", "d": "unchanged", "e": "healthy"}
+
+
+def test_a_rollback_begins_with_the_target_that_no_other_needs(bench: Bench) -> None:
+    bench.text += "max_parallel: 1\n"
+    bench.add("db")
+    bench.add("web", needs=["db"])
+    for text in ("one", "two"):
+        (bench.folder / "hello.txt").write_text(text)
+        assert deploy(bench.run()) == 0
+    assert rollback(bench.run()) == 0
+    assert list(bench.verdicts().items()) == [("web", "healthy"), ("db", "healthy")]
 
 
 def test_a_killed_deploy_goes_on_with_what_is_left(bench: Bench) -> None:

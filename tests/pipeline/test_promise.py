@@ -24,8 +24,9 @@ from shipit.rehearsal.memory.config import MemoryConfig
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.memory.target import MemoryTarget
 from shipit.rehearsal.registry import EmbeddedRegistry
-from shipit.release import ImageUse, Place, Step, Upload
+from shipit.release import ImageUse, Place, PromotedRelease, Promotion, PublishedImage, Step, Upload
 from shipit.targets.kinds import load_steps
+from shipit.targets.locks import Holder
 from tests import runs
 
 TOKEN = "token-value-1"
@@ -210,6 +211,15 @@ def test_a_plan_expires(bench: Bench) -> None:
     assert not [event for event in bench.events if isinstance(event, PlanMade)], "nothing was built or read"
 
 
+def test_a_plan_that_expires_while_it_waits_for_another_run_changes_nothing(bench: Bench) -> None:
+    saved = bench.saved(lasts_s=60)
+    row = bench.places["one"].lock
+    row.update(holder=to_json(Holder("0123456789ab", "deploy")), version="1", renewed_s=bench.clock.wall_s() + 60)
+    with pytest.raises(UsageError, match=f"the saved plan expired at {saved.expires_at}; nothing was changed"):
+        deploy(bench.run(), saved, wait_s=600)
+    assert not bench.writes()
+
+
 def test_a_plan_is_for_its_app_environment_and_targets(bench: Bench) -> None:
     saved = bench.saved()
     assert "for the app other, not shop" in bench.refused(saved._replace(app="other"))
@@ -315,3 +325,25 @@ def test_what_a_saved_plan_does_not_compare() -> None:
         "swarm.restore": {"known"},
         "swarm.update": {"known"},
     }
+
+
+def test_a_promotion_from_another_source_or_of_an_unhealthy_one_moved(bench: Bench) -> None:
+    image = PublishedImage(
+        "shop", "registry.example/shop@sha256:" + "a" * 64, "linux/amd64", Digest("sha256:" + "b" * 64)
+    )
+    release = PromotedRelease("web", Place("memory", "web"), "v3", images=(image,))
+
+    def promoted(found: PromotedRelease) -> SavedPlan:
+        return saved._replace(plan=saved.plan._replace(promotion=Promotion("staging", (found,), (image,))))
+
+    saved = bench.saved()
+    planned = promoted(release)
+    assert find_moved(planned, planned) == find_moved(planned, promoted(release._replace(version="v4"))) == ()
+    other = promoted(release._replace(version="v4", images=()))
+    assert find_moved(planned, other) == ("the source web ran v3, and runs v4",)
+    doubted = promoted(release._replace(doubts=("it is not healthy now: web.1 crashed",)))
+    assert find_moved(planned, doubted) == ("the source web was healthy: it is not healthy now: web.1 crashed",)
+    assert find_moved(doubted, doubted) == ()
+    with pytest.raises(UsageError, match="the saved plan is for a promotion from staging") as caught:
+        deploy(bench.run(), planned)
+    assert caught.value.hint == "shipit promote --from staging --plan FILE"

@@ -284,5 +284,7 @@ def test_verdicts_and_times_of_a_release() -> None:
     past = PastRelease("v1", "healthy", released_at="2026-01-31T12:00:00.000Z", elapsed_s=90.5)
     assert healthy_at(past) == "2026-01-31T12:01:30.500Z"
     assert healthy_at(past._replace(state="unknown")) == healthy_at(past._replace(released_at="then")) == ""
+    for at, elapsed_s in ((past.released_at, 1e20), ("9999-12-31T23:59:59Z", 5.0), ("0001-01-01T00:00:00", 0.0)):
+        assert healthy_at(past._replace(released_at=at, elapsed_s=elapsed_s)) in ("", "0001-01-01T00:00:00.000Z")
     assert list(state_doubts(past)) == list(state_doubts(past._replace(state="unknown"))) == []
     assert list(state_doubts(past._replace(state="failed"))) == ["v1 was not healthy: it failed"]

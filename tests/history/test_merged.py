@@ -1,0 +1,68 @@
+"""What the runs of this machine add to the releases that a place tells of."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipit.history.merged import merged
+from shipit.past_release import PastRelease
+from shipit.past_run import PastRun, PastTarget
+from shipit.release import Place
+
+PLACE = Place("heroku", "shop-prod")
+
+
+def run(name: str, hour: int, version: str, state: str = "healthy") -> PastRun:
+    """A run of five minutes."""
+    target = PastTarget("heroku", PLACE.identity, state, version=version)
+    at = f"2026-01-01T{hour:02}"
+    return PastRun(name, "deploy", "shop", "production", f"{at}:00:00Z", "done", f"{at}:05:00Z", targets=(target,))
+
+
+def release(version: str, hour: int, state: str = "unknown", of: str = "") -> PastRelease:
+    return PastRelease(version, state, of, released_at=f"2026-01-01T{hour:02}:01:00Z")  # type: ignore[arg-type]
+
+
+def known(past: PastRelease, *runs: PastRun) -> tuple[str, str]:
+    """The run and the state of a release; `runs` are newest first."""
+    [found] = merged([past], runs, PLACE)
+    return found.run, found.state
+
+
+def test_a_release_is_of_the_run_that_released_its_version() -> None:
+    assert known(release("v2", 1), run("b", 2, "v3"), run("a", 1, "v2")) == ("a", "healthy")
+    assert known(release("v2", 1), run("b", 2, "v2", "unchanged"), run("a", 1, "v2", "failed")) == ("a", "healthy")
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([run("old", 1, "v2")], ("", "unknown")),
+        ([run("new", 9, "v2", "failed"), run("old", 1, "v2")], ("new", "failed")),
+        ([run("new", 10, "v2", "unchanged"), run("old", 1, "v2")], ("new", "healthy")),
+    ],
+    ids=["another machine", "a run of the new one", "one that changed nothing"],
+)
+def test_a_run_that_ended_before_a_release_is_of_an_earlier_place_of_that_name(
+    runs: list[PastRun], expected: tuple[str, str]
+) -> None:
+    assert known(release("v2", 9), *runs) == expected
+
+
+def test_times_that_are_none_exclude_no_run() -> None:
+    odd = release("v2", 9)._replace(released_at="yesterday")
+    assert known(odd, run("old", 1, "v2")) == ("old", "healthy")
+
+
+def test_a_verdict_on_a_version_is_better_than_what_a_place_guesses() -> None:
+    half = release("v2", 1, "begun")
+    assert known(half, run("a", 1, "v2")) == ("a", "healthy")
+    assert known(half, run("a", 1, "v3")) == ("a", "begun"), "a release within a run that ended with another one"
+
+
+def test_a_failed_release_that_a_later_run_verified_is_healthy() -> None:
+    failed = release("v2", 1, "failed", of="a")
+    made = run("a", 1, "v2", "failed")
+    assert known(failed, made) == ("a", "failed")
+    assert known(failed, run("b", 2, "v2", "unchanged"), made) == ("a", "healthy")
+    assert known(failed, run("b", 2, "v2", "failed"), made) == ("a", "failed")
