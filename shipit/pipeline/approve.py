@@ -61,22 +61,28 @@ def approve_plan(run: Run, plan: Plan, *, is_saved: bool = False) -> frozenset[s
 
 def _approval(run: Run, plan: Plan, needed: Needed, *, is_saved: bool) -> str:
     """The way in which it was approved; empty where it was not."""
-    if is_saved and run.environment.plan_key:
+    key = run.environment.plan_key
+    pinned = needed.config.plan_key_sha256
+    if is_saved and key and (pinned is None or _has_digest(key, pinned)):
         return "by the saved plan, which SHIPIT_PLAN_KEY signed"
-    if _is_token(run.environment.approval, needed.config):
+    if _has_digest(run.environment.approval, needed.config.token_sha256):
         return f"by the token in {TOKEN}"
     return "by its name, typed at a terminal" if run.approve(plan, needed.name) else ""
 
 
-def _is_token(token: str | None, config: ApproveConfig) -> bool:
-    if token is None or config.token_sha256 is None:
+def _has_digest(text: str | None, digest: str | None) -> bool:
+    if text is None or digest is None:
         return False
-    # Only a run with a token needs them.
-    import hashlib
+    # Only a run with a token or key needs it.
     import hmac
 
-    digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-    return hmac.compare_digest(digest, config.token_sha256)
+    return hmac.compare_digest(_digest(text), digest)
+
+
+def _digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _missing(run: Run, needed: Needed) -> UsageError:

@@ -127,6 +127,20 @@ def test_a_saved_plan_approves_where_a_shared_key_signed_it(bench: Bench, key: s
     assert approved(bench) == [("", "production", "by the saved plan, which SHIPIT_PLAN_KEY signed")]
 
 
+def test_a_saved_plan_of_another_key_than_the_file_names_approves_nothing(bench: Bench) -> None:
+    bench.add("one", approve={"plan_key_sha256": hashlib.sha256(KEY.encode()).hexdigest()})
+    made_up = {"SHIPIT_PLAN_KEY": KEY.replace("4711", "4712")}
+    run = bench.run(**made_up)
+    saved = promise(run, plan(run, is_deploy=True), 3600)
+    run.close()
+    with pytest.raises(UsageError, match="not approved"):
+        deploy(bench.run(**made_up), saved)
+    run = bench.run(SHIPIT_PLAN_KEY=KEY)
+    saved = promise(run, plan(run, is_deploy=True), 3600)
+    run.close()
+    assert deploy(bench.run(SHIPIT_PLAN_KEY=KEY), saved) == 0
+
+
 def test_a_saved_plan_does_not_hold_where_the_approval_left_the_file(bench: Bench) -> None:
     bench.add("one", approve=True)
     run: Run = bench.run()

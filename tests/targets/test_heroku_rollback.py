@@ -86,6 +86,26 @@ def test_without_a_journal_a_release_that_crashes_is_not_returned_to(place: Hero
     assert place.app.images() == good
 
 
+def test_config_vars_that_were_set_by_hand_just_before_a_deploy_that_fails_stay(place: HerokuPlace) -> None:
+    """The next release looks as if they were a part of it: Heroku has no ids of runs."""
+    assert ended(place, "good", deploy, keeps=False).code == 0
+    good = place.app.images()
+    place.heroku.releases.config(place.app, {"BY_HAND": "abc"})
+    failed = ended(place, "bad", deploy, target=f"{CRASHING}, on_failure: rollback", keeps=False)
+    assert (failed.code, failed.finished.rolled_back_to) == (1, "v3"), failed.finished
+    assert place.app.images() == good and place.app.config["BY_HAND"] == "abc"
+
+
+def test_a_deploy_of_config_vars_that_was_healthy_is_returned_to(place: HerokuPlace) -> None:
+    for mode in ("one", "two"):
+        assert ended(place, "good", deploy, more=f"env: {{MODE: {mode}}}").code == 0
+    changed = ended(place, "good", deploy, more="env: {MODE: three}")
+    assert changed.code == 0
+    assert ended(place, "bad", deploy, target=CRASHING, more="env: {MODE: three}").code == 1
+    assert ended(place, "good", rollback, more="env: {MODE: three}").code == 0
+    assert place.app.config["MODE"] == "three"
+
+
 def test_rollback_skips_a_release_that_the_journal_knows_as_failed(place: HerokuPlace) -> None:
     assert ended(place, "good", deploy).code == 0
     good = place.app.images()
