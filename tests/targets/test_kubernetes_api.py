@@ -302,6 +302,7 @@ def test_a_release_command_that_failed_is_run_again_once_by_two_deploys(make: Ma
     for thread in threads:
         thread.start()
     wait_until("both want the Job", lambda: _writes(api).count("POST"), lambda count: count == 3)
+    wait_until("it is there", lambda: [kind for kind, _ in list(api.objects)].count("jobs"), lambda count: count == 1)
     second = _uid(api)
     time.sleep(0.3)
     assert _uid(api) == second != first
