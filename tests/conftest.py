@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
-from zlib import crc32
 
 import pytest
 from coverage import Coverage
@@ -80,9 +79,8 @@ _MARKERS = {
 
 
 _SERVER_MARKERS = {"engine", "registry", "cluster", "tools"}
-# Of a table, coverage measures that many cases; none of what repeats a run many times, and every second test of targets.
-MEASURED_CASES = 4
-_REPEATING = ("hypothesis", "large", "sampled")
+# Of a table, coverage measures that many cases.
+MEASURED_CASES = 60
 _cases: Counter[str] = Counter()
 
 
@@ -150,7 +148,7 @@ def namespaces_are_removed(request: pytest.FixtureRequest) -> Iterator[None]:
 def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Pauses coverage where a test takes up to three times as long with it, and adds little to what others run.
 
-    That is in random inputs, tests of large ones, all but the first cases of a table, and every second test of targets.
+    That is in fuzz targets, tests of large inputs, and all but the first cases of a table.
     """
     coverage = Coverage.current()
     if coverage is None:
@@ -158,9 +156,9 @@ def only_cheap_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[No
         return
     function = request.node.nodeid.partition("[")[0]
     _cases[function] += 1
-    is_repeating = any(request.node.get_closest_marker(name) for name in _REPEATING)
-    is_second = request.node.path.parent.name == "targets" and crc32(function.encode()) % 2
-    if not (is_repeating or is_second or _cases[function] > MEASURED_CASES):
+    is_fuzzed = request.node.path.parent.name == "fuzz"
+    is_large = request.node.get_closest_marker("large") is not None
+    if not (is_fuzzed or is_large or _cases[function] > MEASURED_CASES):
         yield
         return
     coverage.stop()

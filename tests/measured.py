@@ -19,14 +19,18 @@ from coverage import Coverage
 
 ROOT = Path(__file__).parent.parent
 LEAST_PERCENT = 90.0
-_started: set[tuple[str, str]] = set()
+_started: set[tuple[str, ...]] = set()
 
 
 def is_new(arguments: Sequence[str]) -> bool:
-    """Whether no test started this command before, or one of these options with it. Asked once for each start."""
+    """Whether no test of this module started this command before, or no test at all with these options and as many words.
+
+    Asked once for each start.
+    """
+    module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
     command = "".join(arguments[:1])
-    options = [word for word in arguments[1:] if word.startswith("-")]
-    cases = {(command, option) for option in ("", *options)}
+    options = [word for word in arguments if word.startswith("-")]
+    cases = {(module, command), (command, str(len(arguments)), *options)}
     new = not cases <= _started
     _started.update(cases)
     return new

@@ -48,7 +48,7 @@ def interpreter() -> dict[str, str]:
 class Shipit:
     """`shipit` in a folder. `env` holds what is added to a nearly empty environment.
 
-    The first run of a command, and of each of its options, is a program as users start it. `warm` does those after it.
+    The first run of a command in a test module is a program as users start it. `warm` does those after it.
     """
 
     warm: ClassVar[WarmProgram | None] = None
