@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shipit.printable import FreeText, Name
 from shipit.release import PublishedImage
 
 # The clocks of a place and of the machine of a run may differ by so much.
-CLOCKS_S = 30.0
+_CLOCKS = timedelta(seconds=30)
 RunState = Literal["done", "failed", "interrupted", "running", "lost", "unknown"]
 
 
@@ -88,6 +88,10 @@ class PastRun(NamedTuple):
             # One that is no time, or only one with a zone.
             return None
         return max(0.0, took.total_seconds())
+
+    def ended_before(self, at: str) -> bool:
+        """True where the run had ended when something happened, also if the clocks differ by a few seconds."""
+        return bool(self.ended_at) and time_of(at) - time_of(self.ended_at) > _CLOCKS
 
 
 def time_of(text: str) -> datetime:

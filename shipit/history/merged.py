@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shipit.past_release import PastRelease
-from shipit.past_run import CLOCKS_S, PastRun, PastTarget, time_of
+from shipit.past_run import PastRun, PastTarget
 from shipit.release import Place
 
 
@@ -28,56 +27,53 @@ def merged(found: Sequence[PastRelease], runs: Iterable[PastRun], place: Place) 
     for item in known:
         if item.target.version and item.target.state in _STATES:
             by_version.setdefault(item.target.version, []).append(item)
-    merges = []
-    for past in found:
-        if by_id := by_run.get(past.run):
-            if past.state == "failed" and _is_verified_since(by_id, by_version.get(past.version, ())):
-                past = past._replace(state="healthy", reason="")
-            merges.append(_completed(past, by_id))
-        elif released := _released(past, by_version.get(past.version, ())):
-            # A place that has no runs can only guess which release a deploy has not completed.
-            merges.append(_completed(past._replace(state=_guessed(past)), released))
-        else:
-            merges.append(_completed(past, _part_of(past, known)))
-    return tuple(merges)
+    return tuple(_merged(past, by_run.get(past.run), by_version.get(past.version, ()), known) for past in found)
 
 
-def _is_verified_since(made: _Known, known: Sequence[_Known]) -> bool:
-    """True where a later run has changed nothing, and found the release healthy."""
-    return any(item.target.state == "unchanged" and item.run.started_at > made.run.started_at for item in known)
+def _merged(
+    past: PastRelease, by_run: _Known | None, of_version: Sequence[_Known], known: Sequence[_Known]
+) -> PastRelease:
+    """A release with what is known of it. `of_version` are the runs with a verdict on its version, the newest first."""
+    if by_run:
+        is_mended = past.state == "failed" and _is_verified_since(by_run.run, of_version)
+        return _completed(past._replace(state="healthy", reason="") if is_mended else past, by_run)
+    if released := _released(past, of_version):
+        # A place that has no runs can only guess which release a deploy has not completed.
+        return _completed(past._replace(state="unknown") if past.state == "begun" and not past.run else past, released)
+    return _completed(past, _part_of(past, known))
 
 
-def _released(past: PastRelease, known: Sequence[_Known]) -> _Known | None:
+def _is_verified_since(run: PastRun, of_version: Sequence[_Known]) -> bool:
+    """True where the newest run with a verdict is a later one that has changed nothing, and found the release healthy."""
+    newest = next(iter(of_version), None)
+    return newest is not None and newest.target.state == "unchanged" and newest.run.started_at > run.started_at
+
+
+def _released(past: PastRelease, of_version: Sequence[_Known]) -> _Known | None:
     """The run that released a version, with its newest verdict: an unchanged deploy verifies it again.
 
     A run that ended before the release was made is of an earlier place of the same name.
     """
-    fitting = [item for item in known if not _is_before(item.run, past)]
+    fitting = [item for item in of_version if not item.run.ended_before(past.released_at)]
     if not fitting:
         return None
     makers = [item for item in fitting if item.target.state != "unchanged"]
-    around = [item for item in makers if item.run.started_at[:19] <= past.released_at[:19] <= item.run.ended_at[:19]]
+    around = [item for item in makers if _is_during(past, item.run)]
     made, newest = (around or makers or fitting[:1])[-1], fitting[0]
     return _Known(made.run, made.target._replace(state=newest.target.state))
 
 
-def _is_before(run: PastRun, past: PastRelease) -> bool:
-    made, ended = time_of(past.released_at), time_of(run.ended_at)
-    return datetime.min not in (made, ended) and made - ended > timedelta(seconds=CLOCKS_S)
-
-
-def _guessed(past: PastRelease) -> Literal["healthy", "failed", "begun", "unknown"]:
-    return "unknown" if past.state == "begun" and not past.run else past.state
+def _is_during(past: PastRelease, run: PastRun) -> bool:
+    return run.started_at[:19] <= past.released_at[:19] <= run.ended_at[:19]
 
 
 def _part_of(past: PastRelease, known: Sequence[_Known]) -> _Known | None:
     """The run in which a release was made that is not the last one of it."""
     for item in known:
-        run = item.run
-        if item.target.version and run.started_at[:19] <= past.released_at[:19] <= run.ended_at[:19]:
+        if item.target.version and _is_during(past, item.run):
             # A deploy that rolled back has waited until the release that it returned to was healthy.
             is_return = item.target.is_rolled_back and bool(past.returns_to)
-            return _Known(run, item.target._replace(state="healthy" if is_return else "", images=()))
+            return _Known(item.run, item.target._replace(state="healthy" if is_return else "", images=()))
     return None
 
 

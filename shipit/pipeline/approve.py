@@ -28,10 +28,8 @@ def needed_approvals(run: Run, plan: Plan) -> Iterator[Needed]:
     environment = run.project.approve
     if environment and environment.enabled:
         yield Needed("", run.project.environment, environment)
-    configs, changing = (
-        {target.name: target.config.approve for target in run.targets},
-        changing_targets(run.targets, plan),
-    )
+    configs = {target.name: target.config.approve for target in run.targets}
+    changing = changing_targets(run.targets, plan)
     for own in plan.targets:
         config = configs.get(own.target)
         if config and config.enabled and own.target in changing:
@@ -61,8 +59,7 @@ def approve_plan(run: Run, plan: Plan, *, is_saved: bool = False) -> frozenset[s
 
 def _approval(run: Run, plan: Plan, needed: Needed, *, is_saved: bool) -> str:
     """The way in which it was approved; empty where it was not."""
-    key = run.environment.plan_key
-    pinned = needed.config.plan_key_sha256
+    key, pinned = run.environment.plan_key, needed.config.plan_key_sha256
     if is_saved and key and (pinned is None or _has_digest(key, pinned)):
         return "by the saved plan, which SHIPIT_PLAN_KEY signed"
     if _has_digest(run.environment.approval, needed.config.token_sha256):
@@ -73,16 +70,11 @@ def _approval(run: Run, plan: Plan, needed: Needed, *, is_saved: bool) -> str:
 def _has_digest(text: str | None, digest: str | None) -> bool:
     if text is None or digest is None:
         return False
-    # Only a run with a token or key needs it.
+    # Only a run with a token or key needs them.
+    import hashlib
     import hmac
 
-    return hmac.compare_digest(_digest(text), digest)
-
-
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hmac.compare_digest(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), digest)
 
 
 def _missing(run: Run, needed: Needed) -> UsageError:

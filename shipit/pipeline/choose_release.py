@@ -98,8 +98,8 @@ def find_release(target: str, history: Sequence[PastRelease], wanted: str) -> Pa
         raise UsageError(
             f"{wanted!r} is the beginning of {len(found)} runs of {target}", hint=f"say more of it: {names}"
         )
-    # One run may make several releases, such as settings and then images: the last one has all of them. That by which it
-    # went back after a failure is another one's.
+    # One run may make several releases, such as settings and then images: the last one has all of them. A return to an
+    # earlier release after a failure has none of them.
     own = [past for past in found if not past.returns_to or wanted == past.version]
     return (own or found)[0]
 

@@ -108,7 +108,7 @@ class _Attempt:
         self._started_s = started_s
         self._images = images_of(preparation, target)
         self._record: Record | None = None
-        # What each step has reported, also when a later one failed.
+        # The facts of each step that was applied, also when a later one failed.
         self._applied: dict[str, Facts] = {}
 
     def deploy(self) -> TargetFinished:
@@ -131,7 +131,7 @@ class _Attempt:
         return ended
 
     def end(self, ended: TargetFinished) -> None:
-        """Those that need it may begin; tell it."""
+        """Note and emit that it ended well: targets that need it may begin."""
         target, preparation = self._target, self._preparation
         if self._plan.steps:
             release, before = preparation.releases[target.name], preparation.observed[target.name]
@@ -142,7 +142,7 @@ class _Attempt:
         self._run.emit(ended._replace(elapsed_s=self._elapsed_s()))
 
     def end_failed(self, error: ShipitError) -> None:
-        """Roll back where that is wanted, record and tell."""
+        """Roll back where that is wanted; record and emit the failure."""
         run, target = self._run, self._target
         verdict, back = verdict_of(error, target), NOT_ROLLED_BACK
         if _rolls_back(run, target) and _may_roll_back(error):

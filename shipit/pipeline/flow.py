@@ -188,12 +188,12 @@ def _release_all(run: Run, preparation: Preparation, hooks: Hooks | None) -> End
 
 
 def _tell_unmoved(run: Run, preparation: Preparation, progress: Progress) -> None:
-    """End as not reached the registries whose tags stay because another target failed: the next deploy moves them."""
-    failed = [name for name, state in progress.states.items() if state in ("failed", "skipped")]
+    """End registries as not reached whose tags stay because another target failed: the next deploy moves them."""
     moving = moving_targets(preparation.targets.values(), preparation.plan)
-    reason = f"its images are pushed, and its tags were not moved because {', '.join(failed)} failed"
+    failed = ", ".join(name for name, state in progress.states.items() if state == "failed")
+    reason = f"its images are pushed, and its tags were not moved because {failed} failed"
     for name, target in preparation.targets.items():
-        if name in moving and name not in failed:
+        if name in moving and progress.states[name] not in ("failed", "skipped"):
             verdict, images = Verdict(State.WAITING, reason), images_of(preparation, target)
             run.emit(TargetFinished(name, "skipped", 0.0, verdict, images))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from shipit.past_release import PastRelease
-from shipit.past_run import CLOCKS_S, PastRun, PastTarget, time_of
+from shipit.past_run import PastRun, PastTarget, time_of
 from shipit.pipeline.endings import RELEASING
 from shipit.release import Place
 
@@ -89,4 +88,4 @@ def _is_of_others(past: PastRelease, run: PastRun, own: PastTarget) -> bool:
     """True for a return to another release, and for a release after the end of the run."""
     if past.returns_to not in ("", own.returns_to):
         return True
-    return bool(run.ended_at) and time_of(past.released_at) - time_of(run.ended_at) > timedelta(seconds=CLOCKS_S)
+    return run.ended_before(past.released_at)

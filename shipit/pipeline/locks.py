@@ -16,6 +16,7 @@ from shipit.pipeline.changing import changing_targets
 from shipit.pipeline.lock_errors import LockLost, Superseded, described, locked_by
 from shipit.pipeline.lock_keepers import REQUEST_S, lock_keepers, lock_session, own_holder, parse_holder
 from shipit.pipeline.marks import file_name
+from shipit.pipeline.renewals import Renewals
 from shipit.pipeline.run import Run
 from shipit.pipeline.state_lock import StateLock
 from shipit.record import to_json
@@ -104,9 +105,6 @@ class HeldFile:
     def check(self) -> None:
         """Nobody can take it."""
 
-    def renew(self) -> None:
-        """It does not expire."""
-
     def give_back(self) -> None:
         free_file(self._handle)
 
@@ -120,9 +118,7 @@ class RunLocks:
         # The locks at places, by the name of the target of the place: others may borrow them.
         self._at: dict[str, HeldLock] = {}
         self._files: dict[str, HeldFile] = {}
-        self._over = threading.Event()
-        # Each lock is renewed by a thread of its own: a place that does not answer delays no other.
-        self._beats: dict[int, threading.Thread] = {}
+        self._renewals = Renewals()
 
     def take(self, targets: Iterable[Target]) -> None:
         """Take the lock of each target; all or none. Raises: Locked, RemoteError."""
@@ -132,7 +128,8 @@ class RunLocks:
             for target in sorted(targets, key=lambda target: (not locks(target), target.place)):
                 if target.name not in self._held and (lock := self._taken(target, holder)) is not None:
                     self._held[target.name] = lock
-                    self._keep_renewed(lock)
+                    if isinstance(lock, HeldLock):
+                        self._renewals.add(lock)
         except BaseException:
             self.give_back()
             raise
@@ -156,16 +153,12 @@ class RunLocks:
 
     def give_back(self) -> None:
         """Give all locks back."""
-        self._over.set()
-        until_s = self._run.clock.now() + REQUEST_S
-        for beat in self._beats.values():
-            beat.join(max(0.0, until_s - self._run.clock.now()))
-        self._beats = {}
+        self._renewals.stop(REQUEST_S)
+        self._renewals = Renewals()
         held = self._each()
         self._held, self._at, self._files = {}, {}, {}
         for lock in held:
             lock.give_back()
-        self._over = threading.Event()
 
     def _each(self) -> tuple[HeldLock | HeldFile, ...]:
         """Every lock once: targets may share one."""
@@ -201,17 +194,6 @@ class RunLocks:
                 raise locked_by(self._run, target, parse_holder(taken.holder))
             self._files[name] = HeldFile(taken.handle)
         return self._files[name]
-
-    def _keep_renewed(self, lock: HeldLock | HeldFile) -> None:
-        if isinstance(lock, HeldLock) and id(lock) not in self._beats:
-            beat = threading.Thread(target=_renew, args=(lock, self._over), daemon=True, name="lock")
-            self._beats[id(lock)] = beat
-            beat.start()
-
-
-def _renew(lock: HeldLock, over: threading.Event) -> None:
-    while not over.wait(BEAT_S):
-        lock.renew()
 
 
 def begin_changes(run: Run, plan: Plan, is_locked: Callable[[Target], bool] = lambda target: True) -> None:

@@ -34,7 +34,7 @@ def find_moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
 
 
 def _source(saved: Promotion | None, now: Promotion | None) -> Iterator[str]:
-    """What moved at the source of a promotion. Another release of the same images, as one of config vars, did not."""
+    """The differences at the source of a promotion. Another release of the same images, as one of config vars, is none."""
     before, after = ({one.target: one for one in found.releases} if found else {} for found in (saved, now))
     for name in dict.fromkeys((*before, *after)):
         one, other = before.get(name), after.get(name)

@@ -55,14 +55,14 @@ def _saved(run: Run, plan: Plan, targets: tuple[SavedTarget, ...], lasts_s: floa
 
 def check_current(run: Run, saved: SavedPlan) -> None:
     """Check that a saved plan is for this run, and still good, before anything is built. Raises: UsageError."""
-    project, hint = run.project, f"make a new one: {_plan_command(run, saved)} --save FILE"
+    project = run.project
     _check_command(run, saved)
     for word, wanted, found in (
         ("app", project.app, saved.app),
         ("environment", project.environment, saved.environment),
     ):
         if wanted != found:
-            other = f"add -e {found}" if word == "environment" else hint
+            other = f"add -e {found}" if word == "environment" else _make_anew(run, saved)
             raise UsageError(f"the saved plan is for the {word} {found}, not {wanted}", hint=other)
     names, planned = {target.name for target in run.targets}, {target.name for target in saved.targets}
     if names != planned:
@@ -72,23 +72,26 @@ def check_current(run: Run, saved: SavedPlan) -> None:
 
 
 def check_not_expired(run: Run, saved: SavedPlan) -> None:
-    """Raises: UsageError."""
+    """Check that a saved plan is still good at this time. Raises: UsageError."""
     if rfc3339(run.clock.wall_s()) > saved.expires_at:
-        hint = f"make a new one: {_plan_command(run, saved)} --save FILE"
-        raise UsageError(f"the saved plan expired at {saved.expires_at}; nothing was changed", hint=hint)
+        what = f"the saved plan expired at {saved.expires_at}; nothing was changed"
+        raise UsageError(what, hint=_make_anew(run, saved))
 
 
 def _check_command(run: Run, saved: SavedPlan) -> None:
-    """Refuse the plan of another command: a deploy, a rollback, or a promotion from this environment. Raises: UsageError."""
-    planned, own = _command(saved), run.command
-    source_now = run.source.promotion.environment if run.source else ""
-    if planned == own and source_now == (saved.plan.promotion.environment if saved.plan.promotion else ""):
+    """Refuse the plan of another command, or of a promotion from another environment. Raises: UsageError."""
+    planned, own, source = _command(saved), run.command, _source(saved)
+    if planned == own and source == (run.source.promotion.environment if run.source else ""):
         return
     names = {"deploy": "a deploy", "promote": "a promotion", "rollback": "a rollback"}
-    source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
-    said = names[planned] + (f" from {saved.plan.promotion.environment}" if saved.plan.promotion else "")
-    what = f"the saved plan is for {said}" + ("" if source else f", not for {names[own]}")
-    raise UsageError(what, hint=f"shipit {planned}{source} --plan FILE")
+    said = f"{names[planned]} from {source}" if source else f"{names[planned]}, not for {names[own]}"
+    option = f" --from {source}" if source else ""
+    raise UsageError(f"the saved plan is for {said}", hint=f"shipit {planned}{option} --plan FILE")
+
+
+def _source(saved: SavedPlan) -> str:
+    """The environment that a saved plan promotes from; empty for one that promotes nothing."""
+    return saved.plan.promotion.environment if saved.plan.promotion else ""
 
 
 def _command(saved: SavedPlan) -> str:
@@ -98,12 +101,17 @@ def _command(saved: SavedPlan) -> str:
     return "rollback" if any(own.returns_to for own in saved.plan.targets) else "deploy"
 
 
+def _make_anew(run: Run, saved: SavedPlan) -> str:
+    """The hint with the command that makes such a plan again."""
+    return f"make a new one: {_plan_command(run, saved)} --save FILE"
+
+
 def _plan_command(run: Run, saved: SavedPlan) -> str:
     """The command that makes such a plan again."""
     if run.command == "rollback":
         return "shipit rollback"
-    source = f" --from {saved.plan.promotion.environment}" if saved.plan.promotion else ""
-    return f"shipit plan{source}"
+    source = _source(saved)
+    return f"shipit plan{f' --from {source}' if source else ''}"
 
 
 def check_kept(run: Run, saved: SavedPlan, preparation: Preparation) -> None:

@@ -91,7 +91,7 @@ def _before_this(run: Run, target: Target, before: Any) -> tuple[PastRelease, ..
 
 def _was_healthy(run: Run, target: Reverts, release: Release, known: PastRelease, before: Any) -> bool:
     """True where what ran before the deploy was healthy: by its verdict, or where there is none by what was observed."""
-    # Heroku's release of config vars that no run is known to have begun was whole before this deploy.
+    # Heroku's release of config vars, of no known run, that looks like a part of this deploy: it was there before.
     if known.state == "unknown" or (known.state == "begun" and not known.run):
         return _judged(run, target, release, before, before).state is not State.FAILED
     return known.state == "healthy"

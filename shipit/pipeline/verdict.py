@@ -141,7 +141,7 @@ def verdict_of(error: ShipitError, target: Target) -> Verdict:
 
 
 def version_of(error: ShipitError, target: Target) -> str:
-    """The place's own name for the release that was judged a failure; empty where it is not known, or not the newest there."""
+    """The place's own name for the release that was judged a failure; empty where it is not known, or somebody else changed the place."""
     observed = error.observed if isinstance(error, TargetFailed) and error.where == target.name else None
     if observed is None or verdict_of(error, target).superseded_by:
         return ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
@@ -9,21 +12,30 @@ from shipit.rehearsal.registry import EmbeddedRegistry
 from tests.in_process import InProcess
 from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP
 
+CRASHES = "raise SystemExit('no DATABASE_URL')\n"
+
 
 @pytest.fixture
 def shop(in_process: InProcess) -> InProcess:
-    in_process.write(Dockerfile=PYTHON_DOCKERFILE, app__py="raise SystemExit('no DATABASE_URL')\n")
+    in_process.write(Dockerfile=PYTHON_DOCKERFILE, app__py=CRASHES)
     return in_process
 
 
-def test_only_the_target_that_failed_is_deployed_again(shop: InProcess) -> None:
+@contextmanager
+def hub_and_heroku(shop: InProcess, tag: str) -> Iterator[EmbeddedRegistry]:
+    """The registry of a shop whose image has a tag, and is deployed to that registry and to Heroku."""
     with EmbeddedRegistry() as registry, HerokuStandIn(token="token-of-heroku") as heroku:
         heroku.create_app("shop-prod")
         shop.env |= heroku.variables()
         shop.write(
-            deploy__yml=f"app: shop\nimage: {{repository: {registry.host}/shop, tags: [v1]}}\n"
+            deploy__yml=f"app: shop\nimage: {{repository: {registry.host}/shop, tags: [{tag}]}}\n"
             "targets: {hub: {settle: 0s}, heroku: {app: shop-prod, settle: 0s}}\n"
         )
+        yield registry
+
+
+def test_only_the_target_that_failed_is_deployed_again(shop: InProcess) -> None:
+    with hub_and_heroku(shop, "v1"):
         assert shop.run("deploy").returncode == 1
         shop.write(app__py=SERVING_APP)
         code, events = shop.events("deploy", "--retry")
@@ -35,17 +47,11 @@ def test_only_the_target_that_failed_is_deployed_again(shop: InProcess) -> None:
 
 
 def test_a_registry_whose_tags_wait_for_another_target_is_deployed_again_with_it(shop: InProcess) -> None:
-    with EmbeddedRegistry() as registry, HerokuStandIn(token="token-of-heroku") as heroku:
-        heroku.create_app("shop-prod")
-        shop.env |= heroku.variables()
-        shop.write(
-            deploy__yml=f"app: shop\nimage: {{repository: {registry.host}/shop, tags: [latest]}}\n"
-            "targets: {hub: {settle: 0s}, heroku: {app: shop-prod, settle: 0s}}\n",
-            app__py=SERVING_APP,
-        )
+    with hub_and_heroku(shop, "latest") as registry:
+        shop.write(app__py=SERVING_APP)
         assert shop.run("deploy").returncode == 0
         first = registry.tags["shop", "latest"]
-        shop.write(app__py="raise SystemExit('no DATABASE_URL')\n")
+        shop.write(app__py=CRASHES)
         failed = shop.run("deploy")
         said = "skipped hub  its images are pushed, and its tags were not moved because heroku failed"
         assert failed.returncode == 1 and said in failed.stdout, failed.stdout

@@ -66,3 +66,5 @@ def test_a_failed_release_that_a_later_run_verified_is_healthy() -> None:
     assert known(failed, made) == ("a", "failed")
     assert known(failed, run("b", 2, "v2", "unchanged"), made) == ("a", "healthy")
     assert known(failed, run("b", 2, "v2", "failed"), made) == ("a", "failed")
+    later = run("c", 3, "v2", "failed")
+    assert known(failed, later, run("b", 2, "v2", "unchanged"), made) == ("a", "failed"), "the newest verdict counts"

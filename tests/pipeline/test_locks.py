@@ -326,7 +326,7 @@ class _Unanswered(MemoryTarget):
 def test_a_place_that_does_not_answer_delays_the_renewal_of_no_other_lock(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shipit.pipeline.locks.BEAT_S", 0.05)
+    monkeypatch.setattr("shipit.pipeline.renewals.BEAT_S", 0.05)
     run = bench.run()
     one, two = run.targets
     silent = _Unanswered("one", bench.places["one"], one.images(), one.config)

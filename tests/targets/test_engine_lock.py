@@ -10,41 +10,39 @@ from shipit.targets.engine.label_store import Labelled
 from shipit.targets.engine.lock import read_lock, swap_lock
 from shipit.targets.engine.owner import Owner
 from shipit.targets.locks import Holder, LockState
+from tests.targets.test_compose_kept import Volumes
 
 OWNER = Owner("shop", "production", "web")
 ONE, OTHER = Holder("0123456789ab", "deploy"), Holder("ba9876543210", "deploy")
 
 
-class Objects:
-    """Objects with labels, of which the first one with a name stays. `now_s` is the clock of the host."""
+class AgingVolumes(Volumes):
+    """Volumes with the age that each has by the clock of the host, `now_s`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now_s = 1_000.0
-        self._made: dict[str, tuple[Mapping[str, str], float]] = {}
+        self._made_s: dict[str, float] = {}
 
     def put(self, name: str, labels: Mapping[str, str]) -> None:
-        self._made.setdefault(name, (labels, self.now_s))
+        if name not in self.found:
+            self._made_s[name] = self.now_s
+        super().put(name, labels)
 
-    def find_labels(self, name: str) -> Mapping[str, str] | None:
-        return self._made[name][0] if name in self._made else None
-
-    def list_labelled(self, filters: Mapping[str, Sequence[str]]) -> list[Labelled]:
-        return [Labelled(name, dict(labels), self.now_s - made_s) for name, (labels, made_s) in self._made.items()]
-
-    def drop(self, name: str) -> bool:
-        return self._made.pop(name, None) is not None
+    def list_labelled(self, filters: str) -> Sequence[Labelled]:
+        return [one._replace(age_s=self.now_s - self._made_s[one.name]) for one in super().list_labelled(filters)]
 
 
 class Bench:
     def __init__(self) -> None:
-        self.objects = Objects()
+        self.volumes = AgingVolumes()
 
     def read(self) -> LockState:
-        return read_lock(self.objects, OWNER)  # type: ignore[arg-type]
+        return read_lock(self.volumes, OWNER)
 
     def swap(self, before: LockState, holder: Holder | None) -> LockState | None:
-        self.objects.now_s += 5
-        return swap_lock(self.objects, OWNER, before, holder, self.objects.now_s)  # type: ignore[arg-type]
+        self.volumes.now_s += 5
+        return swap_lock(self.volumes, OWNER, before, holder, self.volumes.now_s)
 
     def take(self, holder: Holder) -> LockState:
         taken = self.swap(self.read(), holder)
@@ -69,7 +67,7 @@ def test_a_lock_is_renewed_and_given_back(bench: Bench) -> None:
 
 def test_a_lock_that_others_had_meanwhile_is_not_renewed(bench: Bench) -> None:
     held = bench.take(ONE)
-    bench.objects.now_s += 60
+    bench.volumes.now_s += 60
     other = bench.take(OTHER)
     assert bench.swap(held, ONE) is None and bench.read().holder == OTHER
     assert bench.swap(other, None) == LockState()
