@@ -53,9 +53,9 @@ class Runner(Protocol):
         ...
 
 
-def free_port() -> int:
+def free_port(among: range = range(10_000, 30_000)) -> int:
     """A free port below those that systems give to connections: no connection takes it before it is listened at."""
-    for port in random.SystemRandom().sample(range(10_000, 30_000), 100):
+    for port in random.SystemRandom().sample(among, 100):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from shipit.rehearsal.dyno import free_port
+from shipit.rehearsal import dyno
 from tests.servers.certificates import Authority, write_key_pair
 from tests.servers.images import busybox_archive
 from tests.servers.install import CNI, COMPONENTS, SYSTEM_PATH, find, kubernetes_folder
@@ -31,7 +31,13 @@ from tests.servers.process import Background, Unavailable, accepts, descendants
 
 NODE = "node"
 PAUSE = "localhost/pause:1"
+# Its programs take seconds until they listen. Other tests, which take ports meanwhile, take none of these.
+_PORTS = range(6_100, 8_000)
 _OWN_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
+
+
+def free_port() -> int:
+    return dyno.free_port(_PORTS)
 
 
 def namespace_of(test: pytest.Item, longest: int = 50) -> str:
