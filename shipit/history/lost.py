@@ -1,16 +1,17 @@
-"""The warning about a run of this machine that was killed, or that goes on."""
+"""What earlier runs of this machine left: the warning about one that was killed, or that goes on, and the targets that ended well."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shipit.errors import ShipitError
-from shipit.history.past import unfinished_run
+from shipit.history.past import unfinished_run, verified_targets
 from shipit.past_run import PastRun
 from shipit.printable import counted
 
 _MOST_TEXTS = 10
+_RELEASING = ("deploy", "rollback", "promote")
 
 
 def lost_run(root: Path, app: str, environment: str) -> str:
@@ -21,6 +22,16 @@ def lost_run(root: Path, app: str, environment: str) -> str:
         # A journal that can't be read is told when it is written.
         return ""
     return _warning(found) if found else ""
+
+
+def verified_before(root: Path, app: str, environment: str, names: Iterable[str]) -> frozenset[str]:
+    """The targets whose newest deploy, rollback or promotion by this machine ended well. Those are left out of which it does not know."""
+    try:
+        return verified_targets(
+            root, lambda run: (run.app, run.environment) == (app, environment) and run.command in _RELEASING, names
+        )
+    except ShipitError:
+        return frozenset()
 
 
 def _warning(run: PastRun) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from shipit.envelope import Envelope, envelope_from_json
 from shipit.errors import UsageError
+from shipit.events import RunFinished
 from shipit.history.fold import fold_run
 from shipit.history.journal import MOST_BYTES
 from shipit.history.state_folder import RunsFolder, opened_runs
@@ -20,6 +21,9 @@ from shipit.record import InvalidRecord
 
 # A run may write what it needs also above its limit.
 _MOST_READ = 2 * MOST_BYTES
+# The newest runs that are asked for the end of a target: every deploy of an unchanged one asks.
+_MOST_ASKED = 10
+_WELL = ("released", "unchanged")
 # The name of an event is in the first bytes of its line.
 _HEAD_BYTES = 160
 _ENDS = re.compile(rb'"event": "run_(finished|failed)"')
@@ -61,6 +65,28 @@ def unfinished_run(root: Path, is_wanted: Callable[[PastRun], bool]) -> PastRun 
             if run is not None and is_wanted(run):
                 return None if run.ended_at else run
     return None
+
+
+def verified_targets(root: Path, is_wanted: Callable[[PastRun], bool], names: Iterable[str]) -> frozenset[str]:
+    """Those of `names` whose newest run that is wanted ended well, as far as the newest runs tell. Raises: ShipitError."""
+    left, found, runs = set(names), set[str](), 0
+    with opened_runs(root) as folder:
+        for file in folder.files() if folder else ():
+            if not left or runs == _MOST_ASKED:
+                break
+            lines = _lines(folder, file.name) if folder else []
+            envelopes = list(_parsed([*lines[:1], *lines[-1:]], without_steps))
+            run = fold_run(envelopes, is_running=False)
+            if run is None or not is_wanted(run):
+                continue
+            runs += 1
+            last = envelopes[-1].event
+            if isinstance(last, RunFinished):
+                found |= {end.target for end in last.ends if end.state in _WELL} & left
+                left -= {end.target for end in last.ends if end.state != "not_reached"}
+            else:
+                left -= {own.name for own in run.targets}
+    return frozenset(found)
 
 
 def read_run(root: Path, name: str) -> tuple[PastRun, tuple[Envelope, ...]]:

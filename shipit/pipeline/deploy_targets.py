@@ -79,6 +79,7 @@ def _one_target(
     except Exception as error:
         if _was_verified(error):
             progress.verified.add(target.name)
+            attempt.note_done(verdict_of(error, target).reason)
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
         if not isinstance(error, ShipitError):
             raise
@@ -110,6 +111,7 @@ class _Attempt:
         self._record: Record | None = None
         # The facts of each step that was applied, also when a later one failed.
         self._applied: dict[str, Facts] = {}
+        self._version = ""
 
     def deploy(self) -> TargetFinished:
         """Apply, verify and record. Raises: ShipitError."""
@@ -120,11 +122,12 @@ class _Attempt:
         if own.steps:
             self._record = begin_record(run, target, release, before, own.steps, wanted=own.wanted)
         verdict, version = _release(run, self._preparation, target, self._progress, self._applied)
+        self._version = version
         state: Literal["unchanged", "healthy"] = "unchanged" if own.is_empty else "healthy"
         ended = TargetFinished(target.name, state, self._elapsed_s(), verdict, self._images, version=version)
         # A hook may be killed: what was verified is known before it begins.
         end_record(run, self._record, "healthy")
-        if not own.steps and run.has_lost_run:
+        if not own.steps and not run.is_verified_before(target.name):
             end_left_record(run, target, release, before)
         if self._hooks:
             self._hooks.after_target(own, ended)
@@ -132,14 +135,18 @@ class _Attempt:
 
     def end(self, ended: TargetFinished) -> None:
         """Note and emit that it ended well: targets that need it may begin."""
+        self.note_done()
+        self._progress.finish(self._target.name, "unchanged" if self._plan.is_empty else "healthy")
+        self._run.emit(ended._replace(elapsed_s=self._elapsed_s()))
+
+    def note_done(self, but: str = "") -> None:
+        """Note what `rollback: all` takes back. `but` is what failed after it was verified."""
         target, preparation = self._target, self._preparation
         if self._plan.steps:
             release, before = preparation.releases[target.name], preparation.observed[target.name]
             self._progress.done[target.name] = Done(
-                target, release, self._plan.place, before, self._applied, self._record, self._images, ended.version
+                target, release, self._plan.place, before, self._applied, self._record, self._images, self._version, but
             )
-        self._progress.finish(target.name, "unchanged" if self._plan.is_empty else "healthy")
-        self._run.emit(ended._replace(elapsed_s=self._elapsed_s()))
 
     def end_failed(self, error: ShipitError) -> None:
         """Roll back where that is wanted; record and emit the failure."""

@@ -1,4 +1,4 @@
-"""The record of a release whose run died: its verdict is written by the run that finds nothing left to do, and verifies it."""
+"""The record of a release whose run died or failed: the run that finds nothing left to do, and verifies it, writes its verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WITHIN_S, _MOST = 15.0, 20
 
 
 def end_left_record(run: Run, target: Target, release: Release, observed: Any, returns_to: str = "") -> None:
-    """End the newest record as healthy where its run died, and all of what it released is what was verified now.
+    """End the newest record as healthy where its run died or failed, and all of what it released is what was verified now.
 
     `returns_to` is the version that a rollback returned to, with a release without images. Nothing is told of a place that
     can't be read or written: the run needed neither.
@@ -31,7 +31,7 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
     session = replace(session, deadline_s=run.clock.now() + _WITHIN_S)
     try:
         newest = next(iter(target.past_releases(1, session, tells_current=False)), None)
-        if newest is None or newest.state != "begun" or _still_runs(run, target, newest):
+        if newest is None or not _is_left(newest) or _still_runs(run, target, newest):
             return
         released = newest
         if newest.returns_to:
@@ -39,11 +39,16 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
             released = next((past for past in history if past.version == newest.returns_to), newest)
         if newest.returns_to == returns_to if returns_to else _runs(run, target, released, release, session.deadline_s):
             own = Release(release.app, release.environment) if newest.returns_to else release
-            target.record_release(newest._replace(state="healthy"), own, observed, session)
+            target.record_release(newest._replace(state="healthy", reason=""), own, observed, session)
     except Interrupted:
         raise
     except ShipitError:
         return
+
+
+def _is_left(past: PastRelease) -> bool:
+    """True for a release without a verdict, or that failed. One with images that returned to another release has its verdict."""
+    return past.state == "begun" or (past.state == "failed" and not (past.returns_to and past.images))
 
 
 def _still_runs(run: Run, target: Target, past: PastRelease) -> bool:

@@ -107,8 +107,7 @@ class Run:
         self.command = ""
         # How the run ended: that of its RunFinished.
         self.exit_code = 0
-        # True when the run before this one died, as far as this machine knows.
-        self.has_lost_run = False
+        self._verified_before: frozenset[str] | None = None
         self._ended: dict[str, TargetFinished] = {}
         # Names of targets that are down and have no release to return to.
         self.without_earlier: set[str] = set()
@@ -325,8 +324,20 @@ class Run:
         from shipit.history.lost import lost_run
 
         if found := lost_run(self.project.root, self.project.app, self.project.environment):
-            self.has_lost_run = True
             self.emit(Warned("", found))
+
+    def is_verified_before(self, name: str) -> bool:
+        """True where the newest run of this machine that released to a target has verified it; False where that is not known."""
+        if not self.journal:
+            return False
+        with self._lock:
+            if self._verified_before is None:
+                from shipit.history.lost import verified_before
+
+                names = [target.name for target in self.targets]
+                project = self.project
+                self._verified_before = verified_before(project.root, project.app, project.environment, names)
+        return name in self._verified_before
 
     def flush(self) -> None:
         """Emit the lines of logs that are held back because a secret may go on in the next line."""

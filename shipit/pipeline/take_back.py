@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Done(NamedTuple):
-    """A target that a run has changed, and that is healthy. `before` is what was observed for the plan."""
+    """A target that a run has changed, and that is healthy. `before` is what was observed for the plan.
+
+    `but` is what failed after it was verified, such as a hook; empty where nothing did.
+    """
 
     target: Target
     release: Release
@@ -26,6 +29,7 @@ class Done(NamedTuple):
     record: Record | None
     images: tuple[PublishedImage, ...]
     version: str
+    but: str = ""
 
 
 def take_back(run: Run, done: Mapping[str, Done], failed: list[str], note: Callable[[str], None]) -> None:
@@ -37,7 +41,7 @@ def take_back(run: Run, done: Mapping[str, Done], failed: list[str], note: Calla
         started = run.clock.now()
         back = roll_back(run, item.target, item.release, item.place, item.before, item.applied)
         taken = "taken back" if back.is_back else "to be taken back"
-        reason = f"healthy, and {taken} because {', '.join(failed)} failed{back.said}"
+        reason = f"{item.but or 'healthy'}, and {taken} because {', '.join(failed)} failed{back.said}"
         end_record(run, item.record, "failed", reason, back.version)
         note(name)
         run.emit(

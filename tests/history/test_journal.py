@@ -32,8 +32,8 @@ STEP = StepId("apply", "deployment/web", "k8s")
 class Writer:
     """A journal in a folder, fed with events."""
 
-    def __init__(self, root: Path) -> None:
-        self.journal, self._seal, self._at_s = Journal(root), Sealer(), 0.0
+    def __init__(self, root: Path, at_s: float = 0.0) -> None:
+        self.journal, self._seal, self._at_s = Journal(root), Sealer(), at_s
 
     @property
     def run(self) -> str:

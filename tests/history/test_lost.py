@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from shipit.events import RunFinished, RunStarted, StepDone, StepStarted
-from shipit.history.lost import lost_run
+from shipit.events import RunFailed, RunFinished, RunStarted, StepDone, StepStarted, TargetEnd
+from shipit.history.lost import lost_run, verified_before
 from tests.history.test_journal import STARTED, STEP, Writer
 
 OTHER = RunStarted("deploy", "shop", "staging", ("k8s",))
 
 
-def kept(root: Path, *events: RunStarted | StepStarted | StepDone | RunFinished) -> Writer:
-    writer = Writer(root)
+def kept(root: Path, *events: RunStarted | StepStarted | StepDone | RunFinished | RunFailed) -> Writer:
+    folder = root / ".shipit/runs"
+    # Each is newer than those before it.
+    writer = Writer(root, 100.0 * len(list(folder.iterdir()) if folder.is_dir() else ()))
     writer.tell(events[0])
     writer.journal.begin()
     writer.tell(*events[1:])
@@ -63,3 +65,37 @@ def test_a_run_of_another_environment_is_passed_over(tmp_path: Path) -> None:
     kept(tmp_path, OTHER, RunFinished(0, "done", 1.0))
     assert lost_run(tmp_path, "shop", "staging") == ""
     assert "create web" in lost_run(tmp_path, "shop", "production")
+
+
+def ended(*ends: TargetEnd) -> RunFinished:
+    return RunFinished(0, "done", 1.0, ends=ends)
+
+
+def verified(root: Path) -> set[str]:
+    return set(verified_before(root, "shop", "production", ("k8s", "heroku", "hub")))
+
+
+def test_a_target_is_verified_where_its_newest_run_ended_well(tmp_path: Path) -> None:
+    kept(tmp_path, STARTED, ended(TargetEnd("k8s", "released"), TargetEnd("heroku", "released")))
+    assert verified(tmp_path) == {"k8s", "heroku"}
+    kept(tmp_path, STARTED, ended(TargetEnd("k8s", "failed"), TargetEnd("heroku", "not_reached")))
+    assert verified(tmp_path) == {"heroku"}
+    kept(tmp_path, STARTED, ended(TargetEnd("hub", "unchanged"), TargetEnd("k8s", "rolled_back")))
+    assert verified(tmp_path) == {"heroku", "hub"}
+
+
+@pytest.mark.parametrize("end", [(), (RunFailed(1, "it broke"),), (StepStarted(STEP, "create web"),)])
+def test_no_target_of_a_run_without_results_is_verified(
+    tmp_path: Path, end: tuple[RunFailed | StepStarted, ...]
+) -> None:
+    kept(tmp_path, STARTED, ended(*(TargetEnd(name, "released") for name in STARTED.targets)))
+    kept(tmp_path, STARTED, *end)
+    assert not verified(tmp_path)
+
+
+def test_other_environments_and_commands_verify_no_target(tmp_path: Path) -> None:
+    end = ended(*(TargetEnd(name, "released") for name in STARTED.targets))
+    kept(tmp_path, OTHER, end)
+    kept(tmp_path, STARTED._replace(command="scale"), end)
+    assert not verified(tmp_path)
+    assert verified(tmp_path / "missing") == set()

@@ -227,7 +227,6 @@ def test_an_unchanged_deploy_records_nothing(bench: Bench) -> None:
 
 def deploy_after_a_lost_run(bench: Bench) -> None:
     run = bench.run()
-    run.has_lost_run = True
     assert deploy(run) == 0 and finished(bench).state == "unchanged"
 
 
@@ -251,6 +250,30 @@ def test_a_release_whose_run_died_before_its_settings_were_set_stays_without_a_v
     deploy_after_a_lost_run(bench)
     assert place.marks == {"MODE": "old"}
     assert states(place) == [("healthy", ""), ("begun", "")]
+
+
+def test_a_release_that_failed_is_healthy_once_a_later_deploy_has_verified_all_of_it(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first", fails="judge")
+    assert states(place) == [("failed", "")] and place.records[-1]["past"]["reason"]
+    release(bench, "first")
+    assert states(place) == [("healthy", "")] and not place.records[-1]["past"]["reason"]
+    assert finished(bench).state == "unchanged"
+    release(bench, "second")
+    assert rollback(bench.run()) == 0
+    assert states(place)[-1] == ("healthy", "returned")
+
+
+def test_a_release_that_was_rolled_back_after_its_failure_stays_failed(bench: Bench) -> None:
+    place = bench.add("one", on_failure="rollback")
+    release(bench, "first")
+    place.fails = "judge"
+    (bench.folder / "hello.txt").write_text("second")
+    assert deploy(bench.run()) == 1
+    before = states(place)
+    assert before[-1] == ("failed", "returned")
+    release(bench, "first")
+    assert finished(bench).state == "unchanged" and states(place) == before
 
 
 def test_a_record_says_who_released_what(bench: Bench) -> None:
@@ -296,6 +319,22 @@ def test_all_that_a_run_changed_is_taken_back_when_one_fails(bench: Bench) -> No
     assert end.next == "shipit deploy base middle top"
     top.fails = ""
     assert deploy(bench.run()) == 0, "the next run converges"
+
+
+def test_a_target_whose_after_hook_failed_is_taken_back_like_the_others(bench: Bench) -> None:
+    bench.text += "rollback: all\n"
+    base = bench.add("base")
+    bench.add("top")
+    first = release(bench, "first")
+    broken_by(bench, "top")
+    bench.add("base", hooks={"after": "exit 1"})
+    bench.add("top", needs=[], hooks={"before": "sleep 0.5"})
+    assert deploy(bench.run()) == 1
+    assert base.images["app"] == first["base"] and states(base)[-1] == ("failed", "returned")
+    last = [event for event in bench.events if isinstance(event, TargetFinished) and event.target == "base"][-1]
+    assert last.is_rolled_back and last.reason.startswith(
+        "it was healthy, but the hook after: exit 1 ended with 1, and taken back because top failed; rolled back to what ran before"
+    )
 
 
 def test_what_could_not_be_taken_back_is_not_told_as_taken_back(bench: Bench) -> None:
