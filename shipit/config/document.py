@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import yaml
 
@@ -22,6 +22,14 @@ MAX_DEPTH = 64
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+# Keys of maps from the user's names to what shipit knows: no name in them is one of its keys.
+_NAMED = frozenset(
+    {"targets", "images", "environments", "secrets", "services", "workloads", "processes", "init", "sidecars"}
+)
+# Keys of maps of others: Helm's values and a part of an object of Kubernetes hold anything.
+_DATA = frozenset({"set", "patch"})
+# Keys of further maps whose own keys mean nothing to shipit.
+_OPEN = frozenset({"node", "nodes", "options", "extra"})
 # Keys whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
 TEXT_MAPS = frozenset({"env", "args", "tags", "labels", "annotations", "headers", "sysctls"})
 # Keys whose lists are words of a command, which are the user's text, too.
@@ -31,6 +39,10 @@ _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null")) | {"!"}
 # The anchor and the tag before a value.
 _PROPERTIES = re.compile(r"(?:[!&][^\s,\[\]{}]*\s+)+")
+
+
+# What the keys of a map are: shipit's, the user's names, or nothing that shipit knows, with values as text, as data or as they are.
+Region = Literal["keys", "names", "text", "data", "open"]
 
 
 class Scalar(NamedTuple):
@@ -267,16 +279,38 @@ def plain_value(scalar: Scalar) -> Any:
     return scalar.text
 
 
-def plain_data(value: Value, *, as_text: bool = False) -> Any:
-    """The tree as dicts, lists and scalars, for pydantic. Keys that start with `x-` are the user's and left out."""
+def region_below(region: Region, key: str) -> Region:
+    """The region of the map at a key of a map."""
+    if region == "names":
+        return "keys"
+    if region != "keys":
+        return region
+    if key in TEXT_MAPS:
+        return "text"
+    if key in _NAMED:
+        return "names"
+    if key in _DATA:
+        return "data"
+    return "open" if key in _OPEN else "keys"
+
+
+def is_users(key: str, region: Region) -> bool:
+    """True for a key that shipit ignores: one that begins with `x-` where keys, or names of the file, are expected."""
+    return region in ("keys", "names") and key.startswith("x-")
+
+
+def plain_data(value: Value, region: Region = "keys") -> Any:
+    """The tree as dicts, lists and scalars, for pydantic, without the keys that shipit ignores."""
     if isinstance(value, Scalar):
-        return (None if value.is_null else value.text) if as_text else plain_value(value)
+        return (None if value.is_null else value.text) if region == "text" else plain_value(value)
     if isinstance(value, Sequence_):
-        return [plain_data(item, as_text=as_text) for item in value.items]
+        return [plain_data(item, region) for item in value.items]
     return {
-        key: _words(item) if key in COMMANDS and isinstance(item, Sequence_) else _member(key, item, as_text)
+        key: _words(item)
+        if region == "keys" and key in COMMANDS and isinstance(item, Sequence_)
+        else plain_data(item, region_below(region, key))
         for key, (_, item) in value.items.items()
-        if as_text or not key.startswith("x-")
+        if not is_users(key, region)
     }
 
 
@@ -290,10 +324,6 @@ def scalars(value: Value, keys: Keys = ()) -> Iterator[tuple[Keys, Scalar]]:
             yield from scalars(item, (*keys, index))
     else:
         yield keys, value
-
-
-def _member(key: str, value: Value, as_text: bool) -> Any:
-    return plain_data(value, as_text=as_text or key in TEXT_MAPS)
 
 
 def _words(command: Sequence_) -> list[Any]:

@@ -1,9 +1,10 @@
 """The names that `${...}` can refer to, and a tree with all of them replaced."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shipit.config.document import TEXT_MAPS, Mapping_, Scalar, Sequence_, Value
+from shipit.config.document import Mapping_, Region, Scalar, Sequence_, Value, is_users, region_below
 from shipit.config.git import Git
 from shipit.config.interpolate import InterpolationError, Lookup, interpolate
 from shipit.config.local_command import is_local_command
@@ -14,6 +15,9 @@ from shipit.errors import ConfigError
 
 # The most mistakes that are reported of one text.
 _MOST = 20
+# One variable and nothing else; a default may hold others.
+_WHOLE = re.compile(r"\$\{[A-Za-z_][\w.]*(:?[-?+][^{}]*(\$\{[^{}]*\}[^{}]*)*)?\}")
+_TYPED = re.compile(r"true|false|null|0|-?[1-9][0-9]{0,5}")
 GIT_FACTS = ("sha", "short", "branch", "tag", "dirty")
 
 
@@ -48,12 +52,16 @@ def interpolated(
     mistakes: list[ConfigError] = []
     failed: set[Keys] = set()
 
-    def walk(value: Value, keys: tuple[str | int, ...]) -> Value:
+    def walk(value: Value, keys: Keys, region: Region) -> Value:
         if isinstance(value, Mapping_):
-            items = {k: (at, v if _is_users(k, keys) else walk(v, (*keys, k))) for k, (at, v) in value.items.items()}
+            items = {
+                key: (at, own if is_users(key, region) else walk(own, (*keys, key), region_below(region, key)))
+                for key, (at, own) in value.items.items()
+            }
             return Mapping_(items, value.at)
         if isinstance(value, Sequence_):
-            return Sequence_(tuple(walk(item, (*keys, i)) for i, item in enumerate(value.items)), value.at)
+            items_ = (walk(item, (*keys, index), region) for index, item in enumerate(value.items))
+            return Sequence_(tuple(items_), value.at)
         if "${" not in value.text:
             return value
         text, errors = _replaced(value.text, lookup)
@@ -65,10 +73,14 @@ def interpolated(
                 mistake = source.problem(keys, what, _hint(error), variable=number)
                 mistake.is_for_deploy = bool(error.unset) and _is_for_deploy(keys)
                 mistakes.append(mistake)
-        return value if is_local_command(keys) else Scalar(text, False, value.at, value.text)
+        if is_local_command(keys):
+            return value
+        return Scalar(text, region == "data" and _is_typed(value.text, text), value.at, value.text)
 
     walked = {
-        key: (at, value if key == "environments" or _is_users(key, ()) else walk(value, (key,)))
+        key: (at, value)
+        if key == "environments" or is_users(key, "keys")
+        else (at, walk(value, (key,), region_below("keys", key)))
         for key, (at, value) in tree.items.items()
     }
     return Mapping_(walked, tree.at), mistakes, frozenset(failed)
@@ -86,9 +98,12 @@ def _is_for_deploy(keys: Keys) -> bool:
     return is_env and (len(keys) == 2 or keys[0] == "targets")
 
 
-def _is_users(key: str, above: Keys) -> bool:
-    """Whether a key is the user's own, which shipit ignores. In a map of text it is an ordinary name."""
-    return key.startswith("x-") and not any(name in TEXT_MAPS for name in above)
+def _is_typed(written: str, text: str) -> bool:
+    """True where a value of somebody else's data is one whole variable, and a truth value, null or a short whole number.
+
+    These are what `helm --set` types. A version such as 1.10 is text, and so is a longer number, such as a commit's.
+    """
+    return bool(_WHOLE.fullmatch(written) and _TYPED.fullmatch(text))
 
 
 def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from shipit.config.document import Mapping_, Scalar, Sequence_, Value
+from shipit.config.document import Mapping_, Region, Scalar, Sequence_, Value, is_users, region_below
 from shipit.config.held import held_names, used_names
 from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys, Position
@@ -37,7 +37,7 @@ def secrets_in_names(tree: Mapping_, variables: Mapping[str, str], source: Sourc
     held = {name: variables[name] for name in held_names(tree) if len(variables.get(name, "")) >= SHORTEST}
     return [
         source.problem_at(name.at, f"would show the value of {variable}, which a secret is read from", _HINT, path=dotted(name.path), hides=0)
-        for name in (_names(tree, ()) if held else ())
+        for name in (_names(tree, (), "keys") if held else ())
         if (variable := _secret_in(name, held))
     ]  # fmt: skip
 
@@ -50,15 +50,15 @@ def _secret_in(name: _Name, held: Mapping[str, str]) -> str:
     return next((variable for variable, value in held.items() if value == name.text and is_secret_name(variable)), "")
 
 
-def _names(value: Value, keys: Keys) -> Iterator[_Name]:
+def _names(value: Value, keys: Keys, region: Region) -> Iterator[_Name]:
     """Every scalar and every key of a map that is a name. The path of a key is that of its map."""
     if isinstance(value, Mapping_):
         for key, (at, item) in value.items.items():
-            if key not in _NOT_NAMES and not key.startswith("x-"):
+            if key not in _NOT_NAMES and not is_users(key, region):
                 yield _Name(keys, key, at)
-                yield from _names(item, (*keys, key))
+                yield from _names(item, (*keys, key), region_below(region, key))
     elif isinstance(value, Sequence_):
         for index, item in enumerate(value.items):
-            yield from _names(item, (*keys, index))
+            yield from _names(item, (*keys, index), region)
     elif isinstance(value, Scalar) and not is_local_command(keys):
         yield _Name(keys, value.text, value.at, value.origin)

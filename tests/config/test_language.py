@@ -37,6 +37,79 @@ def test_values_of_env_keep_their_text() -> None:
     assert data == {"env": {"A": "1.10", "B": "true", "C": "0x1F", "D": None}}
 
 
+def test_keys_that_begin_with_x_are_left_out_where_keys_or_names_of_the_file_stand() -> None:
+    text = b"""
+targets:
+  x-base: {kind: heroku}
+  k8s:
+    x-note: mine
+    env: {x-a: "1"}
+    node: {x-team: gpu}
+    patch: {Deployment: {spec: {selector: {x-a: b}}}}
+    helm: {set: {x-a: 1, env: {count: 3, enabled: false}, tags: {frontend: false}, command: [1.10]}}
+    logging: {options: {x-opt: "1"}}
+  env: {x-note: mine, replicas: 3}
+"""
+    assert plain_data(parse_document(text, "x"))["targets"] == {
+        "k8s": {
+            "env": {"x-a": "1"},
+            "node": {"x-team": "gpu"},
+            "patch": {"Deployment": {"spec": {"selector": {"x-a": "b"}}}},
+            "helm": {
+                "set": {
+                    "x-a": 1,
+                    "env": {"count": 3, "enabled": False},
+                    "tags": {"frontend": False},
+                    "command": [1.1],
+                }
+            },
+            "logging": {"options": {"x-opt": "1"}},
+        },
+        "env": {"replicas": 3},
+    }
+
+
+def test_a_name_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
+    text = "app: a\nimage: user/a\nx-top: 1\ntargets:\n  k8s: {x-key: 1, workloads: {web: {port: 80, node: {x-a: b}}, x-ray: {port: 2000}}}\n"
+    [warning] = load(tmp_path, text).warnings
+    assert str(warning).startswith(
+        "deploy.yml:5:64: targets.k8s.workloads.x-ray: is left out, as all that begins with x-"
+    )
+
+
+# As `helm --set` reads them; a version, and a number that may be one, is text.
+@pytest.mark.parametrize(
+    ("written", "value", "expected"),
+    [
+        ("${V}", "false", False),
+        ("${V:-true}", "", True),
+        ("${NOPE:-${V}}", "true", True),
+        ("${V}", "null", None),
+        ("${V}", "3", 3),
+        ("${V}", "0", 0),
+        ("${V}", "-12", -12),
+        ("${V}", "1.10", "1.10"),
+        ("${V}", "007", "007"),
+        ("${V}", "1234567", "1234567"),
+        ("${V}", "True", "True"),
+        ("a${V}", "1", "a1"),
+        ("${V}${V}", "1", "11"),
+        ("false", "", "false"),
+    ],
+)
+def test_a_value_of_others_that_is_one_variable_is_read_as_helm_does(
+    tmp_path: Path, written: str, value: str, expected: object
+) -> None:
+    text = (
+        f"app: a\nimage: user/a\ntargets: {{k8s: {{port: 80, patch: {{Deployment: {{spec: {{it: '{written}'}}}}}}}}}}\n"
+    )
+    project = load(tmp_path, text, V=value)
+    k8s = project.targets["k8s"]
+    assert isinstance(k8s, KubernetesConfig)
+    [workload] = k8s.workloads.values()
+    assert workload.patch == {"Deployment": {"spec": {"it": expected}}}
+
+
 WORDS = "[migrate, --to, 1.10, false, True, 0x1F, 0o17, 1e3, 0755, 2026-01-01, 22:22, no, null, ~, .inf, 1_000, -0, '', \"1\"]"
 WRITTEN = (
     "migrate", "--to", "1.10", "false", "True", "0x1F", "0o17", "1e3", "0755", "2026-01-01", "22:22", "no", "null", "~", ".inf",

@@ -62,8 +62,11 @@ def test_an_image_with_a_user_runs_in_a_restricted_namespace_by_default(
 ) -> None:
     shipit.env |= {"KUBECONFIG": str(cluster.kubeconfig), "SHIPIT_MIRRORS": f"docker.io={python_base}"}
     sleeps = 'CMD ["python", "-c", "import time; time.sleep(3600)"]'
+    # Neither Kubernetes nor shipit changes what is written.
+    written = "$$2a$$10 $(HOME) $HOME"
     text = (
-        f"app: shop\nimage: {registry_server.host}/restricted\nrelease: id\n"
+        f"app: shop\nimage: {registry_server.host}/restricted\nenv: {{HASH: '{written}'}}\n"
+        f"release: [sh, -c, 'test \"$HASH\" = \"$0\"', '{written}']\n"
         f"targets:\n  k8s: {{namespace: {restricted}, grace: 0s}}\n"
     )
     shipit.write(Dockerfile=f"FROM python:3.12-alpine\n{sleeps}\n", deploy__yml=text)
@@ -84,6 +87,7 @@ def test_an_image_with_a_user_runs_in_a_restricted_namespace_by_default(
     assert done.returncode == 0, done.stdout
     assert "runs as root" not in done.stdout
     assert cluster.kubectl("exec", "-n", restricted, "deployment/shop", "--", "id", "-u").strip() == "1000"
+    assert cluster.kubectl("exec", "-n", restricted, "deployment/shop", "--", "printenv", "HASH").strip() == written
 
 
 def test_what_is_turned_off_does_not_pass(cluster: Cluster, restricted: str) -> None:

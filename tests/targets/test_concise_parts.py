@@ -33,6 +33,9 @@ SERVICE: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"
         ({"a": 1, "b": 2}, {"b": None}, {"a": 1}),
         ({"a": {"b": 1, "c": 2}}, {"a": {"c": None, "d": 3}}, {"a": {"b": 1, "d": 3}}),
         ({"a": {"b": 1}}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
+        ({"a": {"b": 1}}, {"a": {"$patch": "merge", "c": 2}}, {"a": {"b": 1, "c": 2}}),
+        ({"a": {"b": 1}, "c": 2}, {"a": {"$patch": "delete"}}, {"c": 2}),
+        ({"c": 2}, {"a": {"$patch": "delete"}}, {"c": 2}),
         ({"args": ["a", "b"]}, {"args": ["c"]}, {"args": ["c"]}),
         ({}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
         (
@@ -60,6 +63,19 @@ SERVICE: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"
 )
 def test_a_strategic_merge(value: Any, patch: Any, expected: Any) -> None:
     assert merged(value, patch) == expected
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ({"spec": {"$retainKeys": ["a"]}}, r"has \$retainKeys: only \$patch: merge, replace and delete are known"),
+        ({"spec": {"$patch": "remove"}}, r"has \$patch: remove: only"),
+        ({"$patch": "delete"}, "would delete the object"),
+    ],
+)
+def test_a_directive_that_can_not_be_followed_is_no_field(patch: Any, said: str) -> None:
+    with pytest.raises(PatchFailed, match=said):
+        patched(SERVICE, {"Service": patch})
 
 
 # RFC 6902, appendix A, on the spec of an object.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from shipit.targets.kubernetes.render import MANAGED_BY, Manifest
+from shipit.targets.kubernetes.render import MANAGED_BY, Manifest, literal_words
 from shipit.targets.kubernetes.running import DEFAULT_CONTAINER
 from shipit.targets.remote import Command
 
@@ -53,7 +53,7 @@ def render_one_off(
     main = spec["containers"][0]
     main.pop("args", None)
     gate = ["/bin/sh", "-c", _WAIT, "shipit"] if waits and not is_detached else []
-    main["command"] = [*gate, *command.words]
+    main["command"] = [*gate, *literal_words(command.words)]
     main |= {"stdin": not is_detached, "stdinOnce": not is_detached, "tty": command.terminal is not None}
     own = {"app.kubernetes.io/managed-by": MANAGED_BY, RUN_LABEL: workload["metadata"]["name"][:63].rstrip("-.")}
     labels = {**_unselected(metadata.get("labels") or {}, selectors), **own}

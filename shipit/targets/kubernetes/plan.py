@@ -14,7 +14,7 @@ from shipit.targets.kubernetes.drift import hashes, stamp
 from shipit.targets.kubernetes.live import job_state
 from shipit.targets.kubernetes.observed import NO_PREVIEW, KubernetesObserved
 from shipit.targets.kubernetes.plan_secrets import apply_secret
-from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.render import Manifest, written
 from shipit.targets.kubernetes.roll import rolled_by
 from shipit.targets.kubernetes.sealed import is_secret
 from shipit.targets.kubernetes.steps import ApplyObject, ReplaceObject, RunReleaseJob
@@ -80,7 +80,7 @@ def plan_release_job(job: Manifest, observed: KubernetesObserved, steps: Sequenc
     if (live is not None and job_state(live) == "succeeded") or (live is None and not steps):
         return None
     others = tuple(item.meta.name for item in observed.jobs if item.meta.name != name)
-    command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    command = [written(word) for word in job["spec"]["template"]["spec"]["containers"][0]["command"]]
     shown = command[-1] if is_shell_text(tuple(command)) else " ".join(command)
     failed = live.meta.uid if live is not None and job_state(live) == "failed" else ""
     detail = ("nothing else is applied unless it succeeds",)

@@ -1,6 +1,7 @@
 """What the objects that shipit makes have in common, and the Job of a release command. Pure.
 
-Source: Kubernetes API reference, batch/v1 Job; Kubernetes documentation, "Recommended Labels".
+Source: Kubernetes API reference, batch/v1 Job, v1 EnvVar and Container (what `$(NAME)` and `$$` mean); Kubernetes
+documentation, "Recommended Labels".
 """
 
 from __future__ import annotations
@@ -48,11 +49,25 @@ def render_job(
     container_keys: Mapping[str, Any] = MappingProxyType({}),
 ) -> Manifest:
     """The Job of a release command: it runs once, and is not tried again. `pod_keys` and `container_keys` are further fields."""
-    container: Manifest = {"name": "release", "image": image, "command": list(command)}
+    container: Manifest = {"name": "release", "image": image, "command": literal_words(command)}
     containers = [container | render_env({}, None, setting) | dict(container_keys)]
     spec: Manifest = {"restartPolicy": "Never", "containers": containers, **pod_keys}
     template = {"metadata": {"labels": labels_of(name, setting)}, "spec": spec | render_pull(setting)}
     return {**head_of("batch/v1", "Job", name, setting), "spec": {"backoffLimit": 0, "template": template}}
+
+
+def literal(text: str) -> str:
+    """Text that a variable, a command, an argument or a probe has as it is: `$(NAME)` and `$$` in it are not expanded."""
+    return text.replace("$", "$$") if "$$" in text or "$(" in text else text
+
+
+def literal_words(words: Sequence[str]) -> list[str]:
+    return [literal(word) for word in words]
+
+
+def written(text: str) -> str:
+    """The text that `literal` was given."""
+    return text.replace("$$", "$")
 
 
 def labels_of(name: str, setting: Setting) -> dict[str, str]:
@@ -81,7 +96,7 @@ def render_env(own: Mapping[str, str | Manifest | None], port: int | None, setti
     values: dict[str, str | Manifest] = {**({"PORT": str(port)} if port is not None else {}), **setting.env}
     values |= {name: value for name, value in own.items() if value is not None}
     rows: list[Manifest] = [
-        {"name": name, "value" if isinstance(value, str) else "valueFrom": value}
+        {"name": name, "value": literal(value)} if isinstance(value, str) else {"name": name, "valueFrom": value}
         for name, value in values.items()
         if name not in own or own[name] is not None
     ]

@@ -14,7 +14,7 @@ from shipit.targets.kubernetes.concise.render.probes import render_probes
 from shipit.targets.kubernetes.concise.render.security import container_security
 from shipit.targets.kubernetes.concise.render.volumes import render_mounts
 from shipit.targets.kubernetes.concise.render.work import Work
-from shipit.targets.kubernetes.render import Manifest, render_env
+from shipit.targets.kubernetes.render import Manifest, literal_words, render_env
 
 
 def render_containers(work: Work) -> Manifest:
@@ -51,7 +51,7 @@ def _container(name: str, own: ContainerConfig, work: Work, env: Manifest, more:
         "name": name,
         "image": work.image_of(own.image),
         **env,
-        **{key: list(value) for key, value in words.items() if value},
+        **{key: literal_words(value) for key, value in words.items() if value},
         **(more or {}),
         **_resources(own),
         **({"volumeMounts": mounts} if mounts else {}),

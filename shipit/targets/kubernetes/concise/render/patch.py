@@ -24,7 +24,7 @@ _MERGE_KEYS = {
     "hostAliases": ("ip",),
     "topologySpreadConstraints": ("topologyKey",),
 }
-_DIRECTIVE = "$patch"
+_DIRECTIVE, _DIRECTIVES = "$patch", ("merge", "replace", "delete")
 
 
 class PatchFailed(ValueError):
@@ -35,13 +35,22 @@ class PatchFailed(ValueError):
         self.keys = keys
 
 
+class _UnknownDirective(ValueError):
+    """A key that begins with `$` and says nothing that is known here; the text is the key and its value."""
+
+
 def patched(manifest: Manifest, patches: Mapping[str, Any]) -> Manifest:
     """The object with the patch of its kind. Raises: PatchFailed."""
     kind = str(manifest["kind"])
     patch = patches.get(kind)
     if patch is None:
         return manifest
-    out = _operated(manifest, patch, kind) if isinstance(patch, list) else merged(manifest, patch)
+    if isinstance(patch, Mapping) and patch.get(_DIRECTIVE) == "delete":
+        raise PatchFailed("would delete the object: leave out what it is made of instead", kind)
+    try:
+        out = _operated(manifest, patch, kind) if isinstance(patch, list) else merged(manifest, patch)
+    except _UnknownDirective as error:
+        raise PatchFailed(f"has {error}: only $patch: merge, replace and delete are known", kind) from None
     if not isinstance(out, dict) or _identity(out) != _identity(manifest):
         raise PatchFailed("changes apiVersion, kind, name or namespace", kind)
     for key in ("labels", "annotations"):
@@ -59,11 +68,13 @@ def _identity(manifest: Mapping[str, Any]) -> tuple[Any, ...]:
 def merged(value: Any, patch: Any, key: str = "") -> Any:
     """A strategic merge: maps merge, null removes a key, items of known lists merge by their key, other values are replaced."""
     if isinstance(patch, Mapping):
-        if patch.get(_DIRECTIVE) == "replace":
-            return {name: item for name, item in patch.items() if name != _DIRECTIVE}
+        _check_directives(patch)
+        replaces, own = patch.get(_DIRECTIVE) == "replace", {n: item for n, item in patch.items() if n != _DIRECTIVE}
+        if replaces:
+            return own
         out = dict(value) if isinstance(value, Mapping) else {}
-        for name, item in patch.items():
-            if item is None:
+        for name, item in own.items():
+            if item is None or (isinstance(item, Mapping) and item.get(_DIRECTIVE) == "delete"):
                 out.pop(name, None)
             else:
                 out[name] = merged(out.get(name), item, str(name))
@@ -71,6 +82,12 @@ def merged(value: Any, patch: Any, key: str = "") -> Any:
     if isinstance(patch, list) and key in _MERGE_KEYS and all(isinstance(item, Mapping) for item in patch):
         return _merged_list(value if isinstance(value, list) else [], patch, _MERGE_KEYS[key])
     return patch
+
+
+def _check_directives(patch: Mapping[str, Any]) -> None:
+    for name, item in patch.items():
+        if str(name).startswith("$") and (name != _DIRECTIVE or item not in _DIRECTIVES):
+            raise _UnknownDirective(name if name != _DIRECTIVE else f"{name}: {item}")
 
 
 def _merged_list(items: Sequence[Any], patch: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from shipit.targets.kubernetes.concise.keys import ProbedContainer
 from shipit.targets.kubernetes.concise.probes import PROBES, Handler, HealthConfig, ProbeConfig, ProbeKind
-from shipit.targets.kubernetes.render import Manifest
+from shipit.targets.kubernetes.render import Manifest, literal_words
 
 _EVERY_S, _FAILURES, _LIVENESS_EVERY_S = 2, 3, 10
 
@@ -36,7 +36,7 @@ def _handler(asked: Handler, port: int | None) -> Manifest:
     if asked.path is not None:
         return {"httpGet": {"path": asked.path, "port": asked.port or port}}
     if asked.command is not None:
-        return {"exec": {"command": list(asked.command)}}
+        return {"exec": {"command": literal_words(asked.command)}}
     return {"tcpSocket": {"port": asked.tcp}} if asked.tcp is not None else {"grpc": {"port": asked.grpc}}
 
 
