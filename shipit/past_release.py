@@ -39,3 +39,8 @@ class PastRelease(NamedTuple):
     command: Name = ""
     promoted_from: FreeText = ""
     wanted: Name = ""
+
+    @property
+    def is_return(self) -> bool:
+        """True for the release of a rollback by command: it has what the record of `returns_to` holds."""
+        return self.command == "rollback" and bool(self.returns_to)

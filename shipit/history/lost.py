@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from shipit.errors import ShipitError
-from shipit.history.past import unfinished_run, verified_targets
+from shipit.history.past import ends_of_targets, unfinished_run
 from shipit.past_run import PastRun
 from shipit.printable import counted
 
@@ -24,14 +24,14 @@ def lost_run(root: Path, app: str, environment: str) -> str:
     return _warning(found) if found else ""
 
 
-def verified_before(root: Path, app: str, environment: str, names: Iterable[str]) -> frozenset[str]:
-    """The targets whose newest deploy, rollback or promotion by this machine ended well. Those are left out of which it does not know."""
+def newest_ends(root: Path, app: str, environment: str, names: Iterable[str]) -> Mapping[str, bool]:
+    """Name -> whether the newest deploy, rollback or promotion of this machine verified it; without those that it does not know."""
     try:
-        return verified_targets(
+        return ends_of_targets(
             root, lambda run: (run.app, run.environment) == (app, environment) and run.command in _RELEASING, names
         )
     except ShipitError:
-        return frozenset()
+        return {}
 
 
 def _warning(run: PastRun) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,12 @@ def unfinished_run(root: Path, is_wanted: Callable[[PastRun], bool]) -> PastRun 
     return None
 
 
-def verified_targets(root: Path, is_wanted: Callable[[PastRun], bool], names: Iterable[str]) -> frozenset[str]:
-    """Those of `names` whose newest run that is wanted ended well, as far as the newest runs tell. Raises: ShipitError."""
-    left, found, runs = set(names), set[str](), 0
+def ends_of_targets(root: Path, is_wanted: Callable[[PastRun], bool], names: Iterable[str]) -> Mapping[str, bool]:
+    """Name -> whether its newest run that is wanted verified it; without those of which the newest runs say nothing.
+
+    Raises: ShipitError.
+    """
+    left, found, runs = set(names), dict[str, bool](), 0
     with opened_runs(root) as folder:
         for file in folder.files() if folder else ():
             if not left or runs == _MOST_ASKED:
@@ -82,11 +85,12 @@ def verified_targets(root: Path, is_wanted: Callable[[PastRun], bool], names: It
             runs += 1
             last = envelopes[-1].event
             if isinstance(last, RunFinished):
-                found |= {end.target for end in last.ends if end.state in _WELL} & left
-                left -= {end.target for end in last.ends if end.state != "not_reached"}
+                ends = {end.target: end.state in _WELL for end in last.ends if end.state != "not_reached"}
             else:
-                left -= {own.name for own in run.targets}
-    return frozenset(found)
+                ends = {own.name: False for own in run.targets}
+            found |= {name: is_well for name, is_well in ends.items() if name in left}
+            left -= set(ends)
+    return found
 
 
 def read_run(root: Path, name: str) -> tuple[PastRun, tuple[Envelope, ...]]:

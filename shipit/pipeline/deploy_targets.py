@@ -77,7 +77,7 @@ def _one_target(
         progress.finish(target.name, "failed")
         raise
     except Exception as error:
-        if _was_verified(error):
+        if isinstance(error, DeployFailed) and error.is_healthy:
             progress.verified.add(target.name)
             attempt.note_done(verdict_of(error, target).reason)
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
@@ -127,7 +127,7 @@ class _Attempt:
         ended = TargetFinished(target.name, state, self._elapsed_s(), verdict, self._images, version=version)
         # A hook may be killed: what was verified is known before it begins.
         end_record(run, self._record, "healthy")
-        if not own.steps and not run.is_verified_before(target.name):
+        if not own.steps and not run.ended_well_before(target.name):
             end_left_record(run, target, release, before)
         if self._hooks:
             self._hooks.after_target(own, ended)

@@ -138,6 +138,8 @@ def deploy(
         return _release_all(run, preparation, hooks)
 
     ending = with_hooks(run, hooks, preparation.plan, release)
+    if not ending.exit_code and not preparation.plan.changes:
+        run.keep_verified(preparation.targets)
     run.finish(ending.exit_code, ending.summary, ending.urls)
     return ending.exit_code
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from shipit.envelope import rfc3339
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
+from shipit.past_run import time_of
 from shipit.release import Release
 from shipit.targets.base import Target
 from shipit.targets.history import has_history, records_releases, returns
@@ -22,40 +24,52 @@ _WITHIN_S, _MOST = 15.0, 20
 def end_left_record(run: Run, target: Target, release: Release, observed: Any, returns_to: str = "") -> None:
     """End the newest record as healthy where its run died or failed, and all of what it released is what was verified now.
 
-    `returns_to` is the version that a rollback returned to, with a release without images. Nothing is told of a place that
-    can't be read or written: the run needed neither.
+    `returns_to` is the version that a rollback returned to, with a release without images: it ends the record of a
+    rollback to the same. Nothing is told of a place that can't be read or written: the run needed neither.
     """
     if not (has_history(target) and records_releases(target)):
         return
     session = run.session(target, release, is_planning=False)
-    session = replace(session, deadline_s=run.clock.now() + _WITHIN_S)
+    session = replace(session, deadline_s=run.clock.now() + _WITHIN_S, emit=lambda event: None)
     try:
         newest = next(iter(target.past_releases(1, session, tells_current=False)), None)
-        if newest is None or not _is_left(newest) or _still_runs(run, target, newest):
+        if newest is None or not _is_left(newest) or _is_locked(run, target):
             return
         released = newest
-        if newest.returns_to:
+        if newest.is_return:
             history = target.past_releases(_MOST, session, tells_current=False)
             released = next((past for past in history if past.version == newest.returns_to), newest)
-        if newest.returns_to == returns_to if returns_to else _runs(run, target, released, release, session.deadline_s):
-            own = Release(release.app, release.environment) if newest.returns_to else release
-            target.record_release(newest._replace(state="healthy", reason=""), own, observed, session)
+        if returns_to:
+            is_same = newest.is_return and newest.returns_to == returns_to
+        else:
+            is_same = _runs(run, target, released, release, session.deadline_s)
+        if is_same:
+            own = Release(release.app, release.environment) if newest.is_return else release
+            ended = newest._replace(state="healthy", reason="", elapsed_s=_elapsed_s(run, newest))
+            target.record_release(ended, own, observed, session)
     except Interrupted:
         raise
     except ShipitError:
         return
 
 
+def _elapsed_s(run: Run, past: PastRelease) -> float:
+    """From the release until now, when it was verified."""
+    now = time_of(rfc3339(run.clock.wall_s()))
+    return max(0.0, (now - time_of(past.released_at)).total_seconds()) if past.released_at else 0.0
+
+
 def _is_left(past: PastRelease) -> bool:
-    """True for a release without a verdict, or that failed. One with images that returned to another release has its verdict."""
-    return past.state == "begun" or (past.state == "failed" and not (past.returns_to and past.images))
+    """True for a release without a verdict, or that failed. A deploy that failed and was rolled back has its verdict."""
+    return past.state == "begun" or (past.state == "failed" and (past.is_return or not past.returns_to))
 
 
-def _still_runs(run: Run, target: Target, past: PastRelease) -> bool:
+def _is_locked(run: Run, target: Target) -> bool:
+    """True where another run changes the place, such as the one whose record has no verdict yet."""
     from shipit.pipeline.lock_keepers import read_holder
 
     holder = read_holder(run, target)
-    return holder is not None and holder.run == past.run
+    return holder is not None and holder.run != run.id
 
 
 def _runs(run: Run, target: Target, past: PastRelease, release: Release, deadline_s: float) -> bool:
@@ -69,4 +83,4 @@ def _runs(run: Run, target: Target, past: PastRelease, release: Release, deadlin
 
 def _has_images(past: PastRelease, release: Release) -> bool:
     wanted: Sequence[str] = sorted(str(image.config_digest) for image in release.images)
-    return bool(wanted) and sorted(str(image.config_digest) for image in past.images) == wanted
+    return sorted(str(image.config_digest) for image in past.images) == wanted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -15,6 +16,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
 from shipit.config.secret_values import SecretValues
 from shipit.envelope import Envelope
+from shipit.errors import ShipitError
 from shipit.events import Event, RunFinished, RunStarted, Serving, TargetFinished, Warned
 from shipit.http.timeouts import REQUEST_S
 from shipit.pipeline.marks import Marks
@@ -107,7 +109,7 @@ class Run:
         self.command = ""
         # How the run ended: that of its RunFinished.
         self.exit_code = 0
-        self._verified_before: frozenset[str] | None = None
+        self._newest_ends: Mapping[str, bool] | None = None
         self._ended: dict[str, TargetFinished] = {}
         # Names of targets that are down and have no release to return to.
         self.without_earlier: set[str] = set()
@@ -326,18 +328,25 @@ class Run:
         if found := lost_run(self.project.root, self.project.app, self.project.environment):
             self.emit(Warned("", found))
 
-    def is_verified_before(self, name: str) -> bool:
-        """True where the newest run of this machine that released to a target has verified it; False where that is not known."""
+    def ended_well_before(self, name: str) -> bool | None:
+        """Whether the newest run of this machine that released to a target has verified it; None where that is not known."""
         if not self.journal:
-            return False
+            return None
         with self._lock:
-            if self._verified_before is None:
-                from shipit.history.lost import verified_before
+            if self._newest_ends is None:
+                from shipit.history.lost import newest_ends
 
                 names = [target.name for target in self.targets]
                 project = self.project
-                self._verified_before = verified_before(project.root, project.app, project.environment, names)
-        return name in self._verified_before
+                self._newest_ends = newest_ends(project.root, project.app, project.environment, names)
+        return self._newest_ends.get(name)
+
+    def keep_verified(self, names: Iterable[str]) -> None:
+        """Keep a run that changed nothing where it has verified one of these targets, which an earlier run had not."""
+        if any(self.ended_well_before(name) is False for name in names):
+            # It needs no record to be a good run.
+            with suppress(ShipitError):
+                self.begin_changes()
 
     def flush(self) -> None:
         """Emit the lines of logs that are held back because a secret may go on in the next line."""

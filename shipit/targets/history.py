@@ -44,8 +44,8 @@ class RecordsReleases(HasHistory, Protocol):
         """Write the record of a release, or replace the one of the same version; old records are removed.
 
         `observed` is what the plan was made with. Called before the first change with the state `begun`, and again with
-        the verdict. A release without images returned to `past.returns_to`: what runs since is what the record of that
-        version holds. Raises: RemoteError.
+        the verdict. One that `is_return` returned to `past.returns_to`: what runs since is what the record of that version
+        holds, and `release` has nothing. Raises: RemoteError.
         """
         ...
 

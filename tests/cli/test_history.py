@@ -15,7 +15,8 @@ import pytest
 
 from shipit.rehearsal.heroku import HerokuStandIn
 from shipit.rehearsal.registry import EmbeddedRegistry
-from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit
+from tests.http.scripted import Start, answer
+from tests.shipit import PYTHON_DOCKERFILE, SERVING_APP, Shipit, unwrapped
 from tests.waits import wait_until
 
 
@@ -91,6 +92,36 @@ def test_other_environments_and_targets(shipit: Shipit, registry: EmbeddedRegist
         and "there is no target 'heroku'" in unknown.stderr
         and "targets here: hub" in unknown.stderr
     )
+
+
+def test_a_release_of_heroku_that_failed_is_healthy_once_a_later_deploy_has_verified_it(
+    shipit: Shipit, shop_prod: HerokuStandIn, registry: EmbeddedRegistry, serve: Start
+) -> None:
+    good, bad = [answer(b"ok")], [answer(b"", "500 Internal Server Error")]
+    server = serve(good, bad, good, good, bad)
+
+    def write(value: str, on_failure: str) -> None:
+        shipit.write(
+            deploy__yml=f"app: shop\nimage: {registry.host}/shop\nenv: {{V: '{value}'}}\ntargets:\n"
+            f"  heroku: {{app: shop-prod, settle: 0s, pending: 0s, on_failure: {on_failure}, check: '{server.url}/'}}\n",
+        )
+
+    shipit.write(Dockerfile=PYTHON_DOCKERFILE, app__py=SERVING_APP)
+    write("1", "stop")
+    assert shipit.run("deploy").returncode == 0
+    write("2", "stop")
+    assert shipit.run("deploy").returncode == 1
+    for _ in range(2):
+        done = shipit.run("deploy")
+        assert done.returncode == 0 and "nothing changed" in done.stdout
+    kept = listed(shipit, "--local")
+    assert [run["state"] for run in kept] == ["done", "failed", "done"], (
+        "the first that verified it is kept, no later one"
+    )
+    write("3", "rollback")
+    done = shipit.run("deploy")
+    assert done.returncode == 1 and "rolled back to what ran before" in unwrapped(done.stdout)
+    assert shop_prod.apps["shop-prod"].config["V"] == "2"
 
 
 def test_a_killed_run_is_told_by_the_next_deploy(shipit: Shipit, heroku: HerokuStandIn) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shipit.events import RunFailed, RunFinished, RunStarted, StepDone, StepStarted, TargetEnd
-from shipit.history.lost import lost_run, verified_before
+from shipit.history.lost import lost_run, newest_ends
 from tests.history.test_journal import STARTED, STEP, Writer
 
 OTHER = RunStarted("deploy", "shop", "staging", ("k8s",))
@@ -72,7 +72,9 @@ def ended(*ends: TargetEnd) -> RunFinished:
 
 
 def verified(root: Path) -> set[str]:
-    return set(verified_before(root, "shop", "production", ("k8s", "heroku", "hub")))
+    return {
+        name for name, is_well in newest_ends(root, "shop", "production", ("k8s", "heroku", "hub")).items() if is_well
+    }
 
 
 def test_a_target_is_verified_where_its_newest_run_ended_well(tmp_path: Path) -> None:
@@ -90,12 +92,12 @@ def test_no_target_of_a_run_without_results_is_verified(
 ) -> None:
     kept(tmp_path, STARTED, ended(*(TargetEnd(name, "released") for name in STARTED.targets)))
     kept(tmp_path, STARTED, *end)
-    assert not verified(tmp_path)
+    assert newest_ends(tmp_path, "shop", "production", ("k8s", "heroku")) == {"k8s": False}
 
 
 def test_other_environments_and_commands_verify_no_target(tmp_path: Path) -> None:
     end = ended(*(TargetEnd(name, "released") for name in STARTED.targets))
     kept(tmp_path, OTHER, end)
     kept(tmp_path, STARTED._replace(command="scale"), end)
-    assert not verified(tmp_path)
-    assert verified(tmp_path / "missing") == set()
+    assert newest_ends(tmp_path, "shop", "production", ("k8s",)) == {}
+    assert newest_ends(tmp_path / "missing", "shop", "production", ("k8s",)) == {}

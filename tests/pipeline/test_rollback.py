@@ -12,8 +12,10 @@ from shipit.events import PlanMade, RunFinished, StepDone, StepStarted, TargetFi
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
+from shipit.rehearsal.memory.lock import read_row, swap_row
 from shipit.rehearsal.memory.place import InMemoryPlace
 from shipit.rehearsal.registry import EmbeddedRegistry
+from shipit.targets.locks import Holder
 from tests import runs
 from tests.pipeline.bench import Bench
 
@@ -274,6 +276,53 @@ def test_a_release_that_was_rolled_back_after_its_failure_stays_failed(bench: Be
     assert before[-1] == ("failed", "returned")
     release(bench, "first")
     assert finished(bench).state == "unchanged" and states(place) == before
+
+
+def test_a_rollback_that_failed_is_healthy_once_another_finds_nothing_to_do(bench: Bench) -> None:
+    place = bench.add("one")
+    for text in ("first", "second", "third"):
+        release(bench, text)
+    place.fails = "judge"
+    assert rollback(bench.run()) == 1
+    assert states(place)[-1] == ("failed", "returned")
+    place.fails = ""
+    assert rollback(bench.run()) == 0
+    assert finished(bench).state == "unchanged" and states(place)[-1] == ("healthy", "returned")
+    assert rollback(bench.run()) == 0
+    first, second, _, *returns = [row["past"] for row in place.records]
+    assert [past["returns_to"] for past in returns] == [second["version"], first["version"]]
+    assert [past["images"] for past in returns] == [second["images"], first["images"]]
+
+
+def test_a_deploy_without_images_that_was_rolled_back_is_no_rollback(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    version = place.records[0]["past"]["version"]
+    failed = {"version": "failed", "run": "failed", "state": "failed", "command": "deploy", "returns_to": version}
+    place.records.append({"past": {**place.records[0]["past"], **failed, "images": []}, "contents": {}})
+    assert rollback(bench.run(), version) == 0
+    assert finished(bench).state == "unchanged" and states(place)[-1] == ("failed", "returned")
+
+
+def test_a_place_that_is_locked_keeps_its_records(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first", fails="judge")
+    now_s = bench.clock.wall_s()
+    assert swap_row(place.lock, read_row(place.lock, now_s), Holder("0123456789ab", "deploy"), now_s + 1000)
+    release(bench, "first")
+    assert finished(bench).state == "unchanged" and states(place) == [("failed", "")]
+
+
+def test_a_release_that_was_verified_later_took_until_then(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first", fails="judge")
+    past = place.records[-1]["past"]
+    bench.clock.sleep(100)
+    release(bench, "first")
+    assert (
+        place.records[-1]["past"]["elapsed_s"] >= 100
+        and place.records[-1]["past"]["released_at"] == past["released_at"]
+    )
 
 
 def test_a_record_says_who_released_what(bench: Bench) -> None:

@@ -341,7 +341,10 @@ def test_a_release_without_its_file_or_its_sent_image_can_not_be_returned_to(tmp
         # After a rollback that changed nothing, the release has the file of the one that it returned to.
         observed = inventory.observed
         target.record_release(
-            PastRelease("r4", "failed", returns_to="r2"), Release("shop", "production"), observed, session
+            PastRelease("r4", "failed", returns_to="r2", command="rollback"),
+            Release("shop", "production"),
+            observed,
+            session,
         )
         session.clients.close()
 

@@ -41,8 +41,10 @@ def past_releases(place: InMemoryPlace, most: int) -> tuple[PastRelease, ...]:
 
 def record_release(place: InMemoryPlace, past: PastRelease, release: Release, known: Mapping[str, str]) -> None:
     """Write or replace the record of a release. `known`: name -> value of each variable and secret."""
-    if past.returns_to and not release.images:
+    if past.is_return:
         contents = contents_of(place, past.returns_to)
+        earlier = (row["past"] for row in place.records if row["past"]["version"] == past.returns_to)
+        past = past._replace(images=from_json(PastRelease, next(earlier)).images)
     else:
         images = {image.name: str(image.config_digest) for image in release.images}
         values = {name: known[name] for name in release.marks if name in known}

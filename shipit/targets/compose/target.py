@@ -138,9 +138,10 @@ class ComposeTarget(Operations):
 
     def record_release(self, past: PastRelease, release: Release, observed: ComposeObserved, session: Session) -> None:
         client = self._client(session)
-        if past.returns_to and not release.images and not observed.wanted:
+        if past.is_return:
             earlier = self._find(past.returns_to, session)
-            past, file = past._replace(images=earlier.past.images), earlier.file
+            past = past._replace(images=earlier.past.images)
+            file = _wanted(observed).file if observed.wanted else earlier.file
         else:
             file = _wanted(observed).file
         write_record(client, self.owner, Record(past, file))

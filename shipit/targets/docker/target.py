@@ -155,7 +155,7 @@ class DockerTarget(Operations):
 
     def record_release(self, past: PastRelease, release: Release, observed: DockerObserved, session: Session) -> None:
         client = self._first(session)
-        if past.returns_to and not release.images:
+        if past.is_return:
             earlier = self._find(past.returns_to, session)
             past, containers = past._replace(images=earlier.past.images), earlier.containers
         else:

@@ -39,8 +39,7 @@ class Releases(Operations):
     ) -> None:
         store = self._store(session)
         try:
-            is_return = bool(past.returns_to and not release.images)
-            store.write(self._record(store, past, release, observed, session), is_new=not is_return)
+            store.write(self._record(store, past, release, observed, session), is_new=not past.is_return)
             if past.state != "begun":
                 store.expire()
         except RemoteError as error:
@@ -67,7 +66,7 @@ class Releases(Operations):
         """The record of what deploy.yml wants; of a return, that of the release that it returned to."""
         from shipit.targets.kubernetes.history.record import Recalled, record_of
 
-        if not past.returns_to or release.images:
+        if not past.is_return:
             return record_of(self._desired, past, release, observed)
         recalled = session.recalled
         if not isinstance(recalled, Recalled) or recalled.record.past.version != past.returns_to:

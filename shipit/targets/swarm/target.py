@@ -143,7 +143,7 @@ class SwarmTarget(Operations):
     def record_release(self, past: PastRelease, release: Release, observed: SwarmObserved, session: Session) -> None:
         client = self._client(session)
         now = self._reader(client, session).observe()
-        if past.returns_to and not release.images:
+        if past.is_return:
             earlier = self._find(past.returns_to, session)
             past, services = past._replace(images=earlier.past.images), dict(earlier.services)
         else:
