@@ -214,6 +214,54 @@ def test_env_files_are_read_as_docker_reads_them_and_secrets_in_them_are_those_o
     assert web.spec.container.env == {"MODE": "above", "LEVEL": "info"} and web.marks == {"TOKEN": "mark"}
 
 
+def test_only_line_feeds_end_the_lines_of_an_env_file(tmp_path: Path) -> None:
+    text = "\ufeffA=1\r\n  B=x\x85y\x0cz\u2028w \nspring.datasource.url=jdbc\nC='it''s'\n\r\nD="
+    (tmp_path / "web.env").write_bytes(text.encode())
+    [web] = wanted(load(tmp_path, "services: {web: {build: ., env_file: [web.env]}}\n")).values()
+    read = {"A": "1", "B": "x\x85y\x0cz\u2028w ", "spring.datasource.url": "jdbc", "C": "'it''s'", "D": ""}
+    assert web.spec.container.env == read
+
+
+KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (f'SIGNING="-----BEGIN PRIVATE KEY-----\n{KEY}\nMzEfYyji==\n-----END PRIVATE KEY-----"\n', 2),
+        ('SIGNING="-----BEGIN PRIVATE KEY-----\nMzEfYyji\n-----END PRIVATE KEY-----"\n', 2),
+        ("SIGNING=-----BEGIN PRIVATE KEY-----\nMzEfYyji\n", 2),
+        (f"# a key\n\n{KEY[:41]}\nMzEfYyji\n", 3),
+        ("A=1\nMzEf/Yyji\n", 2),
+        ("MzEfYyji =1\n", 1),
+        ("=MzEfYyji\n", 1),
+        ("MzEfYyji.password=x\n", 1),
+    ],
+)
+def test_no_part_of_a_key_in_an_env_file_is_shown(tmp_path: Path, text: str, number: int) -> None:
+    (tmp_path / "web.env").write_text(text)
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "services: {web: {build: ., env_file: web.env}}\n")
+    [problem] = raised.value.problems
+    assert str(problem).startswith(f"stack.yml:1:38: the variable in line {number} of web.env "), str(problem)
+    assert "MIIEvQ" not in problem.render() and "MzEf" not in problem.render()
+    assert "secrets: in deploy.yml" in problem.hint
+
+
+def test_a_plain_name_of_an_env_file_is_shown_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "web.env").write_text("A=1\nMISSING\nDB_PASSWORD\nDB_PASSWORD=hunter2-4711\nOTHER\n")
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "services: {web: {build: ., env_file: web.env}}\n")
+    assert [problem.what for problem in raised.value.problems] == [
+        "MISSING in line 2 of web.env is not set",
+        "DB_PASSWORD in line 3 of web.env is named like a secret, and would be shown in plans",
+        "DB_PASSWORD in line 4 of web.env is named like a secret, and would be shown in plans",
+        "OTHER in line 5 of web.env is not set",
+    ]
+    assert raised.value.problems[2].hint.endswith("secrets: {DB_PASSWORD: {env: DB_PASSWORD}}")
+    assert "hunter2" not in raised.value.render()
+
+
 @pytest.mark.parametrize(
     ("service", "where", "what"),
     [
