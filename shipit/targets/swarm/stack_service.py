@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shipit.targets.engine.healthcheck import Healthcheck, undecided_s
 from shipit.targets.engine.owner import LABEL
-from shipit.targets.swarm.spec import NAMESPACE, ConfigFile, SecretFile, StackNetwork, Update
+from shipit.targets.swarm.spec import NAMESPACE, STACK_IMAGE, ConfigFile, SecretFile, StackNetwork, Update
 from shipit.targets.swarm.stack_deploy import Deploy, read_deploy
 from shipit.targets.swarm.stack_environment import Environment
 from shipit.targets.swarm.stack_given import Contents, read_configs, read_secrets
@@ -105,7 +105,7 @@ def read_service(
         "LogDriver": _logging(keys["logging"]),
     }
     image = keys["image"].text()
-    own = {NAMESPACE: stack, "com.docker.stack.image": image}
+    own = {NAMESPACE: stack, STACK_IMAGE: image}
     body = {
         "Labels": {**_labels(deploy.labels, keys["deploy"]), **own},
         "TaskTemplate": {key: value for key, value in task.items() if value},
