@@ -66,7 +66,7 @@ class Reader(NamedTuple):
         if not rows:
             return []
         known = Known(
-            self.client.networks(),
+            self.client.networks_of(row["Spec"] for row in rows),
             nodes,
             self._secret_marks({name for row in rows for name in _secret_names(row)}),
             {one.name: spec for one in configs if parse_kept(one.labels) and (spec := parse_spec(one.data))},

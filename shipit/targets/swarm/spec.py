@@ -27,6 +27,8 @@ KEEPS, IMAGE, USES = f"{LABEL}.keeps", f"{LABEL}.image", f"{LABEL}.uses"
 NAMESPACE = "com.docker.stack.namespace"
 # Docker's own label of a service of a stack: its image as the stack file says it.
 STACK_IMAGE = "com.docker.stack.image"
+# Networks that every node has: the engine knows them by these names, and lists them as none of the swarm.
+NODE_NETWORKS = ("bridge", "host", "none")
 # The name, among the services, of the job that runs the release command.
 JOB = "release-command"
 # The name of a service is a part of a DNS name.

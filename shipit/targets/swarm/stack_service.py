@@ -130,7 +130,7 @@ def _container(keys: Fields, stack: str) -> dict[str, Any]:
         "Command": keys["entrypoint"].words(),
         "Args": keys["command"].words(),
         "Hostname": keys["hostname"].text(),
-        "Hosts": [f"{address} {name}" for name, address in _hosts(keys["extra_hosts"])],
+        "Hosts": [f"{_bare(address)} {name}" for name, address in _hosts(keys["extra_hosts"])],
         "DNSConfig": {key: value for key, value in dns.items() if value},
         "Healthcheck": _healthcheck(keys["healthcheck"]),
         "Dir": keys["working_dir"].text(),
@@ -165,6 +165,11 @@ def _hosts(node: Node) -> list[tuple[str, str]]:
     return found
 
 
+def _bare(address: str) -> str:
+    """An address without the brackets of [::1]."""
+    return address[1:-1] if address.startswith("[") and address.endswith("]") else address
+
+
 def _healthcheck(node: Node) -> dict[str, Any]:
     keys = node.fields(
         ("test", "disable", "interval", "timeout", "retries", "start_period"),
@@ -185,6 +190,8 @@ def _ulimit(name: str, node: Node) -> dict[str, Any]:
     if node.is_scalar:
         return {"Name": name, "Soft": _limit(node), "Hard": _limit(node)}
     keys = node.fields(("soft", "hard"))
+    if missing := [key for key in ("soft", "hard") if not keys.has(key)]:
+        node.wrong(f"should have {missing[0]}: docker takes both or one number", "write {soft: N, hard: N}")
     return {"Name": name, "Soft": _limit(keys["soft"]), "Hard": _limit(keys["hard"])}
 
 
