@@ -1,19 +1,23 @@
-"""`${NAME}` and its forms in the strings of deploy.yml. A bare `$NAME` is left to the shell.
+"""`${NAME}` and its forms in the strings of deploy.yml, where a bare `$NAME` is left to the shell, and of stack files, where it is not.
 
-Source: Compose specification, 12-interpolation.md, the braced forms.
+Source: Compose specification, 12-interpolation.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[a-z]+)?")
+_BARE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 MAX_NESTED = 20
 MAX_CHARACTERS = 1024 * 1024
 
 Lookup = Callable[[str], str | None]
+# The next `$` of a text from a position on; the last number is where the text stands in the whole value.
+_Find = Callable[[str, int, int], "_Found | None"]
 
 
 class InterpolationError(ValueError):
@@ -25,34 +29,67 @@ class InterpolationError(ValueError):
         self.unset = unset
 
 
-def interpolate(text: str, lookup: Lookup) -> str:
-    """Replace every `${...}`; `$${` gives a literal `${`.
+def interpolate(text: str, lookup: Lookup, *, has_bare_names: bool = False) -> str:
+    """Replace every `${...}`; `$${` gives a literal `${`. With bare names, `$NAME` is replaced, too, and `$$` gives a `$`.
 
     `lookup` gives a variable's value, or None where it is not set.
     Raises: InterpolationError for a variable without value or default, for a form that is not known, and for a result
     of more than a million characters.
     """
-    return _replaced(text, lookup, 0, 0)
+    return _replaced(text, lookup, 0, 0, _bare if has_bare_names else _braced)
 
 
-def _replaced(text: str, lookup: Lookup, offset: int, depth: int) -> str:
+class _Found(NamedTuple):
+    """A `$` of a text: where what it means ends, its text, and whether that is the inside of a `${...}`."""
+
+    start: int
+    end: int
+    text: str
+    is_variable: bool = True
+
+
+def _braced(text: str, position: int, offset: int) -> _Found | None:
+    """The next `${...}`, or the next `$${`."""
+    start = text.find("${", position)
+    if start < 0:
+        return None
+    if start > position and text[start - 1] == "$":
+        return _Found(start - 1, start + 2, "${", is_variable=False)
+    end = closing_brace(text, start, offset)
+    return _Found(start, end + 1, text[start + 2 : end])
+
+
+def _bare(text: str, position: int, offset: int) -> _Found | None:
+    """The next `${...}`, `$NAME` or `$$`."""
+    start = text.find("$", position)
+    if start < 0:
+        return None
+    if text.startswith("$$", start):
+        return _Found(start, start + 2, "$", is_variable=False)
+    if text.startswith("${", start):
+        return _braced(text, start, offset)
+    name = _BARE_NAME.match(text, start + 1)
+    if name is None:
+        raise InterpolationError("should be $NAME or ${NAME}", offset + start)
+    return _Found(start, name.end(), name.group())
+
+
+def _replaced(text: str, lookup: Lookup, offset: int, depth: int, find: _Find) -> str:
     """`offset` is where the text stands in the whole value, `depth` how many `${...}` it stands in."""
     if depth > MAX_NESTED:
         raise InterpolationError(f"${{...}} should nest at most {MAX_NESTED} deep", offset)
     out: list[str] = []
     position = size = 0
-    while (start := text.find("${", position)) >= 0:
-        if start > position and text[start - 1] == "$":
-            out.append(text[position : start - 1] + "${")
-            position = start + 2
-            continue
-        out.append(text[position:start])
-        end = closing_brace(text, start, offset)
-        out.append(_expand(text[start + 2 : end], offset + start, lookup, depth))
-        size += len(out[-1])
-        if size > MAX_CHARACTERS:
-            raise InterpolationError(f"should be at most {MAX_CHARACTERS:,} characters", offset + start)
-        position = end + 1
+    while (found := find(text, position, offset)) is not None:
+        out.append(text[position : found.start])
+        inner = found.text
+        if found.is_variable:
+            inner = _expand(found.text, offset + found.start, lookup, depth, find)
+            size += len(inner)
+            if size > MAX_CHARACTERS:
+                raise InterpolationError(f"should be at most {MAX_CHARACTERS:,} characters", offset + found.start)
+        out.append(inner)
+        position = found.end
     out.append(text[position:])
     return "".join(out)
 
@@ -73,7 +110,7 @@ def closing_brace(text: str, start: int, offset: int = 0) -> int:
     raise InterpolationError("${ is never closed: a } is missing, or write $${ for a literal ${", offset + start)
 
 
-def _expand(body: str, offset: int, lookup: Lookup, depth: int) -> str:
+def _expand(body: str, offset: int, lookup: Lookup, depth: int, find: _Find) -> str:
     match = _NAME.match(body)
     if not match:
         raise InterpolationError(f"${{{body}}} should begin with a variable's name", offset)
@@ -87,10 +124,10 @@ def _expand(body: str, offset: int, lookup: Lookup, depth: int) -> str:
     inside = offset + 2 + len(name) + len(operator)
     empty = value is None or (operator.startswith(":") and value == "")
     if operator.endswith("+"):
-        return "" if empty else _replaced(word, lookup, inside, depth + 1)
+        return "" if empty else _replaced(word, lookup, inside, depth + 1, find)
     if not empty and value is not None:
         return value
     if operator.endswith("-"):
-        return _replaced(word, lookup, inside, depth + 1)
-    reason = _replaced(word, lookup, inside, depth + 1) or "it is required" if operator else ""
+        return _replaced(word, lookup, inside, depth + 1, find)
+    reason = _replaced(word, lookup, inside, depth + 1, find) or "it is required" if operator else ""
     raise InterpolationError(f"{name} is not set{': ' + reason if reason else ''}", offset, unset=name)

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from shipit.config.process_environment import ProcessEnvironment
     from shipit.config.project import Project
     from shipit.drafts.kind import KindDraft
+    from shipit.errors import ConfigError
     from shipit.events import Emit, LogLine
     from shipit.targets.log_query import LogQuery
     from shipit.targets.remote import Command, Remote
 
+    CheckFiles: TypeAlias = Callable[[str, TargetConfig, Project, ProcessEnvironment], Sequence[ConfigError]]
     ReopenLogs: TypeAlias = Callable[
         [Mapping[str, Any], ProcessEnvironment, Clock, Emit, LogQuery], Sequence[Callable[[], Iterator[LogLine]]]
     ]
@@ -129,6 +131,7 @@ class Kind(NamedTuple):
     `parts`: heading -> model of the parts of its config, for the reference. `workloads_key`: the key of its config that maps
     the names of workloads, for shell completion. `named_workloads`: a function that gives the workloads that other files name,
     of the folder of deploy.yml and the part of a target, or raises ShipitError, for shell completion, too. `instead`: a command of shipit that it lacks -> what to use instead.
+    `check_files`: a function of what `target` takes that gives the mistakes of files of a target, for `shipit validate`; other commands make the target.
     """
 
     names: tuple[str, ...]
@@ -145,6 +148,7 @@ class Kind(NamedTuple):
     workloads_key: str = ""
     named_workloads: Reference = ""
     instead: Mapping[str, str] = {}
+    check_files: Reference = ""
 
     @property
     def name(self) -> str:
@@ -160,6 +164,9 @@ class Kind(NamedTuple):
 
     def load_named_workloads(self) -> Callable[[ProjectFolder, Mapping[str, Any]], Sequence[str]] | None:
         return load(self.named_workloads) if self.named_workloads else None
+
+    def load_check_files(self) -> CheckFiles | None:
+        return load(self.check_files) if self.check_files else None
 
     def load_login(self) -> Callable[[ProcessEnvironment, Clock, Emit], str] | None:
         return load(self.login) if self.login else None

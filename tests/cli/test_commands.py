@@ -28,6 +28,40 @@ def test_validate_says_what_it_checked(shipit: Shipit) -> None:
     assert (done.returncode, done.stdout) == (0, "deploy.yml is valid: 1 image, 1 target, environments staging\n")
 
 
+def test_validate_reads_the_stack_file_without_values_of_secrets(shipit: Shipit) -> None:
+    head = "app: hello\nimage: user/hello\nsecrets: {TOKEN: {env: TOKEN}}\nenv: {LEVEL: info}\n"
+    target = "targets:\n  prod: {kind: swarm, host: 'ssh://nowhere.invalid', file: stack.yml}\n"
+    environments = "environments:\n  staging: {env: {TAG: '8'}, targets: {prod: {images: {web: hello}}}}\n"
+    stack = "services:\n  web: {build: ., environment: [TOKEN, LEVEL], env_file: web.env}\n  x-ray: {image: xray}\n"
+    shipit.write(
+        deploy__yml=head + target + environments, stack__yml=stack, web__env="MODE=fast\n", Dockerfile="FROM scratch\n"
+    )
+    done = shipit.run("validate")
+    assert (done.returncode, done.stdout) == (0, "deploy.yml is valid: 1 image, 1 target, environments staging\n"), (
+        done.stderr
+    )
+    shipit.write(stack__yml=f"{stack}  cache: {{image: 'redis:$TAG', privileged: true}}\n", web__env="MIIEvQ+h4711\n")
+    done = shipit.run("validate")
+    assert done.returncode == 2
+    assert [line for line in done.stderr.split("\n") if line.startswith("stack.yml")] == [
+        "stack.yml:2:58: the variable in line 1 of web.env is not set",
+        "stack.yml:4:18: TAG is not set",
+        "stack.yml:4:44: privileged can't be taken over into a swarm",
+    ]
+    assert "4711" not in done.stderr
+    assert "TAG is not set" not in shipit.run("validate", "-e", "staging").stderr
+
+
+def test_validate_finds_a_secret_file_that_is_no_secret_of_the_target(shipit: Shipit) -> None:
+    text = "app: hello\nimage: user/hello\ntargets:\n  prod: {kind: swarm, secret_files: [OTHER]}\n"
+    shipit.write(deploy__yml=text, Dockerfile="FROM scratch\n")
+    done = shipit.run("validate")
+    assert done.returncode == 2
+    assert (
+        "deploy.yml:4:38: targets.prod.secret_files[0]: OTHER is no secret of the file for this target" in done.stderr
+    )
+
+
 def test_validate_warns_of_an_environment_that_reaches_no_target(shipit: Shipit) -> None:
     shipit.write(
         Dockerfile="FROM scratch\n",

@@ -25,10 +25,14 @@ from shipit.targets.kinds import KindModels
 HEAD = "app: shop\nimages: {web: {repository: user/web}, api: {build: ./api}, cache: {use: 'redis:8'}}\n"
 
 
-def load(folder: Path, target: str = "{}", head: str = HEAD, *, is_untrusted: bool = False) -> ComposeTarget:
+def load(
+    folder: Path, target: str = "{}", head: str = HEAD, *, is_untrusted: bool = False, **variables: str
+) -> ComposeTarget:
     (folder / "deploy.yml").write_text(f"{head}targets:\n  compose: {target}\n")
     (folder / "compose.yaml").touch()
-    environment = ProcessEnvironment({"PATH": str(folder / "bin")}, folder, folder, is_untrusted=is_untrusted)
+    environment = ProcessEnvironment(
+        {"PATH": str(folder / "bin"), **variables}, folder, folder, is_untrusted=is_untrusted
+    )
     project = load_project(folder / "deploy.yml", environment, KindModels())
     config = project.targets["compose"]
     assert isinstance(config, ComposeConfig)
@@ -143,6 +147,42 @@ def test_a_rendered_project_has_pinned_images_and_no_values(tmp_path: Path) -> N
     assert found["cache"]["image"] == f"redis:8@{digest}" and found["db"]["image"] == "postgres"
     assert target.workloads() == ("web", "cache", "db")
     assert target.declared_scale() == {"web": None, "cache": None, "db": None}
+
+
+def test_a_rendered_project_shows_no_secret_of_its_env_file_or_of_the_process(tmp_path: Path) -> None:
+    """Compose has put them into the file: into commands, health checks and labels, too."""
+    (tmp_path / ".env").write_text(
+        "REDIS_PASSWORD=hunter2-from-dotenv\nAUTH_ENABLED=true\nLEVEL=verbose\nAPI_KEY='a$b-4711'\n"
+    )
+    head = "app: shop\nimages: {cache: {use: 'redis:8'}}\n"
+    target = load(tmp_path, head=head, DB_PASSWORD="of-the-process", OTHER_TOKEN="not-in-the-file")
+    command = ["redis-server", "--requirepass", "hunter2-from-dotenv", "verbose", "true", "a$$b-4711"]
+    test = ["CMD", "redis-cli", "-u", "redis://:of-the-process@localhost", "ping"]
+    services(
+        tmp_path,
+        cache={
+            "image": "redis:8",
+            "command": command,
+            "healthcheck": {"test": test},
+            "labels": {"user": "me:hunter2-from-dotenv"},
+        },
+    )
+    digest = Digest("sha256:" + "1" * 64)
+    images = tuple(Image(use, use.repository, digest, digest) for use in target.images())
+    redactor = target.source.environment.redactor
+    [part] = redactor.value(target.render(Release("shop", "production", images), ComposeObserved())).parts
+    shown = part.body["services"]["cache"]
+    assert shown["command"] == ["redis-server", "--requirepass", "[redacted]", "verbose", "true", "[redacted]"]
+    assert shown["healthcheck"]["test"][3] == "redis://:[redacted]@localhost"
+    assert shown["labels"]["user"] == "me:[redacted]"
+    assert redactor.text("not-in-the-file") == "not-in-the-file"
+
+
+def test_an_env_file_that_is_no_text_is_left_to_compose(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"TOKEN=\xff\xfe")
+    target = load(tmp_path)
+    services(tmp_path, web={"image": "user/web"})
+    assert target.workloads() == ("web",)
 
 
 @pytest.mark.parametrize(

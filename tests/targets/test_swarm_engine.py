@@ -20,6 +20,7 @@ from shipit.config.process_environment import ProcessEnvironment
 from shipit.docker.address import EngineAddress
 from shipit.docker.client import Engine, WholeAnswer
 from shipit.errors import DeployFailed, RemoteError
+from shipit.http.fields import Field
 from shipit.past_release import PastRelease
 from shipit.registry.credentials import Credentials
 from shipit.targets.engine.container_spec import ContainerSpec
@@ -30,6 +31,7 @@ from shipit.targets.engine.records import MOST_RECORDS, read_records, remove_rec
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.session import Clients, Session
 from shipit.targets.swarm.apply import apply_step
+from shipit.targets.swarm.change import resolved
 from shipit.targets.swarm.client import SwarmClient
 from shipit.targets.swarm.contents import content_of
 from shipit.targets.swarm.kept import expire
@@ -368,6 +370,26 @@ def test_a_name_of_a_node_is_no_command_for_a_terminal(tmp_path: Path, folder: P
         first, second = client.nodes().values()
         assert first.name.startswith("a\\x1b[2Jb") and len(first.name) < 120
         assert (second.name, second.trouble) == ("n2", "the node n2 is drained")
+
+
+def test_a_network_that_every_node_has_is_known_by_its_name(folder: Path) -> None:
+    """The engine finds host by its name, answers its id, and lists it as none of the swarm."""
+    networks = [{"Target": "listed"}, {"Target": "id of host"}, {"Target": "gone"}]
+    spec = Field({"TaskTemplate": {"Networks": networks}}, "GET")
+    answers = {"/networks": [{"Id": "listed", "Name": "proxy"}], "/networks/id%20of%20host": {"Name": "host"}}
+    seen: list[tuple[str, dict[str, str]]] = []
+    with answering(folder, answers, seen) as client:
+        found = client.networks_of([spec])
+        assert client.networks_of([]) == {"listed": "proxy"}
+        asked = Setting("swarm", OWNER, client, SimpleNamespace(), frozenset(), lambda path: b"")  # type: ignore[arg-type]
+        body = {
+            "Mode": {},
+            "TaskTemplate": {"ContainerSpec": {}, "Networks": [{"Target": "host"}, {"Target": "proxy"}]},
+        }
+        sent = resolved(body, None, asked)
+    assert found == {"listed": "proxy", "id of host": "host"}
+    assert sent["TaskTemplate"]["Networks"] == [{"Target": "host"}, {"Target": "listed"}]
+    assert not [path for path, _ in seen if path.endswith("/networks/listed")]
 
 
 def test_a_service_with_copied_labels_is_somebody_elses(tmp_path: Path, folder: Path) -> None:

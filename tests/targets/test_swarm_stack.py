@@ -214,6 +214,54 @@ def test_env_files_are_read_as_docker_reads_them_and_secrets_in_them_are_those_o
     assert web.spec.container.env == {"MODE": "above", "LEVEL": "info"} and web.marks == {"TOKEN": "mark"}
 
 
+def test_only_line_feeds_end_the_lines_of_an_env_file(tmp_path: Path) -> None:
+    text = "\ufeffA=1\r\n  B=x\x85y\x0cz\u2028w \nspring.datasource.url=jdbc\nC='it''s'\n\r\nD="
+    (tmp_path / "web.env").write_bytes(text.encode())
+    [web] = wanted(load(tmp_path, "services: {web: {build: ., env_file: [web.env]}}\n")).values()
+    read = {"A": "1", "B": "x\x85y\x0cz\u2028w ", "spring.datasource.url": "jdbc", "C": "'it''s'", "D": ""}
+    assert web.spec.container.env == read
+
+
+KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (f'SIGNING="-----BEGIN PRIVATE KEY-----\n{KEY}\nMzEfYyji==\n-----END PRIVATE KEY-----"\n', 2),
+        ('SIGNING="-----BEGIN PRIVATE KEY-----\nMzEfYyji\n-----END PRIVATE KEY-----"\n', 2),
+        ("SIGNING=-----BEGIN PRIVATE KEY-----\nMzEfYyji\n", 2),
+        (f"# a key\n\n{KEY[:41]}\nMzEfYyji\n", 3),
+        ("A=1\nMzEf/Yyji\n", 2),
+        ("MzEfYyji =1\n", 1),
+        ("=MzEfYyji\n", 1),
+        ("MzEfYyji.password=x\n", 1),
+    ],
+)
+def test_no_part_of_a_key_in_an_env_file_is_shown(tmp_path: Path, text: str, number: int) -> None:
+    (tmp_path / "web.env").write_text(text)
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "services: {web: {build: ., env_file: web.env}}\n")
+    [problem] = raised.value.problems
+    assert str(problem).startswith(f"stack.yml:1:38: the variable in line {number} of web.env "), str(problem)
+    assert "MIIEvQ" not in problem.render() and "MzEf" not in problem.render()
+    assert "secrets: in deploy.yml" in problem.hint
+
+
+def test_a_plain_name_of_an_env_file_is_shown_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "web.env").write_text("A=1\nMISSING\nDB_PASSWORD\nDB_PASSWORD=hunter2-4711\nOTHER\n")
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "services: {web: {build: ., env_file: web.env}}\n")
+    assert [problem.what for problem in raised.value.problems] == [
+        "MISSING in line 2 of web.env is not set",
+        "DB_PASSWORD in line 3 of web.env is named like a secret, and would be shown in plans",
+        "DB_PASSWORD in line 4 of web.env is named like a secret, and would be shown in plans",
+        "OTHER in line 5 of web.env is not set",
+    ]
+    assert raised.value.problems[2].hint.endswith("secrets: {DB_PASSWORD: {env: DB_PASSWORD}}")
+    assert "hunter2" not in raised.value.render()
+
+
 @pytest.mark.parametrize(
     ("service", "where", "what"),
     [
@@ -248,6 +296,17 @@ def test_env_files_are_read_as_docker_reads_them_and_secrets_in_them_are_those_o
         ("labels: {dev.shipit.app: x}", "4:5", "is a label that shipit keeps for itself"),
         ("healthcheck: {test: a, disable: true}", "4:25", "can't be combined with disable"),
         ("read_only: maybe", "4:16", "should be true or false"),
+        ("tty: yes", "4:10", "should be true or false"),
+        ("ulimits: {memlock: {soft: 5}}", "4:15", "should have hard"),
+        ("ulimits: {memlock: {}}", "4:15", "should have soft"),
+        ("deploy: {resources: {limits: {memory: 512i}}}", "4:43", "should be a size"),
+        ("deploy: {resources: {limits: {memory: 99999999P}}}", "4:43", "should be a size"),
+        ("deploy: {resources: {limits: {cpus: .}}}", "4:41", "should be a number"),
+        ("command: >\n      run --a\n      # note\n      --b", "4:14", "docker drops the rest of the line"),
+        ("command: run 'a", "4:14", "has a ' that is never closed"),
+        ("entrypoint: run \\", "4:17", "should not end with a backslash"),
+        ("environment: {A: '${NOPE:-$TOKEN}'}", "4:22", "TOKEN is a secret of deploy.yml"),
+        ("environment: {A: '${NOPE:-$-}'}", "4:22", "should be $NAME or ${NAME}"),
     ],
 )
 def test_what_can_not_be_taken_over_is_an_error_at_its_line(
@@ -258,6 +317,120 @@ def test_what_can_not_be_taken_over_is_an_error_at_its_line(
     [problem] = raised.value.problems
     assert f"stack.yml:{where}: " in str(problem) and what in str(problem), str(problem)
     assert "hunter2" not in problem.render()
+
+
+def container(target: SwarmTarget, service: str = "web") -> dict[str, Any]:
+    found: dict[str, Any] = body(target, service)["TaskTemplate"]["ContainerSpec"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("memory", "size"),
+    [
+        ("1.5g", 3 * 512 * 1024**2), ("512 MB", 512 * 1024**2), ("512", 512), ("512b", 512), (".5GiB", 512 * 1024**2),
+        ("2.KB", 2048), ("1p", 1024**5), ("1.0001k", 1024),
+    ],
+)  # fmt: skip
+def test_sizes_are_read_as_docker_reads_them(tmp_path: Path, memory: str, size: int) -> None:
+    limits = f"{{limits: {{memory: {memory}, cpus: '.5'}}, reservations: {{cpus: '1.'}}}}"
+    found = body(load(tmp_path, f"services: {{web: {{image: redis, deploy: {{resources: {limits}}}}}}}"), "web")
+    assert found["TaskTemplate"]["Resources"] == {
+        "Limits": {"NanoCPUs": 5 * 10**8, "MemoryBytes": size},
+        "Reservations": {"NanoCPUs": 10**9},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"), [("0440", 0o440), ("0o440", 0o440), ("288", 0o440), ("0", 0), ("'0400'", 0o400)]
+)
+def test_the_mode_of_a_file_is_octal_behind_a_zero(tmp_path: Path, text: str, mode: int) -> None:
+    stack = f"services: {{web: {{image: redis, secrets: [{{source: a, mode: {text}}}]}}}}\nsecrets: {{a: {{external: true}}}}"
+    assert container(load(tmp_path, stack))["Secrets"][0]["File"]["Mode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("440", "which docker takes for the mode 0670", "write 0440 or 0670, whichever is meant"),
+        ("7", "which docker takes for the mode 0007", "write 07 or 0007"),
+        ("0489", "should be a mode in octal digits", ""),
+        ("rw", "should be a mode in octal digits", ""),
+        ("9999", "should be a mode of at most 07777", ""),
+    ],
+)
+def test_a_mode_that_docker_takes_for_another_is_an_error(tmp_path: Path, text: str, what: str, hint: str) -> None:
+    stack = f"services: {{web: {{image: redis, configs: [{{source: a, mode: {text}}}]}}}}\nconfigs: {{a: {{external: true}}}}"
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, stack)
+    [problem] = raised.value.problems
+    assert what in problem.what and hint in problem.hint and problem.position[0] == 1
+
+
+def test_a_network_that_every_node_has_gives_no_name_of_its_own(tmp_path: Path) -> None:
+    networks = "networks: {nodes: {external: true, name: host}, bridge: {external: true}, proxy: {external: true}}\n"
+    of_web = "{nodes: , proxy: {aliases: [shop]}, bridge: {aliases: [own]}}"
+    found = body(load(tmp_path, f"services: {{web: {{image: redis, networks: {of_web}}}}}\n{networks}"), "web")
+    assert found["TaskTemplate"]["Networks"] == [
+        {"Target": "bridge", "Aliases": ["own"]},
+        {"Target": "host"},
+        {"Target": "proxy", "Aliases": ["web", "shop"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${NOPE:-$TAG}", "1.2"), ("${NOPE:-${TAG}}", "1.2"), ("${NOPE:-${NEITHER-a$TAG}b}", "a1.2b"), ("${TAG:+<$TAG>}", "<1.2>"),
+        ("${NOPE:-a$$b}", "a$b"), ("$${TAG}", "${TAG}"), ("$$$TAG", "$1.2"), ("${NOPE:-$$$TAG}", "$1.2"), ("${NOPE-}", ""),
+        ("$TAG-$LEVEL", "1.2-info"),
+    ],
+)  # fmt: skip
+def test_variables_are_expanded_in_defaults_too(tmp_path: Path, text: str, value: str) -> None:
+    target = load(tmp_path, f"services: {{web: {{image: redis, environment: {{A: '{text}'}}}}}}")
+    assert container(target)["Env"] == [f"A={value}"]
+
+
+def test_names_and_labels_may_begin_with_x(tmp_path: Path) -> None:
+    stack = """\
+x-shared: &shared {x-note: mine, environment: {x-a: "1", B: "2"}, x-other: 3}
+services:
+  web:
+    <<: *shared
+    image: redis
+    labels: {x-team: a}
+    deploy: {labels: {x-owner: me}, x-note: mine}
+    volumes: ["x-data:/data"]
+    networks: {x-net: {x-note: mine}}
+    ulimits: {x-limit: 5}
+    logging: {driver: syslog, options: {x-tag: shop}}
+    configs: [x-config]
+  x-ray: {image: xray}
+volumes: {x-data: {driver_opts: {x-type: nfs}, x-note: mine}}
+networks: {x-net: {x-note: mine}}
+configs: {x-config: {external: true}}
+"""
+    target = load(tmp_path, stack)
+    assert target.workloads() == ("web", "x-ray")
+    found = body(target, "web")
+    own = container(target)
+    assert own["Env"] == ["B=2", "x-a=1"] and own["Labels"]["x-team"] == "a" and found["Labels"]["x-owner"] == "me"
+    [mount] = own["Mounts"]
+    assert mount["Source"] == "shop-production_x-data"
+    assert mount["VolumeOptions"]["DriverConfig"]["Options"] == {"x-type": "nfs"}
+    assert found["TaskTemplate"]["Networks"] == [{"Target": "shop-production_x-net", "Aliases": ["web"]}]
+    assert [one["Name"] for one in own["Ulimits"]] == ["x-limit"]
+    assert found["TaskTemplate"]["LogDriver"]["Options"] == {"x-tag": "shop"}
+    assert [one["ConfigName"] for one in own["Configs"]] == ["x-config"]
+
+
+def test_words_of_a_variable_ports_and_addresses_are_read_as_docker_reads_them(tmp_path: Path) -> None:
+    web = (
+        "{image: redis, tty: '${YES:-yes}', read_only: '${NO:-off}', ports: ['53:53/UDP'], extra_hosts: ['six:[::1]']}"
+    )
+    target = load(tmp_path, f"services: {{web: {web}}}")
+    assert container(target)["TTY"] is True and "ReadOnly" not in container(target)
+    assert container(target)["Hosts"] == ["::1 six"]
+    assert body(target, "web")["EndpointSpec"]["Ports"][0]["Protocol"] == "udp"
 
 
 @pytest.mark.parametrize(

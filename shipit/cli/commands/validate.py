@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from shipit.config.written import environments_of, read_written
 from shipit.errors import ConfigError, ConfigErrors, ShipitError, UsageError
 from shipit.files import read_file, write_file
 from shipit.printable import counted, printable_line
-from shipit.targets.kinds import KindModels
+from shipit.targets.kinds import KindModels, find_kind
 
 HELP = """Checks the file under every environment; with -e, under that one only. Every error is shown at once, with file,
 line and column."""
@@ -87,7 +87,14 @@ def _errors_under(
         projects[name] = load_project(file, environ, kinds, selected=name)
     except ConfigErrors as error:
         return error.problems
-    return missing_files(projects[name]) or _missing_stages(projects[name])
+    return missing_files(projects[name]) or [*_missing_stages(projects[name]), *_in_files(projects[name], environ)]
+
+
+def _in_files(project: Project, environ: ProcessEnvironment) -> Iterator[ConfigError]:
+    """The mistakes of files of targets that only their kind can read, with the variables of the project."""
+    for name, config in project.targets.items():
+        if check := find_kind(config.kind or name).load_check_files():
+            yield from check(name, config, project, environ)
 
 
 def _missing_stages(project: Project) -> Sequence[ConfigError]:

@@ -184,6 +184,15 @@ def _build(row: Field) -> BuildFacts:
     return BuildFacts(context, str(dockerfile), row["target"].text())
 
 
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text in a value of the file."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from texts_of(item)
+
+
 def plain(text: str) -> str:
     """A value of the file as a container gets it: `$` is written as `$$` there."""
     return text.replace("$$", "$")

@@ -8,14 +8,17 @@ from functools import partial
 from typing import NamedTuple
 
 from shipit.clock import Clock, Deadline
+from shipit.config.dotenv import read_dotenv
+from shipit.config.model import DotenvConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
+from shipit.config.secret_names import is_secret_name
 from shipit.docker.address import EngineAddress
 from shipit.errors import DeployFailed, RemoteError
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.compose.config import ComposeConfig, usual_files
 from shipit.targets.compose.content import Content, starting_variables
-from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
+from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain, texts_of, written
 from shipit.targets.compose.program import ComposeProgram, compose_variables, unset_variables
 from shipit.targets.compose.render import render_file
 from shipit.targets.engine.own_images import own_images
@@ -27,6 +30,8 @@ from shipit.targets.session import Session
 PLACEHOLDER = "1"
 # Names of variables whose values are told to the redactor: a file has values that deploy.yml does not know.
 _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
+# Values of settings such as AUTH_ENABLED.
+_NO_SECRETS = ("true", "false", "none", "null")
 _READ_S = 120.0
 
 
@@ -93,9 +98,7 @@ class ComposeSource(NamedTuple):
 
     def _read_with(self, session: Session) -> ComposeFile:
         def read() -> ComposeFile:
-            file = self._read(self.program(session, self._values(session)))
-            tell_secrets(session.environment, file)
-            return file
+            return self._read(self.program(session, self._values(session)))
 
         return session.clients.once(("compose file as written", self.name), read)
 
@@ -111,7 +114,10 @@ class ComposeSource(NamedTuple):
             what = "the compose file of an untrusted project is not read: it may name any file of this machine"
             raise DeployFailed(what, where=self.name, hint="deploy it from a trusted checkout")
         done = program.config(self._files(), self.config.profiles, "--format", "json")
-        return parse_file(done.output)._replace(unset=unset_variables(done.errors))
+        file = parse_file(done.output)
+        tell_secrets(self.environment, file)
+        tell_variables(self.environment, file, usual_variables(self.project, self.environment.variables))
+        return file._replace(unset=unset_variables(done.errors))
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -135,3 +141,25 @@ def tell_secrets(environment: ProcessEnvironment, file: ComposeFile) -> None:
     for kind in GIVEN:
         rows = file.of_kind(kind).values()
         environment.redactor.add(plain(str(row["content"])) for row in rows if row.get("content"))
+
+
+def usual_variables(project: Project, process: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of the `.env` beside deploy.yml, which Compose reads by itself; none where it can't be read."""
+    values, _ = read_dotenv((DotenvConfig(path=".env", required=False),), project.folder, project.source, process)
+    return values
+
+
+def tell_variables(environment: ProcessEnvironment, file: ComposeFile, usual: Mapping[str, str]) -> None:
+    """Tell the redactor the values of variables that are named like a secret: they may stand anywhere in the file.
+
+    Of those of the process, only what the file has somewhere: it has those of other programs, too.
+    """
+    texts = tuple(texts_of(file.text))
+    outside = {name: value for name, value in environment.variables.items() if value and _may_be_secret(name, value)}
+    found = [value for name, value in usual.items() if _may_be_secret(name, value)]
+    found += [value for value in outside.values() if any(written(value) in text for text in texts)]
+    environment.redactor.add([*found, *map(written, found)])
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    return is_secret_name(name) and value.lower() not in _NO_SECRETS

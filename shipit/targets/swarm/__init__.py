@@ -34,6 +34,7 @@ KIND = Kind(
             "uses_images",
         ]
     ),
+    check_files="shipit.targets.swarm.read_services:check_files",
     draft="shipit.targets.swarm.draft:DRAFT",
     guide="swarm",
     workloads_key="services",

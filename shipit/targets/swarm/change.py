@@ -21,7 +21,15 @@ from shipit.targets.swarm.plan import PAUSED
 from shipit.targets.swarm.render import service_body
 from shipit.targets.swarm.secrets import ensure_secret
 from shipit.targets.swarm.setting import Setting
-from shipit.targets.swarm.spec import CONTENT, SwarmSpec, config_name, network_name, service_name, source_of
+from shipit.targets.swarm.spec import (
+    CONTENT,
+    NODE_NETWORKS,
+    SwarmSpec,
+    config_name,
+    network_name,
+    service_name,
+    source_of,
+)
 from shipit.targets.swarm.steps import RestoreService, UpdateService
 from shipit.targets.swarm.wanted import WantedService
 
@@ -143,7 +151,7 @@ def _keep_before(found: ServiceFacts, setting: Setting) -> str:
     if not found.drift:
         return found.kept
     row = own_row(found.service, setting, found.name)
-    return keep_live(setting.client, setting.owner, found.service, row["Spec"].map(), setting.session) if row else ""
+    return keep_live(setting.client, setting.owner, found.service, row["Spec"], setting.session) if row else ""
 
 
 def ensure_networks(setting: Setting, spec: SwarmSpec) -> None:
@@ -171,7 +179,7 @@ def _send(service: str, body: dict[str, Any], image: str, known: str, setting: S
     expected = (known, _fingerprint(body, {}, setting))
     for _ in range(_ATTEMPTS):
         row = own_row(service, setting, body["Name"])
-        if row is not None and _fingerprint(row["Spec"].map(), setting.client.networks(), setting) not in expected:
+        if row is not None and _live_fingerprint(row["Spec"], setting) not in expected:
             raise setting.superseded(f"the service {service} changed while it was updated")
         sent = resolved(body, row, setting)
         if row is not None and mode_of(row["Spec"].map()) != mode_of(body):
@@ -195,6 +203,10 @@ def _fingerprint(spec: Mapping[str, Any], networks: Mapping[str, str], setting: 
     return fingerprint_of(settings_of(spec, networks), setting.session.mark)
 
 
+def _live_fingerprint(spec: Field, setting: Setting) -> str:
+    return _fingerprint(spec.map(), setting.client.networks_of([spec]), setting)
+
+
 def _remove_and_wait(service_id: str, setting: Setting, grace_s: float) -> None:
     """Swarm does not change the mode of a service: it is removed, and created when its tasks are gone.
 
@@ -216,7 +228,10 @@ def resolved(body: Mapping[str, Any], row: Field | None, setting: Setting) -> di
     container = dict(task["ContainerSpec"])
     networks = {name: found for found, name in setting.client.networks().items()}
     task["Networks"] = [
-        {**one, "Target": _id_of("overlay network", one.get("Target", ""), networks, setting)}
+        # The engine finds the networks that every node has by their names.
+        one
+        if one.get("Target") in NODE_NETWORKS
+        else {**one, "Target": _id_of("overlay network", one.get("Target", ""), networks, setting)}
         for one in task.get("Networks") or ()
     ]
     if rows := container.get("Secrets"):

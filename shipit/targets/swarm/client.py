@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shipit.clock import Clock, Deadline
@@ -18,6 +18,7 @@ from shipit.targets.engine.client import HostClient
 from shipit.targets.engine.frames import frames
 from shipit.targets.engine.label_store import Labelled, config_labels
 from shipit.targets.swarm.observed import NodeFacts
+from shipit.targets.swarm.spec import NODE_NETWORKS
 
 _TAIL = 20
 _LONGEST_NODE = 100
@@ -126,6 +127,16 @@ class SwarmClient(HostClient):
     def networks(self, filters: str = _SWARM_SCOPE) -> dict[str, str]:
         """Id -> name of networks: those of the swarm, unless other filters are given."""
         return self.network_ids(filters)
+
+    def networks_of(self, specs: Iterable[Field]) -> dict[str, str]:
+        """The same, with networks of these specs of services that the list does not have: those that every node has."""
+        found = self.networks()
+        targets = {row["Target"].text() for spec in specs for row in spec["TaskTemplate"]["Networks"].rows()}
+        for target in sorted(targets - set(found)):
+            network = self.network(target) if target else None
+            if network is not None and network["Name"].text() in NODE_NETWORKS:
+                found[target] = network["Name"].text()
+        return found
 
     def create_overlay(self, name: str, labels: Mapping[str, str]) -> None:
         self.create_any_network({"Name": name, "Driver": "overlay", "Attachable": True, "Labels": dict(labels)})

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shipit.errors import DeployFailed
+from shipit.http.fields import Field
 from shipit.targets.engine.owner import LOCK, Owner
 from shipit.targets.engine.records import kept_records, read_records
 from shipit.targets.session import Session
@@ -29,9 +30,9 @@ def keep_new(client: SwarmClient, owner: Owner, service: str, body: dict[str, An
     return _store(client, owner, service, name, body)
 
 
-def keep_live(client: SwarmClient, owner: Owner, service: str, live: Mapping[str, Any], session: Session) -> str:
+def keep_live(client: SwarmClient, owner: Owner, service: str, live: Field, session: Session) -> str:
     """Keep a live spec that differs from the one that shipit sent."""
-    body = portable(live, client.networks())
+    body = portable(live.map(), client.networks_of([live]))
     name = kept_name(owner, service, fingerprint_of(settings_of(body, {}), session.mark))
     return _store(client, owner, service, name, body)
 

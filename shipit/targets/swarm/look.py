@@ -12,7 +12,7 @@ from shipit.targets.session import Session
 from shipit.targets.swarm.client import Stored, SwarmClient
 from shipit.targets.swarm.observed import NodeFacts, ServiceFacts, SwarmObserved
 from shipit.targets.swarm.owned import is_of_docker, is_own, stacks_of_docker, stacks_of_targets
-from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec
+from shipit.targets.swarm.parse import Known, parse_kept, parse_service, parse_spec, written_variables
 from shipit.targets.swarm.secrets import matching_mark
 from shipit.targets.swarm.spec import SECRET, service_name
 
@@ -66,7 +66,7 @@ class Reader(NamedTuple):
         if not rows:
             return []
         known = Known(
-            self.client.networks(),
+            self.client.networks_of(row["Spec"] for row in rows),
             nodes,
             self._secret_marks({name for row in rows for name in _secret_names(row)}),
             {one.name: spec for one in configs if parse_kept(one.labels) and (spec := parse_spec(one.data))},
@@ -75,8 +75,12 @@ class Reader(NamedTuple):
         for task in self.client.tasks([row["ID"].required() for row in rows]):
             tasks.setdefault(task["ServiceID"].text(), []).append(task)
         for row in rows:
-            values = variables_of(row["Spec"]["TaskTemplate"]["ContainerSpec"])
-            self.session.environment.redactor.add(value for key, value in values.items() if key in self.secrets)
+            container = row["Spec"]["TaskTemplate"]["ContainerSpec"]
+            # As they are sent, and as they were written.
+            for values in (variables_of(container), written_variables(container, row["Spec"]["Labels"].texts())):
+                self.session.environment.redactor.add(
+                    value for key, value in values.items() if key in self.secrets and value
+                )
         return [parse_service(row, tasks.get(row["ID"].text(), ()), known, self.session.mark) for row in rows]
 
     def _secret_marks(self, used: Collection[str]) -> Mapping[str, str]:

@@ -83,7 +83,8 @@ def _create_job(name: str, service: str, command: Command, setting: Setting, nod
         raise RemoteError(f"the swarm has no service {service}", where=setting.client.host, hint="shipit deploy first")
     # Tells the redactor the values that it has.
     setting.reader.service(service)
-    body = job_body(portable(row["Spec"].map(), setting.client.networks()), setting.owner, service, name, command)
+    live = portable(row["Spec"].map(), setting.client.networks_of([row["Spec"]]))
+    body = job_body(live, setting.owner, service, name, command)
     body = with_terminal(body, node) if node else body
     image = str(body["TaskTemplate"]["ContainerSpec"].get("Image", ""))
     identity = setting.client.create_service(resolved(body, None, setting), setting.login(image))

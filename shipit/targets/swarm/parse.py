@@ -18,7 +18,8 @@ from shipit.targets.engine.owner import SERVICE, SPEC, VARIABLES
 from shipit.targets.swarm.compare import differences, fingerprint_of, mode_of, settings_of
 from shipit.targets.swarm.observed import GONE, KeptFacts, NodeFacts, ServiceFacts, TaskFacts
 from shipit.targets.swarm.owned import service_in_stack
-from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, STOPPED, USES
+from shipit.targets.swarm.spec import IMAGE, KEEPS, KEPT, RESTARTED, STACK_IMAGE, STOPPED, USES
+from shipit.targets.swarm.templates import text_of
 
 _LONGEST_SAID = 500
 # The keys that name another object in a row of a spec.
@@ -105,15 +106,24 @@ def parse_task(row: Field, service: str, nodes: Mapping[str, NodeFacts]) -> Task
     )
 
 
+def written_variables(container: Field, labels: Mapping[str, str]) -> Mapping[str, str | None]:
+    """Variables as they were written; None for what Swarm expands although deploy.yml means it as it is, as earlier versions sent it.
+
+    `labels` are those of the service: one of a stack file has docker's templates.
+    """
+    values = variables_of(container)
+    return values if STACK_IMAGE in labels else {name: text_of(value) for name, value in values.items()}
+
+
 def _marks(
     container: Field, labels: Mapping[str, str], secrets: Mapping[str, str], mark: Callable[[str], str]
 ) -> dict[str, str]:
-    values = variables_of(container)
+    values = written_variables(container, labels)
     files = {
         row["File"]["Name"].text(): secrets.get(row["SecretName"].text(), "") for row in container["Secrets"].rows()
     }
     names = labels.get(VARIABLES, "").split(",")
-    found = {name: mark(values[name]) for name in names if name in values}
+    found = {name: "" if values[name] is None else mark(str(values[name])) for name in names if name in values}
     return {**found, **{name: files[name] for name in names if name in files}}
 
 

@@ -24,6 +24,7 @@ from shipit.targets.swarm.spec import (
     network_name,
     service_name,
 )
+from shipit.targets.swarm.templates import literal
 
 _CONDITIONS = {"unless-stopped": "any", "on-failure": "on-failure", "no": "none"}
 # The delay before Swarm starts a task again, which Docker's client sends, too.
@@ -127,7 +128,7 @@ def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets
         "Args": list(container.command or ()),
         "User": container.user,
         "Dir": container.workdir,
-        "Hostname": container.hostname,
+        "Hostname": literal(container.hostname),
         "Hosts": [_host_line(line) for line in container.extra_hosts],
         "DNSConfig": {key: list(value) for key, value in dns.items() if value},
         "Groups": list(container.group_add),
@@ -149,7 +150,8 @@ def _container(owner: Owner, spec: SwarmSpec, values: Mapping[str, str], secrets
     return {
         "Image": container.image,
         "Labels": {**container.labels, **owner.labels, SERVICE: spec.service},
-        "Env": [f"{name}={value}" for name, value in sorted(env.items())],
+        # What deploy.yml says reaches the container as it is written; a stack file has docker's templates.
+        "Env": [f"{name}={literal(value)}" for name, value in sorted(env.items())],
         "StopGracePeriod": int(container.grace_s * 1e9),
         **{key: value for key, value in optional.items() if value},
     }
@@ -166,12 +168,13 @@ def _mounts(owner: Owner, volumes: tuple[Volume, ...]) -> Iterator[dict[str, Any
         kind = "volume" if volume.is_named else "bind"
         options = {"VolumeOptions": {"Labels": owner.labels}} if volume.is_named else {}
         read_only = {"ReadOnly": True} if volume.is_read_only else {}
-        yield {"Type": kind, "Source": volume.source, "Target": volume.path, **read_only, **options}
+        places = {"Source": literal(volume.source), "Target": literal(volume.path)}
+        yield {"Type": kind, **places, **read_only, **options}
 
 
 def _tmpfs(found: Tmpfs) -> dict[str, Any]:
     options = tmpfs_options(found)
-    return {"Type": "tmpfs", "Target": found.path, **({"TmpfsOptions": options} if options else {})}
+    return {"Type": "tmpfs", "Target": literal(found.path), **({"TmpfsOptions": options} if options else {})}
 
 
 def _secret(secret: SecretFile, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from shipit.targets.engine.container_spec import ContainerSpec, hash_of
 from shipit.targets.engine.healthcheck import Healthcheck
 from shipit.targets.engine.label_store import short_name
 from shipit.targets.engine.owner import LABEL, Owner
+from shipit.targets.swarm.templates import is_template
 
 # Of a service and its tasks: the config that keeps the whole spec of a service.
 KEPT = f"{LABEL}.kept"
@@ -24,12 +25,18 @@ SECRET, SALT, HASH, CONTENT = f"{LABEL}.secret", f"{LABEL}.salt", f"{LABEL}.hash
 KEEPS, IMAGE, USES = f"{LABEL}.keeps", f"{LABEL}.image", f"{LABEL}.uses"
 # Docker's own label of what belongs to a stack.
 NAMESPACE = "com.docker.stack.namespace"
+# Docker's own label of a service of a stack: its image as the stack file says it.
+STACK_IMAGE = "com.docker.stack.image"
+# Networks that every node has: the engine knows them by these names, and lists them as none of the swarm.
+NODE_NETWORKS = ("bridge", "host", "none")
 # The name, among the services, of the job that runs the release command.
 JOB = "release-command"
 # The name of a service is a part of a DNS name.
 LONGEST_NAME = 63
 # The mode of a file that every user of a container may read.
 READABLE = 0o444
+# What the hash of a service has only where it is set.
+_ADDED_LATER = ("rollback", "is_literal")
 
 
 class Update(NamedTuple):
@@ -121,9 +128,20 @@ class SwarmSpec(NamedTuple):
 
     @property
     def hash(self) -> str:
-        """Equal for equal settings, on every machine. `rollback` was added later: an upgrade of shipit updates no service."""
-        own = {**to_json(self), "container": self.container.settings}
-        return hash_of({name: value for name, value in own.items() if value or name != "rollback"})
+        """Equal for equal settings, on every machine. `rollback` was added later: an upgrade of shipit updates no service.
+
+        It updates one with `{{` in its settings, which earlier versions let Swarm expand.
+        """
+        own = {**to_json(self), "container": self.container.settings, "is_literal": self._is_literal}
+        return hash_of({name: value for name, value in own.items() if value or name not in _ADDED_LATER})
+
+    @property
+    def _is_literal(self) -> bool:
+        """True where a setting is sent as a template that gives it as it is written."""
+        one = self.container
+        places = (place for volume in one.volumes for place in (volume.source, volume.path))
+        texts = (*one.env.values(), one.hostname, *places, *one.tmpfs)
+        return self.stack is None and any(is_template(text) for text in texts)
 
 
 def service_name(owner: Owner, service: str) -> str:

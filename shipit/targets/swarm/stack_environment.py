@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from shipit.config.secret_names import is_secret_name
@@ -11,6 +11,10 @@ from shipit.targets.swarm.stack_node import Fields, Node
 from shipit.targets.swarm.stack_variables import SecretInText, UnnamedSecret, Variables
 
 _NAME = re.compile(r"[^\s=,]+")
+# A name of an env_file that a message shows: a longer one, or one of other characters, may be a part of a key.
+_SHOWN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_WOULD_SHOW = "is named like a secret, and would be shown in plans"
+_ONE_LINE = "write NAME=value in one line; a value over several lines can only be one of secrets: in deploy.yml"
 
 
 class Environment(NamedTuple):
@@ -20,6 +24,15 @@ class Environment(NamedTuple):
     sources: Mapping[str, str]
 
 
+class _Line(NamedTuple):
+    """A variable of an env_file. `has_shown_name` is False where its name may be a part of a value over several lines."""
+
+    number: int
+    name: str
+    value: str | None
+    has_shown_name: bool
+
+
 def read_environment(keys: Fields, variables: Variables, read: Callable[[Node, str], str]) -> Environment:
     """`read` gives the text of an env_file, and reports one that it can't read."""
     values: dict[str, str] = {}
@@ -27,8 +40,7 @@ def read_environment(keys: Fields, variables: Variables, read: Callable[[Node, s
     rows = [keys["env_file"]] if keys["env_file"].is_scalar else keys["env_file"].rows()
     for row in rows:
         path = row.fields(("path",))["path"] if row.is_map else row
-        for name, value in _lines(read(path, path.text())):
-            _put(name, value, path, variables, values, sources, is_file=True)
+        _read_file(read(path, path.text()), path, variables, values, sources)
     for name, node, has_value in keys["environment"].pairs():
         if not _NAME.fullmatch(name):
             node.wrong("should be NAME=value")
@@ -41,36 +53,72 @@ def read_environment(keys: Fields, variables: Variables, read: Callable[[Node, s
     return Environment(values, sources)
 
 
+def _read_file(text: str, node: Node, variables: Variables, values: dict[str, str], sources: dict[str, str]) -> None:
+    """The variables of an env_file. A line that may be a part of a secret is told by its number, and ends the reading."""
+    for line in _lines(text):
+        if line.name in variables.secrets:
+            sources[line.name] = line.name
+            continue
+        try:
+            if not line.name or any(character.isspace() for character in line.name):
+                raise _Refused("should be NAME=value", _ONE_LINE)
+            if line.value is not None and is_secret_name(line.name):
+                raise _Refused(_WOULD_SHOW, "add to deploy.yml: dotenv: FILE, and secrets: {NAME: {env: NAME}}")
+            values[line.name] = _looked_up(line.name, variables) if line.value is None else line.value
+        except _Refused as error:
+            if line.has_shown_name:
+                node.wrong(f"{line.name} in line {line.number} of {node.text()} {error}", error.hint_for(line.name))
+                continue
+            node.wrong(f"the variable in line {line.number} of {node.text()} {error}", _ONE_LINE)
+            return
+
+
 def _put(
-    name: str, value: str | None, node: Node, variables: Variables, values: dict[str, str], sources: dict[str, str],
-    *, is_file: bool = False,
-) -> None:  # fmt: skip
-    if name in variables.secrets and (value is None or is_file):
+    name: str, value: str | None, node: Node, variables: Variables, values: dict[str, str], sources: dict[str, str]
+) -> None:
+    if name in variables.secrets and value is None:
         sources[name] = name
         return
-    if is_file and value is not None and is_secret_name(name):
-        what = f"{name} of this file is named like a secret, and would be shown in plans"
-        node.wrong(what, f"add to deploy.yml: dotenv: FILE, and secrets: {{{name}: {{env: {name}}}}}")
-        return
     try:
-        found = variables.lookup(name) if value is None else value
+        values[name] = _looked_up(name, variables) if value is None else value
+    except _Refused as error:
+        node.wrong(f"{name} {error}", error.hint_for(name))
+
+
+def _looked_up(name: str, variables: Variables) -> str:
+    """Raises: _Refused."""
+    try:
+        found = variables.lookup(name)
     except (SecretInText, UnnamedSecret):
-        what = f"{name} is named like a secret, and would be shown in plans"
-        node.wrong(what, f"add it to deploy.yml: secrets: {{{name}: {{env: {name}}}}}")
-        return
+        raise _Refused(_WOULD_SHOW, "add it to deploy.yml: secrets: {NAME: {env: NAME}}") from None
     if found is None:
-        node.wrong(f"{name} is not set", f"set it, or add it to env: or secrets: of deploy.yml: {name}")
-        return
-    values[name] = found
+        raise _Refused("is not set", "set it, or add it to env: or secrets: of deploy.yml: NAME")
+    return found
 
 
-def _lines(text: str) -> list[tuple[str, str | None]]:
-    """Docker's reading of env files: NAME=value as it stands, NAME for the variable of this machine, and # for comments."""
-    found: list[tuple[str, str | None]] = []
-    for line in text.splitlines():
-        line = line.lstrip()
+class _Refused(ValueError):
+    """Why a variable can't be used, as a phrase behind its name; `NAME` stands for it in the hint."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self._hint = hint
+
+    def hint_for(self, name: str) -> str:
+        return self._hint.replace("NAME", name)
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Docker's reading of env files: NAME=value as it stands, NAME for the variable of this machine, and # for comments.
+
+    Only a line feed ends a line: other characters that end lines elsewhere are a part of the value.
+    """
+    is_open = False
+    for number, whole in enumerate(text.split("\n"), 1):
+        line = whole.removesuffix("\r").lstrip()
         if not line or line.startswith("#"):
             continue
         name, sign, value = line.partition("=")
-        found.append((name.strip(), value if sign else None))
-    return found
+        yield _Line(number, name, value if sign else None, not is_open and bool(_SHOWN.fullmatch(name)))
+        # Docker knows no quotes: what stands behind one that is never closed may be the rest of a value.
+        is_quoted = value[:1] in ("'", '"') and value[:1] not in value[1:]
+        is_open = is_open or is_quoted or value.startswith("-----BEGIN")

@@ -66,12 +66,19 @@ _DEFAULTS = (("target", ""), ("uid", "0"), ("gid", "0"))
 
 
 def _mode(node: Node) -> int:
-    """Octal digits, as in 0440 and 0o440."""
-    text = node.text("0444").removeprefix("0o")
-    if not text or any(digit not in "01234567" for digit in text) or len(text) > 5:
+    """Octal digits behind 0 or 0o, as in 0440; docker takes other digits for a decimal number, as in YAML."""
+    text = node.text("0444")
+    digits, is_octal = (text[2:], True) if text.startswith("0o") else (text, text.startswith("0"))
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 5 or (is_octal and set(digits) & set("89")):
         node.wrong("should be a mode in octal digits, such as 0440")
         return READABLE
-    return int(text, 8)
+    mode = int(digits, 8 if is_octal else 10)
+    if not is_octal and set(digits) <= set("01234567"):
+        what = f"is a decimal number without a leading zero, which docker takes for the mode {mode:04o}"
+        node.wrong(what, f"write 0{digits} or {mode:04o}, whichever is meant")
+    elif mode > 0o7777:
+        node.wrong("should be a mode of at most 07777")
+    return mode
 
 
 def _file(name: str, uid: str, gid: str, mode: int) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,11 +15,15 @@ from shipit.config.source import Source
 from shipit.errors import ConfigError
 from shipit.image.dockerfile.healthcheck import parse_duration
 from shipit.targets.swarm.stack_variables import secret_of
+from shipit.targets.swarm.stack_words import split_words
 
-_SIZE = re.compile(r"([0-9]{1,15})([kmgt]?)i?b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+# As docker/go-units has it, RAMInBytes.
+_SIZE = re.compile(r"([0-9]{1,15}\.?[0-9]{0,9}|\.[0-9]{1,9}) ?(?:([kmgtp])(?:i?b)?|b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4, "p": 1024**5}
+_FLAGS = {"true": True, "y": True, "yes": True, "on": True, "false": False, "n": False, "no": False, "off": False}
+_MOST_BYTES = 2**63
 _NONE: Mapping[str, str] = MappingProxyType({})
-_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}")
 
 
 class Report:
@@ -66,20 +70,23 @@ class Node(NamedTuple):
         self.report.add(self.at, what, hint)
 
     def items(self) -> dict[str, Node]:
-        """The values of a map, in their order. Keys that begin with `x-` are the user's."""
+        """The values of a map, in their order."""
         if self.is_missing:
             return {}
         if not isinstance(self.value, Mapping_):
             self.wrong("should be a map of keys")
             return {}
         found = self.value.items.items()
-        return {key: Node(value, _place(at, value), self.report) for key, (at, value) in found if key[:2] != "x-"}
+        return {key: Node(value, _place(at, value), self.report) for key, (at, value) in found}
 
     def fields(
         self, known: Collection[str], unused: Collection[str] = (), refused: Mapping[str, str] = _NONE
     ) -> Fields:
-        """A map with these keys. `unused` are keys without an effect; `refused`: key -> what to do instead."""
-        found = self.items()
+        """A map with these keys. `unused` are keys without an effect; `refused`: key -> what to do instead.
+
+        Other keys that begin with `x-` are the user's here, and nowhere else: names and labels may begin so, too.
+        """
+        found = {key: node for key, node in self.items().items() if not key.startswith("x-")}
         for key, node in found.items():
             if key in refused:
                 node.wrong(f"{key} can't be taken over into a swarm", refused[key])
@@ -111,9 +118,12 @@ class Node(NamedTuple):
 
     def flag(self) -> bool:
         text = self.text("false").lower()
-        if text not in ("true", "false"):
+        # Docker takes the other words of YAML 1.1 where a variable has the value.
+        is_plain = isinstance(self.value, Scalar) and self.value.plain
+        if text not in (("true", "false") if is_plain else _FLAGS):
             self.wrong("should be true or false")
-        return text == "true"
+            return False
+        return _FLAGS.get(text, False)
 
     def whole(self, default: int = 0, *, most: int = 2**31) -> int:
         text = self.text(str(default))
@@ -139,10 +149,11 @@ class Node(NamedTuple):
 
     def size(self) -> int:
         match = _SIZE.fullmatch(self.text("0"))
-        if match is None:
+        size = int(Decimal(match[1]) * _UNITS[(match[2] or "").lower()]) if match else _MOST_BYTES
+        if size >= _MOST_BYTES:
             self.wrong("should be a size such as 512M")
             return 0
-        return int(match[1]) * _UNITS[match[2].lower()]
+        return size
 
     def one_of(self, words: Collection[str], default: str) -> str:
         text = self.text(default)
@@ -160,9 +171,11 @@ class Node(NamedTuple):
         if not self.is_scalar:
             return [row.text() for row in self.rows()]
         try:
-            return shlex.split(self.text())
+            return split_words(self.text())
         except ValueError as error:
-            self.wrong(f"should be a command: {str(error).lower()}")
+            self.wrong(
+                f"{error}", "write what it means in quotes, a comment in a line of its own, or the words as a list"
+            )
             return []
 
     def pairs(self, sign: str = "=") -> Iterator[tuple[str, Node, bool]]:

@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from shipit.targets.swarm.spec import NODE_NETWORKS
 from shipit.targets.swarm.stack_node import Node
 
 _PORT = re.compile(
-    r"(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[^\]]*\]):)?(?:(?P<published>\d{1,5}(?:-\d{1,5})?)?:)?(?P<target>\d{1,5}(?:-\d{1,5})?)(?:/(?P<protocol>tcp|udp|sctp))?"
+    r"(?:(?P<ip>\d{1,3}(?:\.\d{1,3}){3}|\[[^\]]*\]):)?(?:(?P<published>\d{1,5}(?:-\d{1,5})?)?:)?(?P<target>\d{1,5}(?:-\d{1,5})?)(?:/(?P<protocol>tcp|udp|sctp))?",
+    re.IGNORECASE,
 )
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _EVERYWHERE = "Swarm publishes a port on every address of its nodes"
@@ -61,7 +63,7 @@ def _short_ports(row: Node) -> Iterator[dict[str, Any]]:
         row.wrong("should be two ranges of the same length, of ports up to 65535")
         return
     for index, target in enumerate(targets):
-        yield _port(target, published[index] if published else 0, match["protocol"] or "tcp", "ingress")
+        yield _port(target, published[index] if published else 0, (match["protocol"] or "tcp").lower(), "ingress")
 
 
 def _range(text: str) -> range:
@@ -133,7 +135,10 @@ def _mount(
 
 
 def read_networks(node: Node, service: str, networks: Mapping[str, str]) -> list[dict[str, Any]]:
-    """`networks`: name in the file -> name in the swarm. A service without any joins the default one."""
+    """`networks`: name in the file -> name in the swarm. A service without any joins the default one.
+
+    A network that every node has gives no names.
+    """
     rows = {row.text(): row for row in node.rows()} if node.is_list else node.items()
     found = []
     for name, own in (rows or {"default": Node(None, node.at, node.report)}).items():
@@ -142,6 +147,8 @@ def read_networks(node: Node, service: str, networks: Mapping[str, str]) -> list
             continue
         keys = (Node(None, own.at, own.report) if node.is_list else own).fields(("aliases", "driver_opts"))
         options = {"DriverOpts": keys["driver_opts"].mapping()} if keys.has("driver_opts") else {}
-        aliases = list(dict.fromkeys([service, *keys["aliases"].texts()]))
-        found.append({"Target": networks[name], "Aliases": aliases, **options})
+        target = networks[name]
+        own_name = [] if target in NODE_NETWORKS else [service]
+        aliases = list(dict.fromkeys([*own_name, *keys["aliases"].texts()]))
+        found.append({"Target": target, **({"Aliases": aliases} if aliases else {}), **options})
     return sorted(found, key=lambda one: str(one["Target"]))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shipit.targets.engine.healthcheck import Healthcheck, undecided_s
 from shipit.targets.engine.owner import LABEL
-from shipit.targets.swarm.spec import NAMESPACE, ConfigFile, SecretFile, StackNetwork, Update
+from shipit.targets.swarm.spec import NAMESPACE, STACK_IMAGE, ConfigFile, SecretFile, StackNetwork, Update
 from shipit.targets.swarm.stack_deploy import Deploy, read_deploy
 from shipit.targets.swarm.stack_environment import Environment
 from shipit.targets.swarm.stack_given import Contents, read_configs, read_secrets
@@ -105,7 +105,7 @@ def read_service(
         "LogDriver": _logging(keys["logging"]),
     }
     image = keys["image"].text()
-    own = {NAMESPACE: stack, "com.docker.stack.image": image}
+    own = {NAMESPACE: stack, STACK_IMAGE: image}
     body = {
         "Labels": {**_labels(deploy.labels, keys["deploy"]), **own},
         "TaskTemplate": {key: value for key, value in task.items() if value},
@@ -130,7 +130,7 @@ def _container(keys: Fields, stack: str) -> dict[str, Any]:
         "Command": keys["entrypoint"].words(),
         "Args": keys["command"].words(),
         "Hostname": keys["hostname"].text(),
-        "Hosts": [f"{address} {name}" for name, address in _hosts(keys["extra_hosts"])],
+        "Hosts": [f"{_bare(address)} {name}" for name, address in _hosts(keys["extra_hosts"])],
         "DNSConfig": {key: value for key, value in dns.items() if value},
         "Healthcheck": _healthcheck(keys["healthcheck"]),
         "Dir": keys["working_dir"].text(),
@@ -165,6 +165,11 @@ def _hosts(node: Node) -> list[tuple[str, str]]:
     return found
 
 
+def _bare(address: str) -> str:
+    """An address without the brackets of [::1]."""
+    return address[1:-1] if address.startswith("[") and address.endswith("]") else address
+
+
 def _healthcheck(node: Node) -> dict[str, Any]:
     keys = node.fields(
         ("test", "disable", "interval", "timeout", "retries", "start_period"),
@@ -185,6 +190,8 @@ def _ulimit(name: str, node: Node) -> dict[str, Any]:
     if node.is_scalar:
         return {"Name": name, "Soft": _limit(node), "Hard": _limit(node)}
     keys = node.fields(("soft", "hard"))
+    if missing := [key for key in ("soft", "hard") if not keys.has(key)]:
+        node.wrong(f"should have {missing[0]}: docker takes both or one number", "write {soft: N, hard: N}")
     return {"Name": name, "Soft": _limit(keys["soft"]), "Hard": _limit(keys["hard"])}
 
 

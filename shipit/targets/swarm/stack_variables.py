@@ -1,7 +1,8 @@
 """Variables of a stack file: `$NAME`, `${NAME}` and its forms, and `$$`. Pure.
 
 A secret of deploy.yml is never put into the text: where it is the whole value of a variable, the value refers to it.
-Source: docs.docker.com/reference/compose-file/interpolation.
+A default is expanded, too, as the Compose specification has it; docker stack deploy leaves `$NAME` in one as it is.
+Source: docs.docker.com/reference/compose-file/interpolation; docker/cli, cli/compose/template/template.go.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from shipit.config.document import Mapping_, Scalar, Sequence_, Value
-from shipit.config.interpolate import InterpolationError, closing_brace, interpolate
+from shipit.config.interpolate import InterpolationError, interpolate
 from shipit.config.position import Position
 from shipit.config.secret_names import is_secret_name
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The whole value of a variable, also behind NAME= in a list.
 _WHOLE = re.compile(r"(?P<before>(?:[A-Za-z_][A-Za-z0-9_.-]*=)?)\$(?:(?P<bare>\w+)|\{(?P<braced>\w+)(?::?\?[^}]*)?\})")
 _REFERS = "secret: "
@@ -70,7 +70,7 @@ def filled(value: Value, variables: Variables, wrong: Callable[[Position, str, s
 
 def _filled(value: Scalar, variables: Variables, wrong: Callable[[Position, str, str], None]) -> Scalar:
     try:
-        return value._replace(text=expanded(value.text, variables.lookup), plain=False)
+        return value._replace(text=interpolate(value.text, variables.lookup, has_bare_names=True), plain=False)
     except SecretInText as error:
         what = f"{error} is a secret of deploy.yml, which can only be the whole value of a variable"
         wrong(value.at, what, "make the whole value a secret of deploy.yml")
@@ -81,24 +81,3 @@ def _filled(value: Scalar, variables: Variables, wrong: Callable[[Position, str,
         hint = f"set it, or write ${{{error.unset}:-}} for no text" if error.unset else "write $$ for a $"
         wrong(value.at, str(error), hint)
     return value._replace(text="", plain=False)
-
-
-def expanded(text: str, lookup: Callable[[str], str | None]) -> str:
-    """Raises: InterpolationError, and what `lookup` raises."""
-    out, position = [], 0
-    while (start := text.find("$", position)) >= 0:
-        out.append(text[position:start])
-        if text.startswith("$$", start):
-            out.append("$")
-            position = start + 2
-            continue
-        if text.startswith("${", start):
-            position = closing_brace(text, start) + 1
-            out.append(interpolate(text[start:position], lookup))
-            continue
-        name = _NAME.match(text, start + 1)
-        if name is None:
-            raise InterpolationError("should be $NAME or ${NAME}", start)
-        out.append(interpolate(f"${{{name.group()}}}", lookup))
-        position = name.end()
-    return "".join([*out, text[position:]])

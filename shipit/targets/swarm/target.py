@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.errors import ConfigError, ConfigErrors, DeployFailed, ShipitError
+from shipit.errors import ShipitError
 from shipit.events import Event
 from shipit.past_release import PastRelease
 from shipit.release import (
@@ -24,14 +24,12 @@ from shipit.release import (
     Step,
     Verdict,
 )
-from shipit.targets.engine.owner import Owner
 from shipit.targets.engine.prune import remove_stock
 from shipit.targets.engine.prune_step import PruneEngine
 from shipit.targets.engine.records import cannot_return, find_record, read_records, write_record
 from shipit.targets.session import Session
 from shipit.targets.swarm.apply import apply_step
 from shipit.targets.swarm.config import SwarmConfig
-from shipit.targets.swarm.create import contents_of, names_of, problems_of
 from shipit.targets.swarm.describe import describe, rendered_parts
 from shipit.targets.swarm.history import past_of, plan_rollback, versions_of
 from shipit.targets.swarm.judge import judge_before, judge_release, judge_versions
@@ -41,10 +39,9 @@ from shipit.targets.swarm.one_off import remove_old_runs
 from shipit.targets.swarm.operations import Operations
 from shipit.targets.swarm.plan import check_stack, notes_on, plan_swarm
 from shipit.targets.swarm.plan_back import Record, missing, plan_back
-from shipit.targets.swarm.stack_file import read_stack
-from shipit.targets.swarm.stack_wanted import StackServices, problems_in_stack, stack_name
+from shipit.targets.swarm.read_services import read_services
 from shipit.targets.swarm.stock import await_removed, drop_kept
-from shipit.targets.swarm.wanted import Services, WantedService
+from shipit.targets.swarm.wanted import WantedService
 
 # Swarm waits for the logs of a node that does not answer, without an end.
 _LOG_S = 15.0
@@ -52,30 +49,7 @@ _LOG_S = 15.0
 
 def create(name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment) -> SwarmTarget:
     """Raises: ConfigErrors for what this kind can't do with the file."""
-    services, problems = (_of_stack if config.file else _of_keys)(name, config, project, environment)
-    if problems:
-        raise ConfigErrors(problems)
-    return SwarmTarget(name, config, project, environment, services)
-
-
-def _of_keys(
-    name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment
-) -> tuple[Services, list[ConfigError]]:
-    contents, problems = contents_of(name, config, project)
-    return Services(name, config, project, contents), [*problems, *problems_of(name, config, project)]
-
-
-def _of_stack(
-    name: str, config: SwarmConfig, project: Project, environment: ProcessEnvironment
-) -> tuple[Services, list[ConfigError]]:
-    """Raises: ConfigErrors."""
-    stack = stack_name(Owner(project.app, project.environment, name), config)
-    file = read_stack(name, config.file or "", stack, project, environment)
-    try:
-        services = StackServices(name, config, project, file)
-    except DeployFailed as error:
-        raise ConfigErrors([project.problem(("targets", name, "file"), error.what, error.hint)]) from None
-    return services, [*names_of(name, services.names, project), *problems_in_stack(services)]
+    return SwarmTarget(name, config, project, environment, read_services(name, config, project, environment))
 
 
 class SwarmRecalled(NamedTuple):
