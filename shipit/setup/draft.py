@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from shipit.drafts.files import Build, ProjectFacts
 from shipit.drafts.kind import Choice, Detection, KindDraft, TargetDraft
+from shipit.drafts.secret_values import hide_passwords
 from shipit.drafts.text import interpolated_text, yaml_command, yaml_env, yaml_key, yaml_name, yaml_text
 from shipit.drafts.values import listed
 from shipit.printable import printable_line
 from shipit.setup.found import Found
+from shipit.setup.left_out import leave_out_arguments
 
 _HEAD = (
     "# What shipit builds and where it releases it. Check it with `shipit validate`, see what would happen with",
@@ -48,7 +50,7 @@ class Draft(NamedTuple):
 def render_draft(found: Found, answers: Answers) -> Draft:
     """The file. Its images are those found, or one from ./Dockerfile when there is none yet and a target needs one."""
     chosen = _chosen(found, answers)
-    project = _narrowed(found.project, chosen)
+    project = leave_out_arguments(_narrowed(found.project, chosen))
     runs_app = any(kind.draft.runs_app for kind in chosen)
     targets = {kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen}
     has_image = any(target.needs_image for target in targets.values())
@@ -172,5 +174,5 @@ def _unused(found: Found) -> Iterator[str]:
 def _todo(items: tuple[str, ...]) -> Iterator[str]:
     if items:
         yield from ("", "# What shipit could not take over from the files of this project:")
-    for item in map(printable_line, dict.fromkeys(items)):
+    for item in (printable_line(hide_passwords(item)) for item in dict.fromkeys(items)):
         yield f"# TODO {item[:_LONGEST_TODO]}{'...' if len(item) > _LONGEST_TODO else ''}"

@@ -15,6 +15,7 @@ from shipit.setup.dockerfile_files import read_dockerfiles
 from shipit.setup.fly import read_fly
 from shipit.setup.join import first_image, join_images, join_processes, join_repositories, join_variables
 from shipit.setup.kamal import read_kamal
+from shipit.setup.left_out import hide_in_command, hide_in_processes
 from shipit.setup.other_files import other_files
 from shipit.setup.project import app_name, owner_of, read_remotes, runtime_of
 from shipit.setup.skaffold import read_skaffold
@@ -89,6 +90,8 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
     ]
     images = {name: build._replace(stage="") if name in missing else build for name, build in images.items()}
     processes, entrypoints = _with_dockerfile_facts(processes, process_images, images, facts)
+    processes, hidden = hide_in_processes(processes)
+    release_command, hidden_in_release = hide_in_command(release.release, "the release command")
     env, secrets, dotenv = join_variables(files.with_variables, processes)
     in_manifests = tuple(name for detection in detections for name in detection.repositories)
     repositories, refused = join_repositories(files.with_images, names, images, in_manifests)
@@ -99,7 +102,7 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
         repositories=repositories,
         processes=processes,
         process_images=process_images,
-        release=release.release,
+        release=release_command,
         release_image=release_image,
         env=env,
         secrets=secrets,
@@ -110,6 +113,8 @@ def _project(root: Path, files: _Files, remotes: Sequence[Remote], detections: S
         runtime=runtime_of(root),
         todo=(
             *(f"{file.file}: {text}" for file in files.with_todo for text in file.todo),
+            *hidden,
+            *hidden_in_release,
             *entrypoints,
             *no_stages,
             *_stages_before_the_last(images, facts),

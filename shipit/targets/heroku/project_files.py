@@ -13,6 +13,7 @@ from typing import Any
 
 from shipit.drafts.files import Build, Command, FileFacts, Pairs, Process
 from shipit.drafts.reading import has_dockerfile, read_json, read_text, read_yaml, read_yaml_as_text, unreadable
+from shipit.drafts.secret_values import hide_values
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
 from shipit.drafts.variables import sorted_variables
 
@@ -108,7 +109,7 @@ def read_app_json(root: Path) -> FileFacts:
     if optional:
         todo.append(f"optional variables: {listed(optional)}")
     todo += _addons(data.get("addons"))
-    todo += [f"scripts.{name}: {as_text(command)}" for name, command in as_map(data.get("scripts")).items()]
+    todo += [f"scripts.{name}: {hide_values(as_text(command)).text}" for name, command in as_map(data.get("scripts")).items()]
     if data.get("buildpacks"):
         todo.append("buildpacks: shipit builds from Dockerfiles")
     if left := [*(f"environments.{name}" for name in as_map(data.get("environments"))), *_others(data)]:
