@@ -68,11 +68,16 @@ def _services(folder: Folder, file: str) -> dict[str, dict[str, Any]]:
 
 
 def _read(folder: Folder, found: FileFacts, services: Mapping[str, Mapping[str, Any]]) -> ComposeFacts:
-    data = read_yaml_as_text(folder.root / found.file)
+    data = _without_builds(read_yaml_as_text(folder.root / found.file))
     known = set(_DOTENV_NAME.findall(read_text(folder.root / ".env")))
     variables = dict.fromkeys([*_interpolated(data), *(name for own in services.values() for name in _passed(own))])
     todo = tuple(text for text in found.todo if any(part in text for part in _STAYS))
     return ComposeFacts(found.file, services, tuple(name for name in variables if name not in known), todo)
+
+
+def with_defaults(text: str) -> str:
+    """Text with `${NAME:-default}` and `${NAME-default}` replaced by the default."""
+    return re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}", r"\1", text)
 
 
 def other_todo(todo: tuple[str, ...], facts: ComposeFacts) -> tuple[str, ...]:
@@ -80,6 +85,15 @@ def other_todo(todo: tuple[str, ...], facts: ComposeFacts) -> tuple[str, ...]:
     prefix = f"{facts.file}: "
     own = tuple(f"{prefix}{text}" for text in facts.todo)
     return (*own, *(line for line in todo if not line.startswith(prefix)))
+
+
+def _without_builds(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A file without `build` of its services: shipit builds their images, with the arguments of deploy.yml."""
+    services = {
+        name: {key: value for key, value in own.items() if key != "build"} if isinstance(own, dict) else own
+        for name, own in as_map(data.get("services")).items()
+    }
+    return {**data, "services": services}
 
 
 def _interpolated(value: Any) -> Iterator[str]:
@@ -97,5 +111,5 @@ def _passed(service: Mapping[str, Any]) -> Iterator[str]:
         if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", as_text(item)):
             yield item
     for name, value in as_map(listed).items():
-        if not value and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        if value is None and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             yield name

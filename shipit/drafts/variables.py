@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from shipit.config.secret_names import is_secret_name
 from shipit.drafts.files import Pairs
@@ -35,6 +35,11 @@ def sorted_variables(
         else:
             env.append((name, value if interpolates else value.replace("${", "$${")))
     return tuple(env), tuple(secrets), tuple(invalid)
+
+
+def invalid_names(names: Iterable[str]) -> Iterator[str]:
+    """A TODO for each invalid name."""
+    return (f"env {name!r} is no name that a variable can have" for name in names)
 
 
 def is_secret(name: str, value: str) -> bool:

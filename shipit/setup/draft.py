@@ -20,6 +20,7 @@ _HEAD = (
     "# `shipit plan`; `shipit help` has the rest.",
 )
 _LONGEST_TODO = 300
+_TODO_HEAD = "# What shipit could not take over from the files of this project:"
 
 
 class Answers(NamedTuple):
@@ -67,6 +68,14 @@ def render_draft(found: Found, answers: Answers) -> Draft:
         *_todo(todo),
     ]
     return Draft("\n".join(lines) + "\n", has_image)
+
+
+def with_todo(text: str, item: str) -> str:
+    """A drafted file with a further TODO."""
+    head, *lines = ("", *_todo((item,)))[1:]
+    return "".join(
+        f"{line}\n" for line in (text.removesuffix("\n"), *([head] if _TODO_HEAD not in text else []), *lines)
+    )
 
 
 def _narrowed(project: ProjectFacts, chosen: list[_Chosen]) -> ProjectFacts:
@@ -173,6 +182,6 @@ def _unused(found: Found) -> Iterator[str]:
 
 def _todo(items: tuple[str, ...]) -> Iterator[str]:
     if items:
-        yield from ("", "# What shipit could not take over from the files of this project:")
+        yield from ("", _TODO_HEAD)
     for item in (printable_line(hide_passwords(item)) for item in dict.fromkeys(items)):
         yield f"# TODO {item[:_LONGEST_TODO]}{'...' if len(item) > _LONGEST_TODO else ''}"
