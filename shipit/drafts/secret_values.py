@@ -1,6 +1,6 @@
 """Values of secrets in text of other tools' files, such as `--password=...` in a command. Pure.
 
-A value is found by the name beside it, or as the password of a URL; a variable such as `$PASSWORD` is none.
+A value is found by the name beside it, as the password of a URL, or by how a service begins its tokens; a variable such as `$PASSWORD` is none.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from shipit.drafts.files import Command
 # What stands in place of a value.
 PLACEHOLDER = "TODO"
 _OF_A_URL = "the password of a URL"
+_A_TOKEN = "a token"
+# Beginnings that services give to their tokens, so that they are found: Stripe, GitHub, GitLab, Slack, npm, AWS; JWT.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:(?:[sr]k_(?:live|test)_|gh[pousr]_|github_pat_|glpat-|xox[abpr]-|npm_)[A-Za-z0-9_-]{8,}"
+    r"|AKIA[A-Z0-9]{12,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)"
+)
 _URL = re.compile(r"""://[^/\s:@"']*:(?P<value>[^/\s"']+)@""")
 _WORD = r"""(?P<value>(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';&|<>])+)"""
 _NAME = r"(?P<name>-{0,2}[A-Za-z_][\w.-]*)"
@@ -46,10 +52,12 @@ class Hidden(NamedTuple):
 
 
 def hide_values(text: str) -> Hidden:
-    """A text with a placeholder for each value of a secret-named option, variable or header, and each password of a URL."""
-    found, names = text, list[str]()
-    if hide_passwords(text) != text:
-        found, names = hide_passwords(text), [_OF_A_URL]
+    """A text with a placeholder for each value of a secret-named option, variable or header, password of a URL, and token."""
+    found = hide_passwords(text)
+    names = [] if found == text else [_OF_A_URL]
+    if _TOKEN.search(found):
+        found = _TOKEN.sub(PLACEHOLDER, found)
+        names.append(_A_TOKEN)
 
     def hidden(match: re.Match[str]) -> str:
         if not _is_secret(match["name"], match["value"]):

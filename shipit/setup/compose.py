@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.drafts.compose_file import ONE_PORT, with_defaults
+from shipit.drafts.compose_file import DOTENV, ONE_PORT, dotenv_names, with_defaults
 from shipit.drafts.compose_services import is_elsewhere, read_services
 from shipit.drafts.files import Build, Command, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text, unreadable
@@ -90,6 +90,8 @@ def _facts(root: Path, file: str) -> FileFacts:
         variables[processes[-1].name] = own
         dotenv += files
         todo += [*missing, *_not_taken(name, service), *_of_compose(name, service)]
+    if any(_named(value) & dotenv_names(root) for _, build in images for _, value in build.args):
+        dotenv.append(DOTENV)
     every = {key: value for own in variables.values() for key, value in own.items()}
     env, secrets, invalid = sorted_variables(every, interpolates=True)
     common = {key: value for key, value in env if all(own.get(key, value) == value for own in variables.values())}
@@ -134,6 +136,11 @@ def _build(service: Mapping[str, Any]) -> Build | None:
         as_text(build.get("target")),
         tuple((key, _interpolated(value)) for key, value in pairs.items() if isinstance(value, str)),
     )
+
+
+def _named(value: str) -> set[str]:
+    """The variables that a value of deploy.yml takes."""
+    return set(re.findall(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)", value))
 
 
 def _not_there(root: Path, service: Mapping[str, Any], build: Build) -> str:

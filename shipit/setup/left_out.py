@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from shipit.config.secret_names import is_secret_name
-from shipit.drafts.files import Build, Command, Process, ProjectFacts
+from shipit.drafts.files import Build, Command, FileFacts, Process, ProjectFacts
 from shipit.drafts.secret_values import PLACEHOLDER, hide_values, hide_values_of
 from shipit.drafts.values import listed
 from shipit.drafts.variables import is_secret
@@ -14,23 +14,22 @@ from shipit.drafts.variables import is_secret
 _NAMED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
-def hide_in_processes(processes: Mapping[str, Process]) -> tuple[dict[str, Process], list[str]]:
-    """The processes without values of secrets in their commands, and without health checks that have one."""
-    found: dict[str, Process] = {}
-    todo: list[str] = []
-    for name, process in processes.items():
-        command, lines = hide_in_command(process.command, f"the command of {name}")
+def without_values(facts: FileFacts) -> FileFacts:
+    """What a file says, without values of secrets in its commands and without health checks that have one."""
+    release, todo = _hidden(facts.release, "the release command")
+    processes: list[Process] = []
+    for process in facts.processes:
+        command, lines = _hidden(process.command, f"the command of {process.name}")
         todo += lines
-        health = process.health
-        if names := hide_values(health).names:
-            todo.append(f"the health check of {name} has the value of {listed(names)}, and is left out")
-            health = ""
-        found[name] = process._replace(command=command, health=health)
-    return found, todo
+        if names := hide_values(process.health).names:
+            todo.append(f"the health check of {process.name} has the value of {listed(names)}, and is left out")
+            process = process._replace(health="")
+        processes.append(process._replace(command=command))
+    return facts._replace(processes=tuple(processes), release=release, todo=(*facts.todo, *todo))
 
 
-def hide_in_command(command: Command, what: str) -> tuple[Command, list[str]]:
-    """A command without values of secrets. `what` names it in the TODO."""
+def _hidden(command: Command, what: str) -> tuple[Command, list[str]]:
+    """A command without values of secrets, and a TODO, in which `what` names it."""
     hidden, names = hide_values_of(command)
     if not names:
         return command, []

@@ -360,7 +360,7 @@ spec: {template: {spec: {containers: [{name: web, image: "ghcr.io/acme/project:v
     ("files", "lines"),
     [
         ({"go.mod": "module shop\n\ngo 1.23.4\n"}, ["FROM golang:1.23-alpine AS build"]),
-        ({"package.json": '{"engines": {"node": ">=20"}}', "yarn.lock": ""}, ["FROM node:20-alpine", "COPY package.json yarn.lock ./"]),
+        ({"package.json": '{"engines": {"node": ">=20"}}', "yarn.lock": ""}, ["FROM node:22-alpine", "COPY package.json yarn.lock ./"]),
         ({"requirements.txt": "x\n", ".python-version": "3.13.1\n", "Procfile": "web: gunicorn app:app --bind 0.0.0.0:$PORT\n"},
          ["FROM python:3.13-slim", "CMD gunicorn app:app --bind 0.0.0.0:$PORT"]),
         ({"Gemfile": "ruby '3.3.0'\n", "Procfile": "web: bundle exec puma\nworker: bundle exec sidekiq\n"}, ["FROM ruby:3.3-slim", "CMD bundle exec puma"]),
