@@ -72,10 +72,9 @@ def render_draft(found: Found, answers: Answers) -> Draft:
 
 def with_todo(text: str, item: str) -> str:
     """A drafted file with a further TODO."""
-    head, *lines = ("", *_todo((item,)))[1:]
-    return "".join(
-        f"{line}\n" for line in (text.removesuffix("\n"), *([head] if _TODO_HEAD not in text else []), *lines)
-    )
+    lines = list(_todo((item,)))
+    added = lines[-1:] if _TODO_HEAD in text else lines
+    return text + "".join(f"{line}\n" for line in added)
 
 
 def _narrowed(project: ProjectFacts, chosen: list[_Chosen]) -> ProjectFacts:
