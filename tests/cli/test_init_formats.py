@@ -647,7 +647,9 @@ def test_no_file_of_another_tool_brings_a_value_of_a_secret(new: Shipit, file: s
 def test_a_build_argument_from_a_variable_is_no_secret(new: Shipit) -> None:
     """The engine of a Compose file builds nothing: shipit does, with the arguments of deploy.yml."""
     Path(new.env["KUBECONFIG"]).unlink()
-    service = "{build: {context: ., args: {VERSION: '${VERSION}', R: '${R-1}'}}, environment: {A: '${B}', D: '', NUL: }}"
+    service = (
+        "{build: {context: ., args: {VERSION: '${VERSION}', R: '${R-1}'}}, environment: {A: '${B}', D: '', NUL: }}"
+    )
     drafted = draft(new, {"compose.yaml": f"services: {{web: {service}}}", "Dockerfile": NODE, ".env": "VERSION=1\n"})
     assert 'image: {build: {args: {VERSION: "${VERSION}", R: "${R-1}"}}}\n' in drafted
     assert 'dotenv: [{path: ".env", required: false}]\n' in drafted
