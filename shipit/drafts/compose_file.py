@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from shipit.drafts.compose_services import read_services
@@ -17,6 +18,8 @@ from shipit.drafts.values import as_list, as_map, as_text
 
 _NAME = re.compile(r"(docker-)?compose[^/]*\.ya?ml")
 _VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?\?[^}]*)?\}|([A-Za-z_][A-Za-z0-9_]*))")
+# The file that Compose takes variables from.
+DOTENV = ".env"
 _DOTENV_NAME = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 # Keys of `deploy` that only a swarm follows.
 _OF_A_SWARM = frozenset({"endpoint_mode", "mode", "placement", "rollback_config", "update_config"})
@@ -68,11 +71,21 @@ def _services(folder: Folder, file: str) -> dict[str, dict[str, Any]]:
 
 
 def _read(folder: Folder, found: FileFacts, services: Mapping[str, Mapping[str, Any]]) -> ComposeFacts:
-    data = read_yaml_as_text(folder.root / found.file)
-    known = set(_DOTENV_NAME.findall(read_text(folder.root / ".env")))
+    data = _without_builds(read_yaml_as_text(folder.root / found.file))
+    known = dotenv_names(folder.root)
     variables = dict.fromkeys([*_interpolated(data), *(name for own in services.values() for name in _passed(own))])
     todo = tuple(text for text in found.todo if any(part in text for part in _STAYS))
     return ComposeFacts(found.file, services, tuple(name for name in variables if name not in known), todo)
+
+
+def dotenv_names(root: Path) -> frozenset[str]:
+    """The variables of the file that Compose takes variables from."""
+    return frozenset(_DOTENV_NAME.findall(read_text(root / DOTENV)))
+
+
+def with_defaults(text: str) -> str:
+    """Text with `${NAME:-default}` and `${NAME-default}` replaced by the default."""
+    return re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}", r"\1", text)
 
 
 def other_todo(todo: tuple[str, ...], facts: ComposeFacts) -> tuple[str, ...]:
@@ -80,6 +93,15 @@ def other_todo(todo: tuple[str, ...], facts: ComposeFacts) -> tuple[str, ...]:
     prefix = f"{facts.file}: "
     own = tuple(f"{prefix}{text}" for text in facts.todo)
     return (*own, *(line for line in todo if not line.startswith(prefix)))
+
+
+def _without_builds(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A file without `build` of its services: shipit builds their images, with the arguments of deploy.yml."""
+    services = {
+        name: {key: value for key, value in own.items() if key != "build"} if isinstance(own, dict) else own
+        for name, own in as_map(data.get("services")).items()
+    }
+    return {**data, "services": services}
 
 
 def _interpolated(value: Any) -> Iterator[str]:
@@ -97,5 +119,5 @@ def _passed(service: Mapping[str, Any]) -> Iterator[str]:
         if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", as_text(item)):
             yield item
     for name, value in as_map(listed).items():
-        if not value and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        if value is None and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             yield name

@@ -182,7 +182,7 @@ def _merged_build(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str,
 def _environment(value: Any) -> dict[str, str]:
     """Name -> `NAME=VALUE`, or `NAME` for one that has no value in the file."""
     if isinstance(value, dict):
-        return {name: f"{name}={text}" if (text := as_text(given)) else name for name, given in value.items()}
+        return {name: name if given is None else f"{name}={as_text(given)}" for name, given in value.items()}
     return {text.partition("=")[0]: text for item in as_list(value) if (text := as_text(item))}
 
 

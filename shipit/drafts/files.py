@@ -78,12 +78,14 @@ class FileFacts(NamedTuple):
 class Runtime(NamedTuple):
     """The language of an app, and what a Dockerfile for it needs to know. Fields are empty when unknown.
 
-    `version` is the one that the project asks for; `lock` is the name of the lock file.
+    `version` is the one that the project asks for; `lock` is the name of the lock file; `unclear` is the file that asks
+    for a version that is not clear.
     """
 
     language: str = ""
     version: str = ""
     lock: str = ""
+    unclear: str = ""
 
 
 class ProjectFacts(NamedTuple):

@@ -19,6 +19,23 @@ MAX_BYTES = 1024 * 1024
 _MOST_VALUES = 100_000
 
 
+class _TextLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+    """Every scalar as text, and None for a value that is null: without quotes, `~`, or nothing at all."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return found | {self.construct_object(key): None for key, value in node.value if _is_null(value)}
+
+    def construct_sequence(self, node: Any, deep: bool = False) -> list[Any]:
+        found: list[Any] = super().construct_sequence(node, deep=deep)
+        return [None if _is_null(item) else value for item, value in zip(node.value, found, strict=True)]
+
+
+def _is_null(node: yaml.Node) -> bool:
+    """Source: YAML 1.2.2, core schema."""
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in ("", "~", "null", "Null", "NULL")
+
+
 def read_text(path: Path) -> str:
     """The text of a regular file of at most 1 MiB; empty for anything else."""
     try:
@@ -65,7 +82,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_yaml_as_text(path: Path) -> dict[str, Any]:
-    """The map of a YAML file with every scalar as text, so that `1.10` and `22:22` stay; merge keys are merged."""
+    """The map of a YAML file with every scalar as text, so that `1.10` and `22:22` stay; null is None. Merge keys are merged."""
     documents = parse_yaml_as_text(read_text(path))
     return documents[0] if len(documents) == 1 else {}
 
@@ -74,7 +91,7 @@ def parse_yaml_as_text(text: str) -> list[dict[str, Any]]:
     """The maps of a text of YAML documents, as `read_yaml_as_text` gives them; none for an invalid text."""
     try:
         check_bounds(text, max_nodes=_MOST_VALUES)
-        documents = list(yaml.load_all(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
+        documents = list(yaml.load_all(text, Loader=_TextLoader))
     except (yaml.YAMLError, ValueError, TypeError):
         return []
     return [as_map(_without_nulls(_merged(document, 0))) for document in documents]

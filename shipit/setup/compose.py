@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.drafts.compose_file import ONE_PORT
+from shipit.drafts.compose_file import DOTENV, ONE_PORT, dotenv_names, with_defaults
 from shipit.drafts.compose_services import is_elsewhere, read_services
 from shipit.drafts.files import Build, Command, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text, unreadable
 from shipit.drafts.values import as_command, as_list, as_map, as_port, as_text, listed, slug
-from shipit.drafts.variables import sorted_variables
+from shipit.drafts.variables import invalid_names, sorted_variables
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _TAKEN = frozenset(
@@ -90,6 +90,8 @@ def _facts(root: Path, file: str) -> FileFacts:
         variables[processes[-1].name] = own
         dotenv += files
         todo += [*missing, *_not_taken(name, service), *_of_compose(name, service)]
+    if any(_named(value) & dotenv_names(root) for _, build in images for _, value in build.args):
+        dotenv.append(DOTENV)
     every = {key: value for own in variables.values() for key, value in own.items()}
     env, secrets, invalid = sorted_variables(every, interpolates=True)
     common = {key: value for key, value in env if all(own.get(key, value) == value for own in variables.values())}
@@ -103,7 +105,7 @@ def _facts(root: Path, file: str) -> FileFacts:
         )
         for process in processes
     ]
-    todo += [f"{key!r} is no name that a variable can have" for key in invalid]
+    todo += invalid_names(invalid)
     if foreign:
         todo.append(f"{listed(foreign)}: not built here, and not deployed by shipit; their URLs belong under secrets")
     return FileFacts(
@@ -120,19 +122,25 @@ def _facts(root: Path, file: str) -> FileFacts:
 
 def _build(service: Mapping[str, Any]) -> Build | None:
     build = service.get("build")
-    if isinstance(build, str):
+    if isinstance(build, str) or ("build" in service and build is None):
         return Build(posixpath.normpath(build or "."))
     if not isinstance(build, dict):
         return None
     context = as_text(build.get("context")) or "."
     args = build.get("args")
-    pairs = dict(str(item).partition("=")[::2] for item in args) if isinstance(args, list) else as_map(args)
+    listed_args = [as_text(item).partition("=") for item in as_list(args)]
+    pairs = {name: value for name, equals, value in listed_args if equals} or as_map(args)
     return Build(
         posixpath.normpath(context),
         as_text(build.get("dockerfile")) or "Dockerfile",
         as_text(build.get("target")),
-        tuple((key, _interpolated(value)) for key, value in pairs.items() if isinstance(value, str) and value),
+        tuple((key, _interpolated(value)) for key, value in pairs.items() if isinstance(value, str)),
     )
+
+
+def _named(value: str) -> set[str]:
+    """The variables that a value of deploy.yml takes."""
+    return set(re.findall(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)", value))
 
 
 def _not_there(root: Path, service: Mapping[str, Any], build: Build) -> str:
@@ -178,9 +186,9 @@ def _split_range(port: str) -> tuple[str, ...]:
 
 def _container_port(item: Any) -> str:
     if isinstance(item, dict):
-        port, protocol = _default(str(item.get("target", ""))), as_text(item.get("protocol"))
+        port, protocol = with_defaults(as_text(item.get("target"))), as_text(item.get("protocol"))
     else:
-        text = _default(str(item))
+        text = with_defaults(as_text(item))
         port, _, protocol = text.rpartition(":")[2].partition("/")
         port = port if re.match("[0-9]", port) else text
     return f"{port}/{protocol}" if protocol not in ("", "tcp", "http") else port
@@ -195,7 +203,7 @@ def _command(service: Mapping[str, Any]) -> Command:
             words += shlex.split(value) if isinstance(value, str) else value
         except ValueError:
             return value
-    return tuple(_default(word).replace("$$", "$") for word in words)
+    return tuple(with_defaults(word).replace("$$", "$") for word in words)
 
 
 def _words(value: Any) -> list[Any]:
@@ -204,8 +212,8 @@ def _words(value: Any) -> list[Any]:
 
 def _of_compose(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     """A TODO for the variables of a command that Compose replaces, and deploy.yml does not."""
-    words = " ".join(str(word) for key in ("entrypoint", "command") for word in _words(service.get(key)))
-    names = re.findall(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))", _default(words))
+    words = " ".join(as_text(word) for key in ("entrypoint", "command") for word in _words(service.get(key)))
+    names = re.findall(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))", with_defaults(words))
     if found := dict.fromkeys(braced or bare for braced, bare in names):
         yield f"services.{name}: Compose replaces {listed(found)} in its command, deploy.yml does not"
 
@@ -213,7 +221,7 @@ def _of_compose(name: str, service: Mapping[str, Any]) -> Iterator[str]:
 def _health(service: Mapping[str, Any]) -> str:
     """The path of an HTTP health check of the container itself."""
     test = as_map(service.get("healthcheck")).get("test")
-    text = " ".join(map(str, test)) if isinstance(test, list) else as_text(test)
+    text = " ".join(map(as_text, test)) if isinstance(test, list) else as_text(test)
     match = re.search(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;]*)", text)
     return match[1] if match else ""
 
@@ -237,12 +245,10 @@ def _variables(root: Path, service: Mapping[str, Any]) -> tuple[dict[str, str | 
     listed_env = service.get("environment")
     if isinstance(listed_env, list):
         for item in listed_env:
-            name, equals, value = str(item).partition("=")
+            name, equals, value = as_text(item).partition("=")
             found[name] = value if equals else None
     else:
-        found |= {
-            name: value if isinstance(value, str) and value else None for name, value in as_map(listed_env).items()
-        }
+        found |= {name: value if isinstance(value, str) else None for name, value in as_map(listed_env).items()}
     return found, files, missing
 
 
@@ -265,21 +271,16 @@ def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _profiles(service: Mapping[str, Any]) -> str:
-    profiles = [str(item) for item in as_list(service.get("profiles"))]
+    profiles = [as_text(item) for item in as_list(service.get("profiles"))]
     return f"the profile {listed(profiles)}" if profiles else "a profile"
 
 
 def _repository(image: str) -> str:
     """The repository of a service's image, when it has an owner; empty otherwise."""
-    text = _default(image).partition("@")[0]
+    text = with_defaults(image).partition("@")[0]
     head, _, tail = text.rpartition(":")
     name = head if head and "/" not in tail else text
     return name if "/" in name and "$" not in name else ""
-
-
-def _default(text: str) -> str:
-    """Text with `${NAME:-default}` and `${NAME-default}` replaced by the default."""
-    return re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}", r"\1", text)
 
 
 def _interpolated(value: str) -> str:

@@ -65,7 +65,7 @@ EXPOSE 80
 """
 
 PORTS = {"node": 3000, "python": 8000, "go": 8080, "ruby": 3000, "static": 80}
-_VERSIONS = {"node": "22", "python": "3.12", "go": "1.24", "ruby": "3.4"}
+VERSIONS = {"node": "22", "python": "3.12", "go": "1.24", "ruby": "3.4"}
 # Lock file -> the files to copy first, and what installs from them.
 _NODE_INSTALLS = {
     "package-lock.json": ("package*.json", "npm ci --omit=dev"),
@@ -82,19 +82,41 @@ _PYTHON_INSTALLS = {
 
 def dockerfile_for(runtime: Runtime, *, app: str, web: str, static_folder: str) -> str:
     """A Dockerfile for a language; empty when the language is unknown. `web` is the command of the Procfile, if any."""
-    version = runtime.version or _VERSIONS.get(runtime.language, "")
+    version = runtime.version or VERSIONS.get(runtime.language, "")
+    command = _instruction_text(web)
     if runtime.language == "node":
         files, install = _NODE_INSTALLS.get(runtime.lock, ("package*.json", "npm install --omit=dev"))
-        return _NODE.format(version=version, files=files, install=install, command=web or '["npm", "start"]')
-    if runtime.language == "python":
+        text = _NODE.format(version=version, files=files, install=install, command=command or '["npm", "start"]')
+    elif runtime.language == "python":
         install = _PYTHON_INSTALLS.get(runtime.lock, "pip install --no-cache-dir .")
-        command = web or json.dumps(["python", "-m", app.replace("-", "_")])
-        return _PYTHON.format(version=version, install=install, command=command)
-    if runtime.language == "go":
-        return _GO.format(version=version)
-    if runtime.language == "ruby":
-        return _RUBY.format(version=version, command=web or '["bundle", "exec", "ruby", "app.rb"]')
-    return _STATIC.format(folder=static_folder) if runtime.language == "static" else ""
+        text = _PYTHON.format(
+            version=version, install=install, command=command or json.dumps(["python", "-m", app.replace("-", "_")])
+        )
+    elif runtime.language == "go":
+        text = _GO.format(version=version)
+    elif runtime.language == "ruby":
+        text = _RUBY.format(version=version, command=command or '["bundle", "exec", "ruby", "app.rb"]')
+    else:
+        text = _STATIC.format(folder=static_folder) if runtime.language == "static" else ""
+    return _guess(runtime.unclear) + text
+
+
+def _instruction_text(command: str) -> str:
+    """A command as the rest of a line: a list where a builder would take the text for more lines, or for a list.
+
+    Source: Dockerfile reference, shell and exec form; escape.
+    """
+    is_one_line = command.isprintable() and not command.endswith("\\") and not command.startswith("[")
+    return command if is_one_line else json.dumps(["/bin/sh", "-c", command])
+
+
+def _guess(file: str) -> str:
+    """A line about the version below; empty where no file asks for an unclear one."""
+    return (
+        f"# TODO: the version below is a guess ({file} is not clear); name the one that the app needs.\n"
+        if file
+        else ""
+    )
 
 
 def ignore_file(*, dockerfile: str, is_new: bool) -> str:

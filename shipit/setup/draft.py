@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 from shipit.drafts.files import Build, ProjectFacts
 from shipit.drafts.kind import Choice, Detection, KindDraft, TargetDraft
+from shipit.drafts.secret_values import hide_passwords
 from shipit.drafts.text import interpolated_text, yaml_command, yaml_env, yaml_key, yaml_name, yaml_text
 from shipit.drafts.values import listed
 from shipit.printable import printable_line
 from shipit.setup.found import Found
+from shipit.setup.left_out import leave_out_arguments
 
 _HEAD = (
     "# What shipit builds and where it releases it. Check it with `shipit validate`, see what would happen with",
     "# `shipit plan`; `shipit help` has the rest.",
 )
 _LONGEST_TODO = 300
+_TODO_HEAD = "# What shipit could not take over from the files of this project:"
 
 
 class Answers(NamedTuple):
@@ -48,7 +51,7 @@ class Draft(NamedTuple):
 def render_draft(found: Found, answers: Answers) -> Draft:
     """The file. Its images are those found, or one from ./Dockerfile when there is none yet and a target needs one."""
     chosen = _chosen(found, answers)
-    project = _narrowed(found.project, chosen)
+    project = leave_out_arguments(_narrowed(found.project, chosen))
     runs_app = any(kind.draft.runs_app for kind in chosen)
     targets = {kind.draft.target: kind.draft.render(project, kind.detection, kind.place) for kind in chosen}
     has_image = any(target.needs_image for target in targets.values())
@@ -65,6 +68,13 @@ def render_draft(found: Found, answers: Answers) -> Draft:
         *_todo(todo),
     ]
     return Draft("\n".join(lines) + "\n", has_image)
+
+
+def with_todo(text: str, item: str) -> str:
+    """A drafted file with a further TODO."""
+    lines = list(_todo((item,)))
+    added = lines[-1:] if _TODO_HEAD in text else lines
+    return text + "".join(f"{line}\n" for line in added)
 
 
 def _narrowed(project: ProjectFacts, chosen: list[_Chosen]) -> ProjectFacts:
@@ -171,6 +181,6 @@ def _unused(found: Found) -> Iterator[str]:
 
 def _todo(items: tuple[str, ...]) -> Iterator[str]:
     if items:
-        yield from ("", "# What shipit could not take over from the files of this project:")
-    for item in map(printable_line, dict.fromkeys(items)):
+        yield from ("", _TODO_HEAD)
+    for item in (printable_line(hide_passwords(item)) for item in dict.fromkeys(items)):
         yield f"# TODO {item[:_LONGEST_TODO]}{'...' if len(item) > _LONGEST_TODO else ''}"

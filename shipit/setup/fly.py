@@ -13,7 +13,7 @@ from typing import Any
 from shipit.drafts.files import Build, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_toml, unreadable
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, not_taken, slug
-from shipit.drafts.variables import sorted_variables
+from shipit.drafts.variables import invalid_names, sorted_variables
 
 _TAKEN = frozenset({"app", "build", "env", "processes", "http_service", "services", "deploy", "vm"})
 # Settings of the machine, which the new place has its own for.
@@ -37,7 +37,7 @@ def read_fly(root: Path) -> FileFacts:
     values = {
         str(name): str(value) for name, value in as_map(data.get("env")).items() if isinstance(value, str | int | float)
     }
-    env, secrets, _ = sorted_variables(values)
+    env, secrets, invalid = sorted_variables(values)
     port, health = _served(data)
     commands = {str(name): as_text(command).strip() for name, command in as_map(data.get("processes")).items()}
     serving = _serving(data, commands)
@@ -59,7 +59,7 @@ def read_fly(root: Path) -> FileFacts:
         release=as_text(as_map(data.get("deploy")).get("release_command")).strip(),
         env=tuple((name, value) for name, value in env if name != "PORT"),
         secrets=secrets,
-        todo=tuple(_todo(data)),
+        todo=(*_todo(data), *invalid_names(invalid)),
     )
 
 

@@ -15,6 +15,7 @@ from shipit.setup.dockerfile_files import read_dockerfiles
 from shipit.setup.fly import read_fly
 from shipit.setup.join import first_image, join_images, join_processes, join_repositories, join_variables
 from shipit.setup.kamal import read_kamal
+from shipit.setup.left_out import without_values
 from shipit.setup.other_files import other_files
 from shipit.setup.project import app_name, owner_of, read_remotes, runtime_of
 from shipit.setup.skaffold import read_skaffold
@@ -61,9 +62,12 @@ class _Files(NamedTuple):
 def look(root: Path, environ: ProcessEnvironment, drafts: Sequence[KindDraft]) -> Found:
     """Read a project folder. `drafts` are those of the kinds. Nothing is run and no server is asked."""
     remotes = read_remotes(root)
-    general = (read_compose(root), read_skaffold(root), read_kamal(root), read_fly(root))
+    compose, skaffold, kamal, fly = (
+        without_values(read(root)) for read in (read_compose, read_skaffold, read_kamal, read_fly)
+    )
+    general = (compose, skaffold, kamal, fly)
     kinds = tuple((draft, draft.detect(Folder(root, environ, remotes, general))) for draft in drafts)
-    own = tuple(file for _, detection in kinds for file in detection.files)
+    own = tuple(without_values(file) for _, detection in kinds for file in detection.files)
     known = frozenset(build.file for file in (*general, *own) for _, build in file.images)
     files = _Files(*general, read_dockerfiles(root, known), own)
     return Found(_project(root, files, remotes, [detection for _, detection in kinds]), kinds)

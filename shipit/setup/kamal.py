@@ -14,7 +14,7 @@ from shipit.drafts.files import Build, FileFacts, Process
 from shipit.drafts.kamal_file import FILE, read_kamal_file
 from shipit.drafts.reading import has_dockerfile, unreadable
 from shipit.drafts.values import as_list, as_map, as_port, as_text, listed, not_taken, slug
-from shipit.drafts.variables import sorted_variables
+from shipit.drafts.variables import invalid_names, sorted_variables
 
 _TAKEN = frozenset({"service", "image", "servers", "registry", "env", "builder", "proxy", "accessories", "ssh"})
 # Keys of maps that are taken, or have nothing to say.
@@ -47,7 +47,7 @@ def read_kamal(root: Path) -> FileFacts:
     is_there = has_dockerfile(root, build)
     repository = _repository(data)
     clear, secrets = _variables(as_map(data.get("env")))
-    env, hidden, _ = sorted_variables(clear)
+    env, hidden, invalid = sorted_variables(clear)
     return FileFacts(
         file=FILE,
         app=as_text(data.get("service")),
@@ -56,7 +56,7 @@ def read_kamal(root: Path) -> FileFacts:
         processes=tuple(_processes(data, build if is_there else None)),
         env=env,
         secrets=tuple(dict.fromkeys((*hidden, *secrets))),
-        todo=tuple(_todo(data, builder)),
+        todo=(*_todo(data, builder), *invalid_names(invalid)),
     )
 
 
@@ -109,11 +109,11 @@ def _processes(data: Mapping[str, Any], build: Build | None) -> Iterator[Process
 def _variables(env: Mapping[str, Any]) -> tuple[dict[str, str | None], list[str]]:
     """Variables with their values, and the names of secrets; `NAME:OTHER` is NAME from the secret OTHER."""
     clear = as_map(env.get("clear")) if "clear" in env or "secret" in env else env
-    names = [str(item).partition(":")[0] for item in as_list(env.get("secret"))]
+    names = [as_text(item).partition(":")[0] for item in as_list(env.get("secret")) if as_text(item)]
     return {
-        str(key): value if value and "<%" not in value else None
+        str(key): value if value is not None and "<%" not in value else None
         for key, value in clear.items()
-        if isinstance(value, str)
+        if value is None or isinstance(value, str)
     }, names
 
 

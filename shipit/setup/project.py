@@ -10,6 +10,8 @@ from shipit.drafts.files import Runtime
 from shipit.drafts.kind import Remote
 from shipit.drafts.reading import read_json, read_text, read_toml
 from shipit.drafts.values import as_map, as_text, slug
+from shipit.setup.dockerfiles import VERSIONS
+from shipit.setup.versions import version_for
 
 
 def read_remotes(root: Path) -> list[Remote]:
@@ -81,26 +83,36 @@ def runtime_of(root: Path) -> Runtime:
         "Gemfile.lock",
     )
     lock = next((name for name in locks if (root / name).is_file()), "")
-    return Runtime(language, _version(root, language), lock)
+    file, asked = _asked_version(root, language)
+    version = version_for(asked, VERSIONS[language]) if asked else ""
+    return Runtime(language, version, lock, file if asked and not version else "")
 
 
-def _version(root: Path, language: str) -> str:
-    """The version of the language that the project asks for, as an image tag has it."""
-    texts = {
-        "go": re.findall(r"(?m)^go (\d+\.\d+)", read_text(root / "go.mod")),
-        "node": re.findall(
-            r"(\d+)",
-            read_text(root / ".nvmrc") or as_text(as_map(read_json(root / "package.json").get("engines")).get("node")),
-        ),
-        "python": re.findall(
-            r"(3\.\d+)",
-            read_text(root / ".python-version")
-            or as_text(as_map(read_toml(root / "pyproject.toml").get("project")).get("requires-python")),
-        ),
-        "ruby": re.findall(
-            r"(\d+\.\d+)",
-            read_text(root / ".ruby-version")
-            or next(iter(re.findall(r"(?m)^ruby .*", read_text(root / "Gemfile"))), ""),
-        ),
+def _asked_version(root: Path, language: str) -> tuple[str, str]:
+    """The file that asks for a version of a language, and what it asks for; both empty where none does."""
+    engines = as_map(read_json(root / "package.json").get("engines"))
+    python = as_map(read_toml(root / "pyproject.toml").get("project"))
+    in_files = {
+        "go": [("go.mod", "".join(re.findall(r"(?m)^go (\d+\.\d+)", read_text(root / "go.mod"))[:1]))],
+        "node": [(".nvmrc", _first_line(root / ".nvmrc")), ("package.json", as_text(engines.get("node")))],
+        "python": [
+            (".python-version", _first_line(root / ".python-version")),
+            ("pyproject.toml", as_text(python.get("requires-python"))),
+        ],
+        "ruby": [
+            (".ruby-version", _first_line(root / ".ruby-version").removeprefix("ruby-")),
+            ("Gemfile", _of_gemfile(read_text(root / "Gemfile"))),
+        ],
     }
-    return next(iter(texts.get(language, [])), "")
+    return next(((file, text) for file, text in in_files.get(language, []) if text.strip()), ("", ""))
+
+
+def _first_line(path: Path) -> str:
+    lines = (line.partition("#")[0].strip() for line in read_text(path).splitlines())
+    return next((line for line in lines if line), "")
+
+
+def _of_gemfile(text: str) -> str:
+    """The versions of `ruby "~> 3.2", ">= 3.2.1"`, without options such as `engine:`."""
+    line = next(iter(re.findall(r"(?m)^ruby[ (](.*)", text)), "")
+    return ",".join(re.findall(r"""["']([^"']+)["']""", re.split(r"\w+:|:\w+ *=>", line)[0]))

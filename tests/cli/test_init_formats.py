@@ -360,7 +360,7 @@ spec: {template: {spec: {containers: [{name: web, image: "ghcr.io/acme/project:v
     ("files", "lines"),
     [
         ({"go.mod": "module shop\n\ngo 1.23.4\n"}, ["FROM golang:1.23-alpine AS build"]),
-        ({"package.json": '{"engines": {"node": ">=20"}}', "yarn.lock": ""}, ["FROM node:20-alpine", "COPY package.json yarn.lock ./"]),
+        ({"package.json": '{"engines": {"node": ">=20"}}', "yarn.lock": ""}, ["FROM node:22-alpine", "COPY package.json yarn.lock ./"]),
         ({"requirements.txt": "x\n", ".python-version": "3.13.1\n", "Procfile": "web: gunicorn app:app --bind 0.0.0.0:$PORT\n"},
          ["FROM python:3.13-slim", "CMD gunicorn app:app --bind 0.0.0.0:$PORT"]),
         ({"Gemfile": "ruby '3.3.0'\n", "Procfile": "web: bundle exec puma\nworker: bundle exec sidekiq\n"}, ["FROM ruby:3.3-slim", "CMD bundle exec puma"]),
@@ -612,3 +612,99 @@ def test_a_dockerfile_is_drafted_for_the_language_of_the_app(new: Shipit, files:
     new.run("init", "--yes")
     drafted = new.folder / "Dockerfile"
     assert (drafted.read_text().partition("FROM ")[2].partition(":")[0] if drafted.exists() else "") == language
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (
+            "compose.yaml",
+            "services: {web: {build: {context: ., args: {NPM_TOKEN: canary-1, U: 'https://u:canary-2@x'}}, ports: ['80'], "
+            "command: x --password canary-3, environment: {APP_KEY: canary-4, D: '${DB_PASSWORD:-canary-5}'}}}",
+        ),
+        (
+            "heroku.yml",
+            "build: {docker: {web: Dockerfile}, config: {NPM_TOKEN: canary-1}}\nrun: {web: x --token=canary-2}\n"
+            "release: {command: [x --pass=canary-3]}\nsetup: {config: {JWT: canary-4}}",
+        ),
+        ("fly.toml", 'app = "x"\n[build.args]\nNPM_TOKEN = "canary-1"\n[processes]\nweb = "TOKEN=canary-2 x"\n[env]\nAUTH = "canary-3"'),
+        (
+            "config/deploy.yml",
+            "service: x\nservers: {web: {hosts: [1.2.3.4], cmd: x --pw canary-1}}\nbuilder: {args: {KEY: canary-2}}\n"
+            "env: {clear: {PIN: canary-3}}\nproxy: {healthcheck: {path: '/up?key=canary-4'}}",
+        ),
+        ("skaffold.yaml", "build: {artifacts: [{image: me/x, docker: {buildArgs: {NPM_TOKEN: canary-1}}}]}"),
+        ("app.json", '{"scripts": {"postdeploy": "x --pass=canary-1"}, "env": {"OPENAI_KEY": "canary-2"}}'),
+    ],
+)  # fmt: skip
+def test_no_file_of_another_tool_brings_a_value_of_a_secret(new: Shipit, file: str, text: str) -> None:
+    drafted = draft(new, {file: text, "Dockerfile": NODE})
+    assert "canary" in text and "canary" not in drafted
+    assert "TODO" in drafted
+    assert ("use build.secrets: " in drafted) == (file != "app.json")
+
+
+def test_a_build_argument_from_a_variable_is_no_secret(new: Shipit) -> None:
+    """The engine of a Compose file builds nothing: shipit does, with the arguments of deploy.yml."""
+    Path(new.env["KUBECONFIG"]).unlink()
+    service = (
+        "{build: {context: ., args: {VERSION: '${VERSION}', R: '${R-1}'}}, environment: {A: '${B}', D: '', NUL: }}"
+    )
+    drafted = draft(new, {"compose.yaml": f"services: {{web: {service}}}", "Dockerfile": NODE, ".env": "VERSION=1\n"})
+    assert 'image: {build: {args: {VERSION: "${VERSION}", R: "${R-1}"}}}\n' in drafted
+    assert 'dotenv: [{path: ".env", required: false}]\n' in drafted
+    assert f"{SECRETS}  B: {{env: B}}\n  NUL: {{env: NUL}}\ntargets:\n" in drafted
+
+
+def test_an_empty_text_of_a_compose_file_is_a_variable(new: Shipit) -> None:
+    service = "{build: {context: ., args: {X: '', Y: }}, environment: {DEBUG: '', TZ: '', FROM_OUTSIDE: , TOO: ~}}"
+    drafted = draft(new, {"compose.yaml": f"services: {{web: {service}}}", "Dockerfile": NODE})
+    assert 'args: {X: ""}' in drafted
+    assert 'env:\n  DEBUG: ""\n  TZ: ""\n' in drafted
+    assert f"{SECRETS}  FROM_OUTSIDE: {{env: FROM_OUTSIDE}}\n  TOO: {{env: TOO}}\ntargets:\n" in drafted
+
+
+def test_a_swarm_takes_the_health_check_of_the_file(new: Shipit) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    check = "{test: [CMD, curl, 'http://localhost:3000/health'], interval: 5s, start_interval: 1s}"
+    service = f"{{build: ., ports: ['80:3000', '99999:1'], healthcheck: {check}, deploy: {{update_config: {{order: start-first, delay: 500ms}}}}}}"
+    drafted = draft(new, {"compose.yaml": f"services: {{web: {service}}}", "Dockerfile": NODE})
+    assert (
+        '      web: {port: 3000, publish: ["80:3000"], healthcheck: {test: [curl, "http://localhost:3000/health"], interval: 5s}, '
+        "update: {order: start-first}}\n" in drafted
+    )
+    todo = [line for line in drafted.splitlines() if line.startswith("# TODO compose.yaml: services.web: ")]
+    assert todo == [
+        "# TODO compose.yaml: services.web: deploy.update_config: delay 500ms",
+        "# TODO compose.yaml: services.web: healthcheck.start_interval 1s",
+        "# TODO compose.yaml: services.web: ports 99999:1: write them as PUBLISHED:PORT under publish, which is on every address of a node",
+    ]
+
+
+KAMAL_WITH = "service: x\nservers: [1.2.3.4]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({"compose.yaml": "services: {web: {build: ., deploy: {mode: replicated, replicas: 500}}}"}, ["targets.swarm.services.web.replicas"]),
+        ({"compose.yaml": "services: {a: {build: ., ports: ['80:1'], deploy: {mode: global}}, b: {build: ., ports: ['80:1']}}"},
+         ["targets.swarm.services.b.publish[0]"]),
+        ({"compose.yaml": "services: {a: {build: ., deploy: {mode: global, placement: {constraints: [a==b], max_replicas_per_node: 2}}}}"}, []),
+        ({"config/deploy.yml": f"{KAMAL_WITH}proxy: {{healthcheck: {{path: /up now}}}}"}, ["targets.docker.health"]),
+        ({"config/deploy.yml": f"{KAMAL_WITH}proxy: {{host: a..b}}"}, ["targets.docker.host"]),
+        ({"config/deploy.yml": f"{KAMAL_WITH}env: {{secret: [X-Y, OK]}}"}, ["secrets.X-Y"]),
+        ({"config/deploy.yml": f"{KAMAL_WITH}builder: {{args: {{A-B: c, OK: d}}}}"}, ["image.build.args.A-B"]),
+        ({"config/deploy.yml": f"{KAMAL_WITH}env: {{secret: [X-Y]}}\nproxy: {{host: a..b, healthcheck: {{path: /ü}}}}"},
+         ["secrets.X-Y", "targets.docker.health", "targets.docker.host"]),
+    ],
+    ids=["too many replicas", "a port twice", "a global service", "a space", "a host", "a secret", "an argument", "several"],
+)  # fmt: skip
+def test_what_deploy_yml_does_not_take_is_a_todo(new: Shipit, files: dict[str, str], left: list[str]) -> None:
+    Path(new.env["KUBECONFIG"]).unlink()
+    drafted = draft(new, {**files, "Dockerfile": NODE})
+    found = [
+        line.split()[2] for line in drafted.splitlines() if "is left out, since deploy.yml does not take it: " in line
+    ]
+    assert sorted(found) == left
+    assert ('placement: {constraints: ["a==b"]}' in drafted) == ("placement" in str(files))

@@ -9,7 +9,7 @@ from pathlib import Path
 from shipit.cli.exits import can_ask, confirm, exit_on_error, prompt
 from shipit.cli.options import VerboseOption, YesOption
 from shipit.cli.printing import note, read_environment, say
-from shipit.config.find import FILE_NAMES
+from shipit.config.find import FILE_NAMES, DeployFile
 from shipit.config.image import parse_repository
 from shipit.config.load import load_project
 from shipit.config.process_environment import ProcessEnvironment
@@ -18,15 +18,18 @@ from shipit.drafts.files import Build, Process, ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Question
 from shipit.drafts.reading import read_text
 from shipit.drafts.values import slug
-from shipit.errors import UsageError
+from shipit.errors import ConfigErrors, UsageError
 from shipit.files import write_file
 from shipit.setup.dockerfiles import PORTS, dockerfile_for, ignore_file
-from shipit.setup.draft import Answers, render_draft
+from shipit.setup.draft import Answers, render_draft, with_todo
 from shipit.setup.found import Found, look
+from shipit.setup.refused import without_refused
 from shipit.targets.kinds import KindModels, kind_drafts
 
 HELP = """Reads Dockerfiles, a Compose file, Procfile, app.json, heroku.yml, fly.toml, Kubernetes manifests and others, and asks
 what they do not say. Offers a Dockerfile where there is none. Overwrites nothing."""
+# Keys that a draft may lose because they are refused.
+_MOST_LEFT_OUT = 100
 EXAMPLES = ("shipit init", "shipit init --yes")
 
 
@@ -45,6 +48,7 @@ def run(yes: YesOption = False, verbose: VerboseOption = False) -> None:
         if new:
             found = found._replace(project=_with_dockerfile(found.project))
         text, has_image = render_draft(found, _answers(found, asks))
+        text = _accepted(text, root, environment)
         is_ready = bool(found.project.images) or not has_image
         if not is_ready:
             note("there is no Dockerfile yet: deploy.yml names ./Dockerfile")
@@ -80,8 +84,24 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(f"can't be written: {error.strerror}", where=path.name) from None
 
 
+def _accepted(text: str, root: Path, environment: ProcessEnvironment) -> str:
+    """The file without keys that shipit refuses, such as a number that is too large: a TODO line is in place of each."""
+    for _ in range(_MOST_LEFT_OUT):
+        file = DeployFile(root / "deploy.yml", None, text.encode())
+        try:
+            load_project(file, environment, KindModels(), for_deploy=False)
+        except ConfigErrors as errors:
+            trimmed = without_refused(text, errors.problems, file.shown)
+            if trimmed is None:
+                break
+            text = with_todo(trimmed.text, trimmed.todo)
+        else:
+            break
+    return text
+
+
 def _check(root: Path, environment: ProcessEnvironment, *, has_todo: bool) -> None:
-    project = load_project(root / "deploy.yml", environment, KindModels())
+    project = load_project(root / "deploy.yml", environment, KindModels(), for_deploy=False)
     first = "resolve its TODO lines, then " if has_todo else ""
     say(f"deploy.yml is valid; targets: {', '.join(project.targets)}. Next: {first}shipit doctor, then shipit plan")
 

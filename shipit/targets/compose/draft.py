@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from shipit.docker.address import find_engine
-from shipit.drafts.compose_file import ComposeFacts, other_todo, read_compose_facts, read_foreign_facts
+from shipit.drafts.compose_file import DOTENV, ComposeFacts, other_todo, read_compose_facts, read_foreign_facts
 from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.text import yaml_text
+from shipit.printable import printable_line
 from shipit.targets.compose.config import DEFAULT_FILES, OVERRIDES
 
 _HERE = "here"
@@ -46,11 +47,14 @@ def _check(text: str) -> str:
 def narrow(project: ProjectFacts, found: Detection) -> ProjectFacts:
     """The services keep what the file says of them: deploy.yml has the images, and the variables that the file lacks."""
     facts = _facts(found)
+    # Compose reads .env by itself; build arguments are those of deploy.yml.
+    takes_variables = any("${" in value for build in project.images.values() for _, value in build.args)
+    dotenv = tuple(file for file in project.dotenv if file == DOTENV and takes_variables)
     todo = list(other_todo(project.todo, facts))
     if project.release:
         what = "the release command is not run by Compose: make it a service of the file that others wait for"
         todo.append(f"{what} (condition: service_completed_successfully)")
-    return project._replace(env=(), dotenv=(), secrets=facts.variables, release="", todo=tuple(todo))
+    return project._replace(env=(), dotenv=dotenv, secrets=facts.variables, release="", todo=tuple(todo))
 
 
 def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDraft:
@@ -60,7 +64,11 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
     is_found = facts.file in DEFAULT_FILES and not facts.has_override
     parts = [] if is_found else [f"file: {yaml_text(facts.file)}"]
     parts += [] if is_here else [f"host: {yaml_text(choice.place)}"]
-    note = f"    # runs {facts.file} on the engine of the docker command; host: names another one" if is_here else ""
+    note = (
+        f"    # runs {printable_line(facts.file)} on the engine of the docker command; host: names another one"
+        if is_here
+        else ""
+    )
     keys = f" {{{', '.join(parts)}}}" if parts else ""
     return TargetDraft((f"  compose:{keys}{note}",), needs_image=bool(project.images))
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from shipit.drafts.files import Build, Command, FileFacts, Pairs, Process
 from shipit.drafts.reading import has_dockerfile, read_json, read_text, read_yaml, read_yaml_as_text, unreadable
+from shipit.drafts.secret_values import hide_values
 from shipit.drafts.values import as_list, as_map, as_text, listed, slug
-from shipit.drafts.variables import sorted_variables
+from shipit.drafts.variables import invalid_names, sorted_variables
 
 # Keys of app.json that are read, and those that describe the app.
 _KNOWN_OF_AN_APP = frozenset(
@@ -52,10 +53,10 @@ def read_heroku_yml(root: Path) -> FileFacts:
     if not _command(data.get("release")) and ("release" in builds or release.get("image")):
         todo.append("release: it has no command here: name the one that the image starts with under release:")
     setup = as_map(data.get("setup"))
-    env, secrets, _ = sorted_variables(
+    env, secrets, invalid = sorted_variables(
         _values(as_map(as_map(read_yaml_as_text(root / file).get("setup")).get("config")))
     )
-    todo += _addons(setup.get("addons"))
+    todo += [*_addons(setup.get("addons")), *invalid_names(invalid)]
     todo += [
         f"build.{key}: shipit builds from Dockerfiles"
         for key in ("languages", "packs", "pipeline")
@@ -104,11 +105,13 @@ def read_app_json(root: Path) -> FileFacts:
         elif isinstance(about, dict | str):
             values[name] = None
     env, secrets, invalid = sorted_variables(values)
-    todo = [f"env {name!r} is no name that a variable can have" for name in invalid]
+    todo = list(invalid_names(invalid))
     if optional:
         todo.append(f"optional variables: {listed(optional)}")
     todo += _addons(data.get("addons"))
-    todo += [f"scripts.{name}: {as_text(command)}" for name, command in as_map(data.get("scripts")).items()]
+    todo += [
+        f"scripts.{name}: {hide_values(as_text(command)).text}" for name, command in as_map(data.get("scripts")).items()
+    ]
     if data.get("buildpacks"):
         todo.append("buildpacks: shipit builds from Dockerfiles")
     if left := [*(f"environments.{name}" for name in as_map(data.get("environments"))), *_others(data)]:
@@ -148,7 +151,7 @@ def _command(about: Any) -> Command:
 
 
 def _values(config: Mapping[str, Any]) -> dict[str, str | None]:
-    return {str(name): value for name, value in config.items() if isinstance(value, str)}
+    return {str(name): value for name, value in config.items() if value is None or isinstance(value, str)}
 
 
 def _others(app: Mapping[str, Any]) -> list[str]:

@@ -13,13 +13,14 @@ from shipit.drafts.files import ProjectFacts
 from shipit.drafts.kind import NONE, Choice, Detection, Folder, KindDraft, Question, TargetDraft
 from shipit.drafts.text import process_keys, yaml_name, yaml_text
 from shipit.drafts.values import as_list, as_map, as_text, free_name, listed, slug
+from shipit.targets.swarm.draft_health import DURATION, draft_health
 
 _HERE = "here"
 _HOST = re.compile(r"(unix|tcp|ssh)://[^\s,]+|context:[^\s,]+")
-_DURATION = re.compile(r"[0-9]{1,6}(ms|s|m|h)")
 _CONSTRAINT = re.compile(r"\s*[A-Za-z0-9._-]+\s*(==|!=)\s*\S.*")
 _PORT = re.compile(r"([0-9]{1,5}):([0-9]{1,5})(/udp|/tcp)?")
 _ORDERS, _ACTIONS, _MODES = ("start-first", "stop-first"), ("rollback", "pause", "continue"), ("vip", "dnsrr")
+_OF_A_SWARM = "(?:deploy|healthcheck|ports)"
 # Keys of `deploy` that are taken, and those without a meaning for a deploy.
 _TAKEN = frozenset({"endpoint_mode", "mode", "placement", "replicas", "restart_policy", "update_config"})
 
@@ -50,11 +51,17 @@ def _check(text: str) -> str:
 
 def narrow(project: ProjectFacts, found: Detection) -> ProjectFacts:
     """What a swarm takes of `deploy` is no TODO."""
-    todo = (re.sub(r"(, | and )(deploy|ports)\b|\b(deploy|ports)(, | and )", "", line) for line in project.todo)
     facts = _facts(found)
     own = [f"{facts.file}: {line}" for name, own in facts.services.items() for line in _not_taken(name, own)]
-    kept = (line for line in todo if not line.endswith((": deploy", ": ports")) and f": {ONE_PORT} " not in line)
+    todo = (_without_taken(line) if line.startswith(f"{facts.file}: services.") else line for line in project.todo)
+    kept = (line for line in todo if line and f": {ONE_PORT} " not in line)
     return project._replace(todo=(*kept, *own))
+
+
+def _without_taken(line: str) -> str:
+    """A TODO of a service without the keys that a swarm takes; empty where it names no other."""
+    left = re.sub(rf"(, | and ){_OF_A_SWARM}\b|\b{_OF_A_SWARM}(, | and )", "", line)
+    return "" if re.search(rf": {_OF_A_SWARM}$", left) else left
 
 
 def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
@@ -67,8 +74,9 @@ def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     for key, values in _lost(deploy).items():
         if values:
             yield f"services.{name}: deploy.{key}: {listed(values)}"
-    ports = [_port_text(item) for item in as_list(service.get("ports")) if not _PORT.fullmatch(as_text(item))]
-    if ports:
+    for line in draft_health(service).todo:
+        yield f"services.{name}: {line}"
+    if ports := [_port_text(item) for item in as_list(service.get("ports")) if not _is_port(item)]:
         yield f"services.{name}: ports {listed(ports)}: write them as PUBLISHED:PORT under publish, which is on every address of a node"
 
 
@@ -76,7 +84,7 @@ def _lost(deploy: Mapping[str, Any]) -> dict[str, list[str]]:
     """Values below keys of `deploy` that are taken, which have no equivalent or are not known."""
     update, placement, restart = (as_map(deploy.get(key)) for key in ("update_config", "placement", "restart_policy"))
     taken = {text.partition(":")[0] for text in _update(update)}
-    in_placement = [key for key in placement if key not in ("constraints", *_placed_by(placement))]
+    in_placement = [key for key in placement if key not in ("constraints", *_placed_by(deploy))]
     constraints = [as_text(item) for item in as_list(placement.get("constraints"))]
     return {
         "update_config": [f"{key} {as_text(value)}".strip() for key, value in update.items() if key not in taken],
@@ -86,8 +94,15 @@ def _lost(deploy: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def _is_port(item: Any) -> bool:
+    match = _PORT.fullmatch(as_text(item))
+    return match is not None and all(0 < int(port) < 65536 for port in match.group(1, 2))
+
+
 def _port_text(item: Any) -> str:
-    return f"{as_text(item.get('published'))}:{as_text(item.get('target'))}" if isinstance(item, dict) else str(item)
+    return (
+        f"{as_text(item.get('published'))}:{as_text(item.get('target'))}" if isinstance(item, dict) else as_text(item)
+    )
 
 
 def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDraft:
@@ -98,7 +113,9 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
     services: dict[str, str] = {}
     for name, process in project.processes.items():
         image = [f"image: {yaml_name(project.process_images[name])}"] if len(project.images) > 1 else []
+        # A swarm has no HTTP check of its own: the containers check themselves.
         further = list(_keys(own.get(name, {})))
+        process = process._replace(health="")
         if "mode: global" in further:
             process = process._replace(quantity=None)
         key = free_name(name, services, 36)
@@ -110,9 +127,10 @@ def render(project: ProjectFacts, found: Detection, choice: Choice) -> TargetDra
 def _keys(service: Mapping[str, Any]) -> Iterator[str]:
     """The keys of a service of a swarm, from those of the Compose file that mean the same."""
     deploy = as_map(service.get("deploy"))
-    ports = [found[0] for item in as_list(service.get("ports")) if (found := _PORT.fullmatch(as_text(item)))]
-    if ports:
+    if ports := [item for item in as_list(service.get("ports")) if _is_port(item)]:
         yield f"publish: [{', '.join(quoted(port.removesuffix('/tcp')) for port in ports)}]"
+    if health := draft_health(service).text:
+        yield health
     if deploy.get("mode") == "global":
         yield "mode: global"
     if (mode := as_text(deploy.get("endpoint_mode"))) in _MODES:
@@ -121,16 +139,18 @@ def _keys(service: Mapping[str, Any]) -> Iterator[str]:
         yield f"update: {{{', '.join(update)}}}"
     placement = as_map(deploy.get("placement"))
     constraints = [as_text(item) for item in as_list(placement.get("constraints"))]
-    placed = list(_placed_by(placement).values())
+    placed = list(_placed_by(deploy).values())
     if valid := [text for text in constraints if _CONSTRAINT.fullmatch(text)]:
         placed.insert(0, f"constraints: [{', '.join(map(yaml_text, valid))}]")
     if placed:
         yield f"placement: {{{', '.join(placed)}}}"
 
 
-def _placed_by(placement: Mapping[str, Any]) -> dict[str, str]:
-    """What is taken of `placement` beside its constraints, by the key of the Compose file."""
-    most = as_text(placement.get("max_replicas_per_node"))
+def _placed_by(deploy: Mapping[str, Any]) -> dict[str, str]:
+    """What is taken of `placement` beside its constraints, by the key of the Compose file. A global service has one task on each node."""
+    most = (
+        "" if deploy.get("mode") == "global" else as_text(as_map(deploy.get("placement")).get("max_replicas_per_node"))
+    )
     return {"max_replicas_per_node": f"max_per_node: {most}"} if re.fullmatch("[1-9][0-9]{0,3}", most) else {}
 
 
@@ -138,7 +158,7 @@ def _update(config: Mapping[str, Any]) -> Iterator[str]:
     if re.fullmatch(r"[0-9]{1,2}", as_text(config.get("parallelism"))):
         yield f"parallelism: {config['parallelism']}"
     for key in ("delay", "monitor"):
-        if _DURATION.fullmatch(as_text(config.get(key))):
+        if DURATION.fullmatch(as_text(config.get(key))):
             yield f"{key}: {config[key]}"
     for key, values in (("order", _ORDERS), ("failure_action", _ACTIONS)):
         if as_text(config.get(key)) in values:
