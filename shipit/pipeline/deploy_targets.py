@@ -142,7 +142,7 @@ class _Attempt:
     def note_done(self, but: str = "") -> None:
         """Note what `rollback: all` takes back. `but` is what failed after it was verified."""
         target, preparation = self._target, self._preparation
-        if self._plan.steps:
+        if self._plan.steps and target.config.on_failure != "continue":
             release, before = preparation.releases[target.name], preparation.observed[target.name]
             self._progress.done[target.name] = Done(
                 target, release, self._plan.place, before, self._applied, self._record, self._images, self._version, but
