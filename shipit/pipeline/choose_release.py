@@ -59,6 +59,11 @@ def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
     return history[_root(history)] if history else None
 
 
+def current_release(history: Sequence[PastRelease]) -> PastRelease | None:
+    """The newest release that runs: a return where the newest returned to an earlier one. None without a history."""
+    return history[_current(history)] if history else None
+
+
 def last_healthy(history: Sequence[PastRelease], but: PastRelease, *, takes_gone: bool = False) -> PastRelease | None:
     """The newest release before another one with a verdict of healthy; without any, the newest without a verdict.
 
@@ -147,10 +152,14 @@ def _newest(history: Sequence[PastRelease], kept: Sequence[str], lost: Sequence[
 def _root(history: Sequence[PastRelease]) -> int:
     """The index of the release that runs now: after a return to an earlier one, of that one."""
     places = {past.version: at for at, past in reversed(list(enumerate(history)))}
-    at = next((at for at, past in enumerate(history) if past.is_current), 0)
+    at = _current(history)
     while at < len(history) and places.get(history[at].returns_to, -1) > at:
         at = places[history[at].returns_to]
     return at
+
+
+def _current(history: Sequence[PastRelease]) -> int:
+    return next((at for at, past in enumerate(history) if past.is_current), 0)
 
 
 def _passed_over(history: Sequence[PastRelease], chosen: PastRelease) -> tuple[str, ...]:
