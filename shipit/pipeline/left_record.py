@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
@@ -39,7 +39,9 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
             released = next((past for past in history if past.version == newest.returns_to), newest)
         if newest.returns_to == returns_to if returns_to else _runs(run, target, released, release, session.deadline_s):
             own = Release(release.app, release.environment) if newest.returns_to else release
-            target.record_release(newest._replace(state="healthy", reason=""), own, observed, session)
+            # What the run came to stays known: only its release is healthy now.
+            run_state: Literal["failed", "lost"] = "failed" if newest.state == "failed" else "lost"
+            target.record_release(newest._replace(state="healthy", run_state=run_state), own, observed, session)
     except Interrupted:
         raise
     except ShipitError:

@@ -255,7 +255,7 @@ def test_a_release_whose_run_died_is_healthy_once_all_of_it_was_verified(bench: 
     release(bench, "first")
     place.records[-1]["past"]["state"] = "begun"
     deploy_after_a_lost_run(bench)
-    assert states(place) == [("healthy", "")]
+    assert states(place) == [("healthy", "")] and place.records[-1]["past"]["run_state"] == "lost"
 
 
 def test_a_release_whose_run_died_before_its_settings_were_set_stays_without_a_verdict(bench: Bench) -> None:
@@ -277,7 +277,8 @@ def test_a_release_that_failed_is_healthy_once_a_later_deploy_has_verified_all_o
     release(bench, "first", fails="judge")
     assert states(place) == [("failed", "")] and place.records[-1]["past"]["reason"]
     release(bench, "first")
-    assert states(place) == [("healthy", "")] and not place.records[-1]["past"]["reason"]
+    past = place.records[-1]["past"]
+    assert states(place) == [("healthy", "")] and (past["run_state"], past["reason"]) == ("failed", "it broke")
     assert finished(bench).state == "unchanged"
     release(bench, "second")
     assert rollback(bench.run()) == 0
