@@ -192,7 +192,8 @@ class TargetFinished(NamedTuple):
     `images` are those that the run wanted there; empty when it was skipped. `is_rolled_back` is True where what ran before
     runs again, or still, after a failure with a rollback; `rolled_back_to` is the version of that release, empty where
     it is not known; a rollback by command that went well has it, too. `version` is the place's own name for the release that
-    was judged, such as `v12` of Heroku; empty where it has none.
+    was judged, such as `v12` of Heroku; empty where it has none. `release_state` is `healthy` where the
+    target failed after its release was verified, as by an `after` hook, and what it runs stays; empty otherwise.
     """
 
     target: Name
@@ -203,6 +204,7 @@ class TargetFinished(NamedTuple):
     is_rolled_back: bool = False
     rolled_back_to: Name = ""
     version: Name = ""
+    release_state: Literal["", "healthy"] = ""
 
     @property
     def reason(self) -> str:
@@ -285,7 +287,8 @@ class TargetEnd(NamedTuple):
     """The result of a target, at the end of a run. `version` is the place's name for the release that was judged, or that runs again.
 
     It is empty where it is not known. `changed` is a target that was scaled or restarted, without a release. `down` is a
-    failure that left nothing that serves. `reason` is why a target was not released; empty where it was.
+    failure that left nothing that serves. `reason` is why a target was not released; empty where it was. `release_state` is
+    that of TargetFinished.
     """
 
     target: Name
@@ -294,6 +297,7 @@ class TargetEnd(NamedTuple):
     ]
     version: Name = ""
     reason: FreeText = ""
+    release_state: Literal["", "healthy"] = ""
 
 
 class RunFinished(NamedTuple):

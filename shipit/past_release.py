@@ -20,6 +20,8 @@ class PastRelease(NamedTuple):
     `returns_to` is the version that runs again since this one: a release that returned to it, or that failed and was
     rolled back to it; with `command` rollback, a failed one may not have reached it. `command` is that of the run.
     `promoted_from` is the source of a promotion, as `Promotion.source` gives it, and `wanted` that of the target's plan.
+    `run_state` is how its run ended where the release is healthy all the same: `failed` after it was verified, or `failed`
+    or `lost` before a later run verified it; empty otherwise.
     """
 
     version: Name
@@ -39,6 +41,7 @@ class PastRelease(NamedTuple):
     command: Name = ""
     promoted_from: FreeText = ""
     wanted: Name = ""
+    run_state: Literal["", "failed", "lost"] = ""
 
     @property
     def is_return(self) -> bool:

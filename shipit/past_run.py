@@ -19,7 +19,8 @@ class PastTarget(NamedTuple):
     `rolled_back_to` and `version` are those of TargetFinished, too. `is_current` is True where its release runs now, and
     `changes` are the summaries of its steps, as the place tells them. `elapsed_s` is how long it took; None where not known.
     `returns_to` is the version that a rollback by command was to return to; empty where somebody else changed the place
-    meanwhile. `wanted` is that of its plan.
+    meanwhile. `wanted` is that of its plan. `release_state` is `healthy` where the target failed and its release is healthy
+    all the same: it was verified before that, or since; empty otherwise.
     """
 
     name: Name
@@ -35,6 +36,12 @@ class PastTarget(NamedTuple):
     elapsed_s: float | None = None
     returns_to: Name = ""
     wanted: Name = ""
+    release_state: Literal["", "healthy"] = ""
+
+    @property
+    def is_verified(self) -> bool:
+        """True where its release was verified, also where the target failed otherwise."""
+        return self.state in ("healthy", "unchanged") or self.release_state == "healthy"
 
 
 class CommandStatistics(NamedTuple):

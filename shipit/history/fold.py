@@ -58,6 +58,7 @@ def fold_run(envelopes: Iterable[Envelope], *, is_running: bool) -> PastRun | No
                 event.target, own.place, event.state, event.reason, event.images, event.is_rolled_back,
                 event.rolled_back_to, event.version, elapsed_s=event.elapsed_s,
                 returns_to="" if event.verdict.superseded_by else own.returns_to, wanted=own.wanted,
+                release_state=event.release_state,
             )  # fmt: skip
         elif isinstance(event, RunFinished | RunFailed):
             summary = event.summary if isinstance(event, RunFinished) else event.message

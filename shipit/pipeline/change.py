@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from shipit.errors import DeployFailed, Interrupted, ShipitError
+from shipit.errors import Interrupted, ShipitError
 from shipit.events import PlanMade, TargetFinished, Warned
 from shipit.parallel import settle, together
 from shipit.past_release import PastRelease
@@ -21,7 +21,7 @@ from shipit.pipeline.recording import begin_record, end_record, record_published
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.run_hooks import hooks_of, with_hooks
 from shipit.pipeline.telling import tell_warnings
-from shipit.pipeline.verdict import verdict_of
+from shipit.pipeline.verdict import verdict_of, was_verified
 from shipit.release import Plan, Release, Seen, State, Step, TargetPlan, Verdict
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         progress.finish(target.name, "skipped")
         run.emit(TargetFinished(target.name, "skipped", 0.0, Verdict(State.WAITING, blocker)))
         return
-    record = None
+    record = ended = None
     past = item.returns_to
     images = past.images if past else ()
     try:
@@ -202,9 +202,12 @@ def _one_target(run: Run, item: Change, own: TargetPlan, before: Any, progress: 
         if not isinstance(error, ShipitError):
             raise
         verdict = verdict_of(error, target)
-        if not (isinstance(error, DeployFailed) and error.is_healthy):
-            end_record(run, record, "failed", verdict.reason)
-        ended = TargetFinished(target.name, "failed", run.clock.now() - started, verdict, images)
+        end_record(run, record, "healthy" if was_verified(error) else "failed", verdict.reason)
+        elapsed_s = run.clock.now() - started
+        if ended is not None and was_verified(error):
+            ended = ended._replace(state="failed", elapsed_s=elapsed_s, verdict=verdict, release_state="healthy")
+        else:
+            ended = TargetFinished(target.name, "failed", elapsed_s, verdict, images)
         run.emit(ended)
         if hooks:
             hooks.target_failed(own, ended)

@@ -50,13 +50,18 @@ def choose_release(
         notes = _passed_over(history, chosen)
     if chosen.gone and not takes_gone:
         raise UsageError(f"{target} can't return to {chosen.version}: {chosen.gone}", hint=_others(history, chosen))
-    notes = (f"returns to {describe_past(chosen)}", *_doubts(chosen), *notes)
+    notes = (f"returns to {describe_past(chosen)}", *_doubts(chosen, history), *notes)
     return Choice(chosen, notes, is_left=bool(left and not left.is_verified and wanted in ("", left.version)))
 
 
 def running_release(history: Sequence[PastRelease]) -> PastRelease | None:
     """The release that runs now: where the newest returned to an earlier one, that one. None without a history."""
     return history[_root(history)] if history else None
+
+
+def current_release(history: Sequence[PastRelease]) -> PastRelease | None:
+    """The newest release that runs: a return where the newest returned to an earlier one. None without a history."""
+    return history[_current(history)] if history else None
 
 
 def last_healthy(history: Sequence[PastRelease], but: PastRelease, *, takes_gone: bool = False) -> PastRelease | None:
@@ -147,10 +152,14 @@ def _newest(history: Sequence[PastRelease], kept: Sequence[str], lost: Sequence[
 def _root(history: Sequence[PastRelease]) -> int:
     """The index of the release that runs now: after a return to an earlier one, of that one."""
     places = {past.version: at for at, past in reversed(list(enumerate(history)))}
-    at = next((at for at, past in enumerate(history) if past.is_current), 0)
+    at = _current(history)
     while at < len(history) and places.get(history[at].returns_to, -1) > at:
         at = places[history[at].returns_to]
     return at
+
+
+def _current(history: Sequence[PastRelease]) -> int:
+    return next((at for at, past in enumerate(history) if past.is_current), 0)
 
 
 def _passed_over(history: Sequence[PastRelease], chosen: PastRelease) -> tuple[str, ...]:
@@ -164,12 +173,21 @@ def _passed_over(history: Sequence[PastRelease], chosen: PastRelease) -> tuple[s
     return (f"{found.version} is newer and has no verdict: shipit rollback --to {found.version} returns to it",)
 
 
-def _doubts(past: PastRelease) -> tuple[str, ...]:
+def _doubts(past: PastRelease, history: Sequence[PastRelease]) -> tuple[str, ...]:
+    """What the plan says of a release that may not be healthy. Its newest verdict counts: that of a return to it, where there is one."""
+    verdicts = (other.state for other in history if other.returns_to == past.version and _tells_return(other))
+    if past.state == "healthy":
+        return ()
+    if next(verdicts, "") == "healthy":
+        return (f"{past.version} was healthy after the last rollback to it",)
     if past.state == "unknown":
         return (f"{past.version} has no verdict, at the place or on this machine: it may not have been healthy",)
-    if past.state != "healthy":
-        return (f"{past.version} was not healthy: {past.reason or past.state}",)
-    return ()
+    return (f"{past.version} was not healthy: {past.reason or past.state}",)
+
+
+def _tells_return(past: PastRelease) -> bool:
+    """True for the verdict on a return: a deploy that failed and was rolled back has another one."""
+    return past.state == "healthy" or (past.state == "failed" and past.command == "rollback")
 
 
 def _known(history: Sequence[PastRelease]) -> str:

@@ -18,7 +18,7 @@ from shipit.pipeline.rollback import NOT_ROLLED_BACK, RollbackResult, has_earlie
 from shipit.pipeline.run import Run
 from shipit.pipeline.steps import apply_steps
 from shipit.pipeline.take_back import Done, take_back
-from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of
+from shipit.pipeline.verdict import Judge, Standing, await_verdict, verdict_of, version_of, was_verified
 from shipit.release import Facts, PublishedImage, State, TargetPlan, Verdict, published
 from shipit.targets.base import Target, serves
 from shipit.targets.session import Session
@@ -40,7 +40,17 @@ def deploy_targets(run: Run, preparation: Preparation, progress: Progress, hooks
         if isinstance(result, Exception):
             raise result
     _take_back(run, preparation, progress)
+    _tell_failed(run, preparation, progress, hooks)
     return progress.failed
+
+
+def _tell_failed(run: Run, preparation: Preparation, progress: Progress, hooks: Hooks | None) -> None:
+    """Run the hooks for a failure of what was verified: it may have been taken back only now."""
+    if hooks is None:
+        return
+    for ended in run.ended:
+        if ended.state == "failed" and ended.target in progress.done:
+            hooks.target_failed(_plan_of(preparation, preparation.targets[ended.target]), ended)
 
 
 def _take_back(run: Run, preparation: Preparation, progress: Progress) -> None:
@@ -77,7 +87,7 @@ def _one_target(
         progress.finish(target.name, "failed")
         raise
     except Exception as error:
-        if isinstance(error, DeployFailed) and error.is_healthy:
+        if was_verified(error):
             progress.verified.add(target.name)
             attempt.note_done(verdict_of(error, target).reason)
         progress.finish(target.name, "failed", stops=target.config.on_failure != "continue")
@@ -142,7 +152,7 @@ class _Attempt:
     def note_done(self, but: str = "") -> None:
         """Note what `rollback: all` takes back. `but` is what failed after it was verified."""
         target, preparation = self._target, self._preparation
-        if self._plan.steps:
+        if self._plan.steps and self._run.project.rolls_back_all and target.config.on_failure != "continue":
             release, before = preparation.releases[target.name], preparation.observed[target.name]
             self._progress.done[target.name] = Done(
                 target, release, self._plan.place, before, self._applied, self._record, self._images, self._version, but
@@ -155,12 +165,14 @@ class _Attempt:
         if _rolls_back(run, target) and _may_roll_back(error):
             back = _rolled_back(run, self._preparation, target, error, verdict, self._applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
-        end_record(run, self._record, "healthy" if _was_verified(error) else "failed", verdict.reason, back.version)
-        version = version_of(error, target)
+        end_record(run, self._record, "healthy" if was_verified(error) else "failed", verdict.reason, back.version)
+        version = version_of(error, target) or self._version
         ended = TargetFinished(target.name, "failed", self._elapsed_s(), verdict, self._images, version=version)
         ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
+        ended = ended._replace(release_state="healthy" if was_verified(error) else "")
         run.emit(ended)
-        if self._hooks:
+        # What is done may be taken back, and its hooks run after that.
+        if self._hooks and target.name not in self._progress.done:
             self._hooks.target_failed(self._plan, ended)
         # It asks the place: last, since somebody waits for the rest.
         if ended.down and not has_earlier(run, target):
@@ -168,11 +180,6 @@ class _Attempt:
 
     def _elapsed_s(self) -> float:
         return self._run.clock.now() - self._started_s
-
-
-def _was_verified(error: Exception) -> bool:
-    """True when a target failed after it was verified healthy, such as by a hook."""
-    return isinstance(error, DeployFailed) and error.is_healthy
 
 
 def _may_roll_back(error: Exception) -> bool:

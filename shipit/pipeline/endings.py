@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from shipit.config.overlay import environment_option
 from shipit.events import Serving, TargetEnd, TargetFinished
@@ -35,6 +35,9 @@ def next_command(
     """
     if command not in RELEASING:
         return ""
+    if command == "rollback":
+        # Another rollback of what has returned already would go further back.
+        ends = [end for end in ends if not end.release_state]
     down = [end.target for end in ends if end.state == "down" and end.target in returnable]
     left = [end.target for end in ends if end.state in ("down", "failed", "rolled_back", "not_reached")]
     if not left:
@@ -59,4 +62,5 @@ def _end(command: str, event: TargetFinished) -> TargetEnd:
         case _ if event.is_rolled_back:
             return TargetEnd(name, "rolled_back", event.rolled_back_to, event.reason)
         case _:
-            return TargetEnd(name, "down" if event.down else "failed", event.version, event.reason)
+            state: Literal["down", "failed"] = "down" if event.down else "failed"
+            return TargetEnd(name, state, event.version, event.reason, event.release_state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shipit.envelope import rfc3339
 from shipit.errors import Interrupted, ShipitError
@@ -45,7 +45,9 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
             is_same = _runs(run, target, released, release, session.deadline_s)
         if is_same:
             own = Release(release.app, release.environment) if newest.is_return else release
-            ended = newest._replace(state="healthy", reason="", elapsed_s=_elapsed_s(run, newest))
+            # What the run came to stays known: only its release is healthy now.
+            run_state: Literal["failed", "lost"] = "failed" if newest.state == "failed" else "lost"
+            ended = newest._replace(state="healthy", run_state=run_state, elapsed_s=_elapsed_s(run, newest))
             target.record_release(ended, own, observed, session)
     except Interrupted:
         raise

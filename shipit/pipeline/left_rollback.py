@@ -11,7 +11,6 @@ from shipit.pipeline.endings import RELEASING
 from shipit.release import Place
 
 _FAILED = "failed"
-_VERIFIED = ("healthy", "unchanged")
 # The states of a run that ended without success, and the commands that change what runs.
 NOT_DONE = ("failed", "interrupted", "lost")
 CHANGING = (*RELEASING, "destroy")
@@ -44,7 +43,7 @@ def left_rollbacks(
 def _open_run(runs: Iterable[PastRun], history: Sequence[PastRelease], place: Place) -> str:
     """The run of the rollback that is still to be completed at a place, also where the place tells of it; empty for none."""
     run, own = _last(runs, place)
-    if run is None or own is None or run.command != "rollback" or own.state in _VERIFIED:
+    if run is None or own is None or run.command != "rollback" or own.is_verified:
         return ""
     is_newest = bool(history) and history[0].run == run.run
     return run.run if is_newest or left_rollback([run], history, place) else ""
@@ -59,7 +58,7 @@ def left_rollback(runs: Iterable[PastRun], history: Sequence[PastRelease], place
     run, own = _last(runs, place)
     if run is None or own is None or run.command != "rollback" or not own.returns_to:
         return None
-    return _left(run, own, history) if own.state not in _VERIFIED or run.state in NOT_DONE else None
+    return _left(run, own, history) if not own.is_verified or run.state in NOT_DONE else None
 
 
 def _last(runs: Iterable[PastRun], place: Place) -> tuple[PastRun | None, PastTarget | None]:
@@ -72,7 +71,7 @@ def _last(runs: Iterable[PastRun], place: Place) -> tuple[PastRun | None, PastTa
 
 
 def _left(run: PastRun, own: PastTarget, history: Sequence[PastRelease]) -> LeftRollback | None:
-    is_verified = own.state in _VERIFIED
+    is_verified = own.is_verified
     if not is_verified and any(past.run == run.run for past in history):
         return None
     since = [past for past in history if past.run != run.run and time_of(past.released_at) > time_of(run.started_at)]

@@ -98,7 +98,10 @@ def _past(run: Run, images: tuple[PublishedImage, ...], changes: tuple[str, ...]
 def end_record(
     run: Run, record: Record | None, state: Literal["healthy", "failed"], reason: str = "", returned_to: str = ""
 ) -> None:
-    """Record how a release ended. `returned_to` is the version that runs again after a failure."""
+    """Record how a release ended. `returned_to` is the version that runs again after a failure.
+
+    A healthy one has a `reason` where its target failed after it was verified.
+    """
     if record is None:
         return
     past = record.past._replace(
@@ -106,6 +109,7 @@ def end_record(
         elapsed_s=round(run.clock.now() - record.started_s, 3),
         reason=run.redactor.text(reason),
         returns_to=returned_to or record.past.returns_to,
+        run_state="failed" if state == "healthy" and reason else "",
     )
     _write(run, record, past, f"with its verdict, {state}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipit.errors import Interrupted, ShipitError, UsageError
 from shipit.events import Warned
 from shipit.past_release import PastRelease
-from shipit.pipeline.choose_release import choose_release, describe_past, last_healthy, running_release
+from shipit.pipeline.choose_release import choose_release, current_release, describe_past, last_healthy, running_release
 from shipit.pipeline.push_again import recall_past
 from shipit.pipeline.removal import apply_and_verify
 from shipit.pipeline.steps import apply_steps
@@ -49,10 +49,10 @@ def roll_back(
         return RollbackResult("; this kind can't be rolled back")
     try:
         history = _before_this(run, target, before)
-        known = running_release(history)
+        known, current = running_release(history), current_release(history)
         last = last_healthy(history, known, takes_gone=pushes_again(target)) if known and returns(target) else None
         restore = partial(_restore, run, target, release, place, before, applied, known)
-        if known and last and not _was_healthy(run, target, release, known, before):
+        if known and current and last and not _was_healthy(run, target, release, known, current, before):
             return _return_to(run, target, place, last, restore)
         return restore()
     except Interrupted:
@@ -89,8 +89,15 @@ def _before_this(run: Run, target: Target, before: Any) -> tuple[PastRelease, ..
     return found[newest:]
 
 
-def _was_healthy(run: Run, target: Reverts, release: Release, known: PastRelease, before: Any) -> bool:
-    """True where what ran before the deploy was healthy: by its verdict, or where there is none by what was observed."""
+def _was_healthy(
+    run: Run, target: Reverts, release: Release, known: PastRelease, current: PastRelease, before: Any
+) -> bool:
+    """True where what ran before the deploy was healthy: by its verdict, or where there is none by what was observed.
+
+    `current` is the newest return to it, or itself: a return that was healthy has verified all of it again.
+    """
+    if current.state == "healthy":
+        return True
     # Heroku's release of config vars, of no known run, that looks like a part of this deploy: it was there before.
     if known.state == "unknown" or (known.state == "begun" and not known.run):
         return _judged(run, target, release, before, before).state is not State.FAILED

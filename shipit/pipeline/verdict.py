@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from shipit.errors import DeadlinePassed, DeployFailed, RemoteError, ShipitError
 from shipit.events import Waiting
@@ -147,3 +147,8 @@ def version_of(error: ShipitError, target: Target) -> str:
         return ""
     status = target.describe(observed)
     return status.attempted or status.version
+
+
+def was_verified(error: Exception) -> TypeGuard[DeployFailed]:
+    """True when a target failed after it was verified healthy, such as by a hook."""
+    return isinstance(error, DeployFailed) and error.is_healthy

@@ -145,6 +145,8 @@ def _result(target: PastTarget) -> str:
 
 
 def _more(target: PastTarget) -> Iterator[str]:
+    if target.release_state:
+        yield f"release {target.release_state}"
     if target.is_rolled_back:
         yield f"rolled back{f' to {target.rolled_back_to}' if target.rolled_back_to else ''}"
     if target.is_current:

@@ -112,3 +112,13 @@ def test_a_rollback_tells_to_which_version_unless_somebody_else_released(
     plan = Plan("shop", "staging", targets=(TargetPlan("hub", Place("hub", "place of hub"), returns_to="v3"),))
     run = folded(STARTED._replace(command="rollback"), PlanMade(plan, 1), *ends)
     assert run is not None and run.targets[0].returns_to == returns_to
+
+
+def test_a_target_that_failed_after_it_was_verified_has_a_healthy_release() -> None:
+    failed = TargetFinished("k8s", "failed", 2.0, Verdict(State.FAILED, "the hook after failed"), version="v3")
+    run = folded(STARTED, PLAN, failed._replace(release_state="healthy"))
+    assert run is not None
+    assert [(own.version, own.state, own.release_state, own.is_verified) for own in run.targets] == [
+        ("", "", "", False),
+        ("v3", "failed", "healthy", True),
+    ]

@@ -139,3 +139,72 @@ def test_a_rollback_that_failed_is_no_deploy_that_was_rolled_back() -> None:
     [run] = joined([], [place])
     [own] = run.targets
     assert (run.command, run.state, own.is_rolled_back, own.rolled_back_to) == ("rollback", "failed", False, "")
+
+
+def told_by(past: PastRelease, *runs: PastRun) -> tuple[str, list[tuple[str, str, str]]]:
+    """State of the run, and version, state and state of the release of its targets, as `shipit history` lists it."""
+    place = PlaceHistory("heroku", APP.identity, "shop", "production", merged([past], runs, APP))
+    run = joined(runs, [place])[-1]
+    return run.state, [(own.version, own.state, own.release_state) for own in run.targets]
+
+
+def test_a_run_that_failed_and_whose_release_was_verified_since_is_told_alike_by_every_machine() -> None:
+    name = "a" * 12
+    mended = PastRelease(
+        name, "healthy", name, "2026-01-31T12:10:00Z", 4.5, run_state="failed", reason="web crashed", is_current=True
+    )
+    failed = run_of(name, 10, "failed", name)
+    expected = ("failed", [(name, "failed", "healthy")])
+    assert told_by(mended) == told_by(mended, failed) == expected
+    before = mended._replace(run_state="", reason="")
+    assert told_by(before, failed) == expected, "a record that an older shipit wrote"
+    [run] = joined((), [PlaceHistory("heroku", APP.identity, "shop", "production", [mended])])
+    assert run.targets[0].reason == "web crashed" and run.targets[0].is_current
+
+
+def test_a_run_without_an_end_whose_release_was_verified_since_is_told_alike_by_every_machine() -> None:
+    name = "a" * 12
+    mended = PastRelease(name, "healthy", name, "2026-01-31T12:10:00Z", run_state="lost")
+    killed = run_of(name, 10, "", "")._replace(state="lost", ended_at="", exit_code=None)
+    assert told_by(mended) == told_by(mended, killed) == ("lost", [(name, "healthy", "")])
+
+
+def test_a_run_of_another_machine_has_failed_where_one_of_its_targets_has() -> None:
+    past = PastRelease("d" * 12, "healthy", "d" * 12, "2026-01-31T12:10:00Z")
+    for states, expected in (
+        (("healthy", "failed"), "failed"),
+        (("failed", "healthy"), "failed"),
+        (("failed", "begun", "healthy"), "lost"),
+        (("healthy", "healthy"), "done"),
+    ):
+        places = [
+            PlaceHistory(str(at), str(at), "shop", "production", [past._replace(state=state)])  # type: ignore[arg-type]
+            for at, state in enumerate(states)
+        ]
+        [run] = joined((), places)
+        assert run.state == expected, states
+
+
+def test_a_release_that_runs_is_told_by_its_own_version() -> None:
+    """A return of `rollback: all` that was stopped: Heroku has a release of it, and the run ended with another one."""
+    name = "a" * 12
+    stopped = run_of(name, 10, "healthy", "v3")._replace(state="interrupted")
+    returned = release_of(4, 10, is_current=True)._replace(returns_to="v2")
+    releases = merged([returned, release_of(3, 10), release_of(2, 1)], [stopped], APP)
+    run, _ = joined([stopped], [PlaceHistory("heroku", APP.identity, "shop", "production", releases)])
+    assert [
+        (own.version, own.state, own.is_current, own.is_rolled_back, own.rolled_back_to) for own in run.targets
+    ] == [
+        ("v3", "healthy", False, False, ""),
+        ("v4", "", True, True, "v2"),
+    ]
+
+
+def test_what_a_deploy_rolled_back_to_runs_now() -> None:
+    failed = run_of("a" * 12, 10, "failed", "v3")
+    [own] = failed.targets
+    failed = failed._replace(targets=(own._replace(is_rolled_back=True, rolled_back_to="v2"),))
+    returned = release_of(4, 10, is_current=True)._replace(returns_to="v2")
+    releases = merged([returned, release_of(3, 10), release_of(2, 1)], [failed], APP)
+    run, _ = joined([failed], [PlaceHistory("heroku", APP.identity, "shop", "production", releases)])
+    assert [(own.version, own.rolled_back_to, own.is_current) for own in run.targets] == [("v3", "v2", True)]

@@ -68,3 +68,34 @@ def test_a_failed_release_that_a_later_run_verified_is_healthy() -> None:
     assert known(failed, run("b", 2, "v2", "failed"), made) == ("a", "failed")
     later = run("c", 3, "v2", "failed")
     assert known(failed, later, run("b", 2, "v2", "unchanged"), made) == ("a", "failed"), "the newest verdict counts"
+
+
+def verified(made: PastRun) -> PastRun:
+    """A run whose target failed after its release was verified."""
+    [own] = made.targets
+    return made._replace(targets=(own._replace(state="failed", reason="the hook failed", release_state="healthy"),))
+
+
+def test_a_release_is_healthy_whose_target_failed_after_it_was_verified() -> None:
+    made = verified(run("a", 1, "v2"))
+    [past] = merged([release("v2", 1)], [made], PLACE)
+    assert (past.run, past.state, past.run_state, past.reason) == ("a", "healthy", "failed", "the hook failed")
+    crashed = run("b", 2, "v2", "failed")
+    [own] = crashed.targets
+    crashed = crashed._replace(targets=(own._replace(reason="web crashed"),))
+    [past] = merged([release("v2", 1)], [crashed, made], PLACE)
+    assert (past.run, past.state, past.run_state, past.reason) == ("a", "failed", "", "web crashed")
+
+
+def test_a_rollback_whose_target_failed_after_it_was_verified_has_returned() -> None:
+    made = verified(run("a", 1, "v5"))
+    [own] = made.targets
+    made = made._replace(command="rollback", targets=(own._replace(rolled_back_to="v2"),))
+    [past] = merged([release("v5", 1)], [made], PLACE)
+    assert (past.state, past.returns_to) == ("healthy", "v2")
+
+
+def test_what_a_failed_run_came_to_stays_known_once_its_release_was_verified() -> None:
+    failed = release("v2", 1, "failed", of="a")._replace(reason="web crashed")
+    [past] = merged([failed], [run("b", 2, "v2", "unchanged"), run("a", 1, "v2", "failed")], PLACE)
+    assert (past.state, past.run_state, past.reason) == ("healthy", "failed", "web crashed")

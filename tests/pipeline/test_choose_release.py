@@ -71,3 +71,20 @@ def test_of_a_run_that_went_back_after_a_failure_its_own_release_is_meant() -> N
     assert find_release("heroku", found, "v3").version == "v3"
     rollback = [newest._replace(run="ba9876543210", returns_to="v1", command="rollback"), failed, good]
     assert find_release("heroku", rollback, "ba98").version == "v3"
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        ({"state": "healthy"}, "v2 was healthy after the last rollback to it"),
+        ({"state": "failed", "command": "rollback", "reason": "web crashed"}, "v2 was not healthy: failed"),
+        ({"state": "failed", "command": "deploy"}, "v2 was not healthy: failed"),
+        ({"state": "begun"}, "v2 was not healthy: failed"),
+    ],
+)
+def test_a_release_that_failed_is_told_with_the_verdict_of_the_last_return_to_it(
+    later: dict[str, str], said: str
+) -> None:
+    newest, failed, good = history("healthy", "failed", "healthy")
+    found = [newest._replace(returns_to="v2", **later), failed, good]  # type: ignore[arg-type]
+    assert choose_release("heroku", found, "v2").notes == ("returns to v2 (failed)", said)

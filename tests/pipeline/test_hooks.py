@@ -382,6 +382,68 @@ def test_a_failing_after_hook_of_a_target_rolls_nothing_back(bench: Bench) -> No
     assert in_memory.records[-1]["past"]["state"] == "healthy"
 
 
+def test_a_target_whose_after_hook_failed_has_a_release_that_is_healthy(bench: Bench) -> None:
+    in_memory = bench.add("one", hooks={"after": "exit 1", "on_failure": KEEP.format("f", "f")})
+    assert deploy(bench.run()) == 1
+    [failed] = [event for event in bench.events if isinstance(event, TargetFinished)]
+    assert (failed.state, failed.release_state) == ("failed", "healthy")
+    [end] = finished(bench).ends
+    assert (end.state, end.release_state) == ("failed", "healthy")
+    past = in_memory.records[-1]["past"]
+    assert (past["state"], past["run_state"], past["reason"]) == ("healthy", "failed", failed.reason)
+    [target] = told(bench, "f")["verdict"]["targets"]
+    assert target["release_state"] == "healthy"
+
+
+def test_a_rollback_whose_after_hook_failed_has_returned_and_is_not_asked_for_again(bench: Bench) -> None:
+    place = bench.add("one")
+    images = []
+    for text in ("first", "second", "third"):
+        (bench.folder / "hello.txt").write_text(text)
+        assert deploy(bench.run()) == 0
+        images.append(place.images["app"])
+    bench.add("one", hooks={"after": "exit 1"})
+    assert rollback(bench.run()) == 1
+    [failed] = [event for event in bench.events if isinstance(event, TargetFinished)]
+    assert failed.release_state == "healthy" and failed.rolled_back_to
+    assert place.images["app"] == images[1] and finished(bench).next == "", "the next rollback goes further back"
+    past = place.records[-1]["past"]
+    assert (past["state"], past["run_state"]) == ("healthy", "failed")
+    bench.add("one")
+    assert rollback(bench.run()) == 0
+    assert place.images["app"] == images[0]
+
+
+def test_on_failure_hooks_of_what_is_taken_back_run_after_that(bench: Bench) -> None:
+    bench.text += "rollback: all\n"
+    for name in ("healthy", "hooked", "top"):
+        bench.add(name)
+    assert deploy(bench.run()) == 0
+    (bench.folder / "hello.txt").write_text("changed\n")
+    keep = {name: KEEP.format(name, name) for name in ("healthy", "hooked", "top")}
+    bench.add("healthy", hooks={"on_failure": keep["healthy"]})
+    bench.add("hooked", hooks={"after": "exit 1", "on_failure": keep["hooked"]})
+    bench.add("top", hooks={"before": "sleep 1; exit 1", "on_failure": keep["top"]})
+    assert deploy(bench.run()) == 1
+    assert sorted(order(bench)) == ["healthy", "hooked", "top"] and order(bench)[0] == "top"
+    for name in ("healthy", "hooked"):
+        [target] = told(bench, name)["verdict"]["targets"]
+        assert (target["state"], target["is_rolled_back"], target["release_state"]) == ("failed", True, "")
+        assert "taken back because top failed" in target["verdict"]["reason"]
+
+
+@pytest.mark.parametrize("on_failure", ["stop", "continue"])
+def test_an_on_failure_hook_runs_once_where_nothing_is_taken_back(bench: Bench, on_failure: str) -> None:
+    bench.text += "rollback: all\n"
+    own = {"after": "exit 1", "on_failure": KEEP.format("one", "one")}
+    bench.add("one", hooks=own, on_failure=on_failure)
+    bench.add("two", hooks={"on_failure": "echo never >> order"})
+    assert deploy(bench.run()) == 1
+    assert order(bench) == ["one"]
+    [target] = told(bench, "one")["verdict"]["targets"]
+    assert (target["is_rolled_back"], target["release_state"]) == (False, "healthy")
+
+
 def test_on_failure_hooks_run_after_the_rollback_and_their_failure_is_a_warning(bench: Bench) -> None:
     bench.add("one")
     assert deploy(bench.run()) == 0

@@ -163,3 +163,17 @@ def test_times_of_records_can_be_compared_whatever_they_are(text: str, at: datet
 def test_a_rollback_that_ended_at_the_end_of_time_is_left_as_any_other() -> None:
     late = ROLLBACK._replace(ended_at="9999-12-31T23:59:59Z")
     assert left_rollback([late], (past("v3", LATER), *OLD), PLACE) is not None
+
+
+def test_a_rollback_that_failed_after_it_was_verified_is_not_completed() -> None:
+    failed = run("rollback", "failed", ended=END)
+    [own] = failed.targets
+    verified = failed._replace(state="failed", targets=(own._replace(release_state="healthy", version="v3"),))
+    returned = past("v3", DURING, run=failed.run, state="healthy", returns_to="v1")
+    found = {
+        name: left_rollbacks([one], {"heroku": OLD}, {"heroku": PLACE})
+        for name, one in (("", failed), ("hook", verified))
+    }
+    assert found[""]["heroku"] == LeftRollback(failed.run, "v1", "failed")
+    assert found["hook"]["heroku"] is None
+    assert left_rollbacks([verified], {"heroku": (returned, *OLD)}, {"heroku": PLACE})["heroku"] is None

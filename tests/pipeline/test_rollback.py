@@ -184,11 +184,31 @@ def test_after_good_bad_bad_the_last_healthy_release_runs(bench: Bench, state: s
     assert place.current == place.records[0]["past"]["version"]
 
 
+def test_what_a_rollback_found_healthy_is_brought_back_also_where_its_own_deploy_had_failed(bench: Bench) -> None:
+    place = bench.add("one")
+    release(bench, "first")
+    second = release(bench, "second", fails="judge")
+    failed = place.records[-1]["past"]["version"]
+    assert rollback(bench.run()) == 0
+    assert rollback(bench.run(), failed) == 0
+    returned = place.records[-1]["past"]["version"]
+    bench.add("one", on_failure="rollback")
+    (bench.folder / "hello.txt").write_text("third")
+    place.fails = "judge"
+    run = bench.run()
+    heal_at_rollback(run, place)
+    assert deploy(run) == 1
+    ended = finished(bench)
+    assert {"one": place.images["app"]} == second
+    assert "; rolled back to what ran before (runs what it ran): " in ended.reason, ended.reason
+    assert ended.is_rolled_back and ended.rolled_back_to in (failed, returned)
+
+
 def heal_at_rollback(run: Run, place: InMemoryPlace) -> None:
-    """What runs is healthy again as soon as the step of a return is done."""
+    """What runs is healthy again as soon as it is set back, or the step of a return is done."""
 
     def call(event: object) -> None:
-        if isinstance(event, StepDone) and event.step.subject.startswith("return to"):
+        if isinstance(event, StepDone) and event.step.subject.startswith(("return to", "set back")):
             place.fails = ""
 
     runs.react(run, call)
@@ -237,7 +257,7 @@ def test_a_release_whose_run_died_is_healthy_once_all_of_it_was_verified(bench: 
     release(bench, "first")
     place.records[-1]["past"]["state"] = "begun"
     deploy_after_a_lost_run(bench)
-    assert states(place) == [("healthy", "")]
+    assert states(place) == [("healthy", "")] and place.records[-1]["past"]["run_state"] == "lost"
 
 
 def test_a_release_whose_run_died_before_its_settings_were_set_stays_without_a_verdict(bench: Bench) -> None:
@@ -259,7 +279,8 @@ def test_a_release_that_failed_is_healthy_once_a_later_deploy_has_verified_all_o
     release(bench, "first", fails="judge")
     assert states(place) == [("failed", "")] and place.records[-1]["past"]["reason"]
     release(bench, "first")
-    assert states(place) == [("healthy", "")] and not place.records[-1]["past"]["reason"]
+    past = place.records[-1]["past"]
+    assert states(place) == [("healthy", "")] and (past["run_state"], past["reason"]) == ("failed", "it broke")
     assert finished(bench).state == "unchanged"
     release(bench, "second")
     assert rollback(bench.run()) == 0
@@ -416,6 +437,18 @@ def test_without_that_or_where_a_target_may_fail_the_others_stay(bench: Bench, t
     assert deploy(bench.run()) == 1
     assert base.images["app"] != first["base"]
     assert bench.verdicts() == {"base": "healthy", "top": "failed"}
+
+
+def test_a_target_with_on_failure_continue_is_not_taken_back(bench: Bench) -> None:
+    bench.text += "rollback: all\n"
+    base, may_fail = bench.add("base"), bench.add("may-fail", on_failure="continue")
+    bench.add("top", needs=["base", "may-fail"])
+    first = release(bench, "first")
+    broken_by(bench, "top")
+    assert deploy(bench.run()) == 1
+    assert base.images["app"] == first["base"] and may_fail.images["app"] != first["may-fail"]
+    assert states(may_fail)[-1] == ("healthy", "")
+    assert bench.verdicts() == {"base": "failed", "may-fail": "healthy", "top": "failed"}
 
 
 def test_the_plan_says_that_it_would_bring_back_what_was_rolled_back(bench: Bench) -> None:

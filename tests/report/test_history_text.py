@@ -37,6 +37,8 @@ def test_the_table() -> None:
         "3f9c2ab41d77  1h   deploy   production   c0ffeec  bob@y  9.0s   done     heroku v12 healthy, runs now",
         "-             1h            production            ada@x  2m05s  unknown  heroku v12, runs now",
     ]
+    mended = ROLLED_BACK._replace(targets=(current._replace(state="failed", release_state="healthy"),))
+    assert list(render_runs([mended], NOW_S))[1].endswith("  failed  heroku v12 failed, release healthy, runs now")
     assert list(render_release(elsewhere))[2] == "heroku v12, runs now, took 2m05s"
     assert list(render_runs([], NOW_S)) == ["nothing was released or changed yet"]
 

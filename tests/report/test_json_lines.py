@@ -121,6 +121,7 @@ def lines(*events: Event) -> list[str]:
                 "is_rolled_back": False,
                 "rolled_back_to": "",
                 "version": "",
+                "release_state": "",
             },
         ),
         (RunFailed(2, "no file"), {"event": "run_failed", "exit_code": 2, "message": "no file", "problems": []}),

@@ -77,6 +77,30 @@ def test_after_good_bad_bad_the_good_release_runs(place: HerokuPlace) -> None:
     assert place.app.images() == good
 
 
+def test_a_release_that_was_verified_before_its_after_hook_failed_is_returned_to(place: HerokuPlace) -> None:
+    assert ended(place, "one", deploy).code == 0
+    hooked = ended(place, "two", deploy, target=f"{WEB}, hooks: {{after: exit 1}}")
+    assert (hooked.code, hooked.finished.version, hooked.finished.release_state) == (1, "v3", "healthy")
+    assert [(end.state, end.version) for end in hooked.end.ends] == [("failed", "v3")]
+    two = place.app.images()
+    assert ended(place, "three", deploy).code == 0
+    done = ended(place, "three", rollback)
+    assert done.code == 0 and place.app.images() == two
+    assert "no verdict" not in done.plan and "returns to v3 (run " in done.plan
+
+
+def test_a_rollback_whose_after_hook_failed_is_not_completed_again(place: HerokuPlace) -> None:
+    images = []
+    for note in ("one", "two", "three"):
+        assert ended(place, note, deploy).code == 0
+        images.append(place.app.images())
+    hooked = ended(place, "three", rollback, target=f"{WEB}, hooks: {{after: exit 1}}")
+    assert (hooked.code, hooked.finished.version, hooked.finished.release_state) == (1, "v5", "healthy")
+    assert place.app.images() == images[1] and not hooked.end.next
+    assert ended(place, "three", rollback).code == 0
+    assert place.app.images() == images[0]
+
+
 def test_without_a_journal_a_release_that_crashes_is_not_returned_to(place: HerokuPlace) -> None:
     assert ended(place, "good", deploy, keeps=False).code == 0
     good = place.app.images()
