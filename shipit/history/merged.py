@@ -55,7 +55,9 @@ def _merged(
 ) -> PastRelease:
     """A release with what is known of it. `of_version` are the runs with a verdict on its version, the newest first."""
     if by_run:
-        is_mended = past.state == "failed" and _is_verified_since(by_run.run, of_version)
+        # The place may have been away when its own run recorded the verdict.
+        is_unrecorded = past.state == "begun" and by_run.verdict == "healthy"
+        is_mended = is_unrecorded or (past.state == "failed" and _is_verified_since(by_run.run, of_version))
         return _completed(past._replace(state="healthy") if is_mended else past, by_run)
     if released := _released(past, of_version):
         # A place that has no runs can only guess which release a deploy has not completed.

@@ -60,6 +60,13 @@ def test_a_verdict_on_a_version_is_better_than_what_a_place_guesses() -> None:
     assert known(half, run("a", 1, "v3")) == ("a", "begun"), "a release within a run that ended with another one"
 
 
+def test_a_verdict_that_the_place_did_not_take_is_that_of_its_run() -> None:
+    begun = release("a", 1, "begun", of="a")
+    assert known(begun, run("a", 1, "a")) == ("a", "healthy")
+    assert known(begun, run("a", 1, "a", "failed")) == ("a", "begun")
+    assert known(begun, run("b", 1, "b")) == ("a", "begun")
+
+
 def test_a_failed_release_that_a_later_run_verified_is_healthy() -> None:
     failed = release("v2", 1, "failed", of="a")
     made = run("a", 1, "v2", "failed")
