@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from shipit.clock import Clock
@@ -13,6 +14,7 @@ from shipit.config.project import Project
 from shipit.envelope import Envelope
 from shipit.errors import Interrupted
 from shipit.events import Event
+from shipit.history.journal import Journal
 from shipit.pipeline.run import Run
 from shipit.targets.base import Target
 from shipit.targets.kinds import KindModels, create_target
@@ -136,6 +138,20 @@ def react(to: Run, call: Callable[[Event], None]) -> None:
         call(envelope.event)
 
     to.tell = both
+
+
+@contextmanager
+def kept(run: Run) -> Iterator[Run]:
+    """A run that keeps its journal, as on the command line."""
+    tell, journal = run.tell, Journal(run.project.root)
+
+    def both(envelope: Envelope) -> None:
+        tell(envelope)
+        journal(envelope)
+
+    run.tell, run.journal = both, journal
+    yield run
+    journal.close()
 
 
 _begun: list[Run] = []

@@ -23,9 +23,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 # Keys of maps from the user's names to what shipit knows: no name in them is one of its keys.
-_NAMED = frozenset(
-    {"targets", "images", "environments", "secrets", "services", "workloads", "processes", "init", "sidecars"}
-)
+_NAMED = frozenset({"images", "environments", "secrets", "services", "workloads", "processes", "init", "sidecars"})
 # Keys of maps of others: Helm's values and a part of an object of Kubernetes hold anything.
 _DATA = frozenset({"set", "patch"})
 # Keys of further maps whose own keys mean nothing to shipit.
@@ -42,7 +40,7 @@ _PROPERTIES = re.compile(r"(?:[!&][^\s,\[\]{}]*\s+)+")
 
 
 # What the keys of a map are: shipit's, the user's names, or nothing that shipit knows, with values as text, as data or as they are.
-Region = Literal["keys", "names", "text", "data", "open"]
+Region = Literal["keys", "names", "targets", "target", "text", "data", "open"]
 
 
 class Scalar(NamedTuple):
@@ -281,10 +279,15 @@ def plain_value(scalar: Scalar) -> Any:
 
 def region_below(region: Region, key: str) -> Region:
     """The region of the map at a key of a map."""
-    if region == "names":
-        return "keys"
-    if region != "keys":
+    if region in ("names", "targets"):
+        return "keys" if region == "names" else "target"
+    if region not in ("keys", "target"):
         return region
+    if key == "targets":
+        return "targets"
+    if key == "images" and region == "target":
+        # Names of the file that the target is made of.
+        return "open"
     if key in TEXT_MAPS:
         return "text"
     if key in _NAMED:
@@ -296,7 +299,7 @@ def region_below(region: Region, key: str) -> Region:
 
 def is_users(key: str, region: Region) -> bool:
     """True for a key that shipit ignores: one that begins with `x-` where keys, or names of the file, are expected."""
-    return region in ("keys", "names") and key.startswith("x-")
+    return region not in ("text", "data", "open") and key.startswith("x-")
 
 
 def plain_data(value: Value, region: Region = "keys") -> Any:
@@ -307,7 +310,7 @@ def plain_data(value: Value, region: Region = "keys") -> Any:
         return [plain_data(item, region) for item in value.items]
     return {
         key: _words(item)
-        if region == "keys" and key in COMMANDS and isinstance(item, Sequence_)
+        if region in ("keys", "target") and key in COMMANDS and isinstance(item, Sequence_)
         else plain_data(item, region_below(region, key))
         for key, (_, item) in value.items.items()
         if not is_users(key, region)

@@ -26,5 +26,5 @@ def _left_out(value: Value, keys: Keys, region: Region) -> Iterator[tuple[Keys, 
     for key, (at, item) in value.items.items():
         if not is_users(key, region):
             yield from _left_out(item, (*keys, key), region_below(region, key))
-        elif region == "names" and keys != ("environments",):
+        elif region in ("names", "targets") and keys != ("environments",):
             yield (*keys, key), at

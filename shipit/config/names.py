@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shipit.config.document import Mapping_, Region, Scalar, Sequence_, Value, is_users, region_below
 from shipit.config.git import Git
-from shipit.config.interpolate import InterpolationError, Lookup, interpolate
+from shipit.config.interpolate import InterpolationError, Lookup, closing_brace, interpolate
 from shipit.config.local_command import is_local_command
 from shipit.config.position import Keys
 from shipit.config.secret_names import is_secret_name
@@ -15,8 +15,6 @@ from shipit.errors import ConfigError
 
 # The most mistakes that are reported of one text.
 _MOST = 20
-# One variable and nothing else; a default may hold others.
-_WHOLE = re.compile(r"\$\{[A-Za-z_][\w.]*(:?[-?+][^{}]*(\$\{[^{}]*\}[^{}]*)*)?\}")
 _TYPED = re.compile(r"true|false|null|0|-?[1-9][0-9]{0,5}")
 GIT_FACTS = ("sha", "short", "branch", "tag", "dirty")
 
@@ -103,7 +101,8 @@ def _is_typed(written: str, text: str) -> bool:
 
     These are what `helm --set` types. A version such as 1.10 is text, and so is a longer number, such as a commit's.
     """
-    return bool(_WHOLE.fullmatch(written) and _TYPED.fullmatch(text))
+    is_whole = written.startswith("${") and closing_brace(written, 0) == len(written) - 1
+    return is_whole and bool(_TYPED.fullmatch(text))
 
 
 def _replaced(text: str, lookup: Lookup) -> tuple[str, list[InterpolationError]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from shipit.errors import ShipitError
-from shipit.history.past import ends_of_targets, unfinished_run
+from shipit.history.past import NewestEnd, newest_ends, unfinished_run
 from shipit.past_run import PastRun
 from shipit.printable import counted
 
@@ -24,11 +24,15 @@ def lost_run(root: Path, app: str, environment: str) -> str:
     return _warning(found) if found else ""
 
 
-def newest_ends(root: Path, app: str, environment: str, names: Iterable[str]) -> Mapping[str, bool]:
-    """Name -> whether the newest deploy, rollback or promotion of this machine verified it; without those that it does not know."""
+def ended_before(root: Path, app: str, environment: str, names: Iterable[str], run: str) -> Mapping[str, NewestEnd]:
+    """Name -> how the newest deploy, rollback or promotion of this machine before `run` ended there; without what it does not know."""
     try:
-        return ends_of_targets(
-            root, lambda run: (run.app, run.environment) == (app, environment) and run.command in _RELEASING, names
+        return newest_ends(
+            root,
+            lambda own: (
+                (own.app, own.environment) == (app, environment) and own.command in _RELEASING and own.run != run
+            ),
+            names,
         )
     except ShipitError:
         return {}

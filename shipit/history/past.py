@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipit.envelope import Envelope, envelope_from_json
 from shipit.errors import UsageError
-from shipit.events import RunFinished
+from shipit.events import Event, RunFinished
 from shipit.history.fold import fold_run
 from shipit.history.journal import MOST_BYTES
 from shipit.history.state_folder import RunsFolder, opened_runs
@@ -26,6 +26,7 @@ _MOST_ASKED = 10
 _WELL = ("released", "unchanged")
 # The name of an event is in the first bytes of its line.
 _HEAD_BYTES = 160
+_TARGET = re.compile(rb'"event": "target_finished"')
 _ENDS = re.compile(rb'"event": "run_(finished|failed)"')
 _STEP = re.compile(rb'"event": "(step_\w+|waiting|log|transferred|retried)"')
 
@@ -67,30 +68,47 @@ def unfinished_run(root: Path, is_wanted: Callable[[PastRun], bool]) -> PastRun 
     return None
 
 
-def ends_of_targets(root: Path, is_wanted: Callable[[PastRun], bool], names: Iterable[str]) -> Mapping[str, bool]:
-    """Name -> whether its newest run that is wanted verified it; without those of which the newest runs say nothing.
+class NewestEnd(NamedTuple):
+    """How the newest run of this machine that released to a target ended there: whether it was verified, and what it was.
 
-    Raises: ShipitError.
+    `images` are the digests of the configs of its images, sorted.
     """
-    left, found, runs = set(names), dict[str, bool](), 0
+
+    is_well: bool
+    commit: str = ""
+    images: tuple[str, ...] = ()
+
+
+def newest_ends(root: Path, is_wanted: Callable[[PastRun], bool], names: Iterable[str]) -> Mapping[str, NewestEnd]:
+    """Name -> the end of its newest run that is wanted; without those of which the newest runs say nothing. Raises: ShipitError."""
+    left, found, runs = set(names), dict[str, NewestEnd](), 0
     with opened_runs(root) as folder:
         for file in folder.files() if folder else ():
             if not left or runs == _MOST_ASKED:
                 break
             lines = _lines(folder, file.name) if folder else []
-            envelopes = list(_parsed([*lines[:1], *lines[-1:]], without_steps))
+            told = [line for line in lines[1:-1] if _TARGET.search(line[:_HEAD_BYTES])]
+            envelopes = list(_parsed([*lines[:1], *told, *lines[1:][-1:]], without_steps))
             run = fold_run(envelopes, is_running=False)
             if run is None or not is_wanted(run):
                 continue
             runs += 1
-            last = envelopes[-1].event
-            if isinstance(last, RunFinished):
-                ends = {end.target: end.state in _WELL for end in last.ends if end.state != "not_reached"}
-            else:
-                ends = {own.name: False for own in run.targets}
-            found |= {name: is_well for name, is_well in ends.items() if name in left}
+            ends = _ends(run, envelopes[-1].event)
+            found |= {name: end for name, end in ends.items() if name in left}
             left -= set(ends)
     return found
+
+
+def _ends(run: PastRun, last: Event) -> Mapping[str, NewestEnd]:
+    """The ends of a run's targets. Those that it did not reach, or left alone, have none."""
+    if not isinstance(last, RunFinished):
+        return {own.name: NewestEnd(False) for own in run.targets}
+    images = {own.name: tuple(sorted(str(image.config_digest) for image in own.images)) for own in run.targets}
+    return {
+        end.target: NewestEnd(end.state in _WELL, run.commit, images.get(end.target, ()))
+        for end in last.ends
+        if end.state not in ("not_reached", "left")
+    }
 
 
 def read_run(root: Path, name: str) -> tuple[PastRun, tuple[Envelope, ...]]:

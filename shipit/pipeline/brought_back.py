@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
     from shipit.targets.base import Target
 
+# The beginning of the note.
+BRINGS_BACK = "this would bring back"
 # How many runs of this machine are read.
 _MOST_RUNS = 10
 
@@ -61,9 +63,7 @@ def _noted(plan: Plan, found: Mapping[str, PastRelease], left: Mapping[str, str]
             back = f"shipit rollback {own.target} --to {past.version} brings it back"
             own = own._replace(uploads=(), steps=(), notes=(f"is left alone: {left[own.target]}; {back}",))
         elif past:
-            own = own._replace(
-                notes=(*own.notes, f"this would bring back {describe_past(past)}, which was rolled back")
-            )
+            own = own._replace(notes=(*own.notes, f"{BRINGS_BACK} {describe_past(past)}, which was rolled back"))
         targets.append(own)
     return plan._replace(targets=tuple(targets))
 

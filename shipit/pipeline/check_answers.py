@@ -66,6 +66,7 @@ class _Repeats(NamedTuple):
         session, started_s = self.session, self.session.clock.now()
         good_since_s: float | None = None
         while not failed.is_set():
+            session.check_superseded()
             answered = _ask(check, session)
             problem, now_s = judge_answer(check, answered), session.clock.now()
             if problem:

@@ -137,7 +137,7 @@ class _Attempt:
         ended = TargetFinished(target.name, state, self._elapsed_s(), verdict, self._images, version=version)
         # A hook may be killed: what was verified is known before it begins.
         end_record(run, self._record, "healthy")
-        if not own.steps and not run.ended_well_before(target.name):
+        if not own.steps and not run.has_verified(release, target.name):
             end_left_record(run, target, release, before)
         if self._hooks:
             self._hooks.after_target(own, ended)
@@ -210,6 +210,8 @@ def _rolled_back(
 
     if isinstance(error, LockLost):
         return RollbackResult(f"; not rolled back: {error.not_rolled_back}")
+    if run.superseded_by:
+        return RollbackResult(f"; not rolled back: superseded by {run.superseded_by}")
     if failed.superseded_by:
         return RollbackResult(f"; not rolled back: {failed.superseded_by} changed this place since the plan")
     own = _plan_of(preparation, target)

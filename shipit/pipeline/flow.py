@@ -139,7 +139,7 @@ def deploy(
 
     ending = with_hooks(run, hooks, preparation.plan, release)
     if not ending.exit_code and not preparation.plan.changes:
-        run.keep_verified(preparation.targets)
+        run.keep_verified(name for name in preparation.targets if name not in preparation.left)
     run.finish(ending.exit_code, ending.summary, ending.urls)
     return ending.exit_code
 

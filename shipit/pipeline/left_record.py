@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shipit.envelope import rfc3339
 from shipit.errors import Interrupted, ShipitError
 from shipit.past_release import PastRelease
-from shipit.past_run import time_of
 from shipit.release import Release
 from shipit.targets.base import Target
 from shipit.targets.history import has_history, records_releases, returns
@@ -47,18 +45,12 @@ def end_left_record(run: Run, target: Target, release: Release, observed: Any, r
             own = Release(release.app, release.environment) if newest.is_return else release
             # What the run came to stays known: only its release is healthy now.
             run_state: Literal["failed", "lost"] = "failed" if newest.state == "failed" else "lost"
-            ended = newest._replace(state="healthy", run_state=run_state, elapsed_s=_elapsed_s(run, newest))
+            ended = newest._replace(state="healthy", run_state=run_state)
             target.record_release(ended, own, observed, session)
     except Interrupted:
         raise
     except ShipitError:
         return
-
-
-def _elapsed_s(run: Run, past: PastRelease) -> float:
-    """From the release until now, when it was verified."""
-    now = time_of(rfc3339(run.clock.wall_s()))
-    return max(0.0, (now - time_of(past.released_at)).total_seconds()) if past.released_at else 0.0
 
 
 def _is_left(past: PastRelease) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shipit.history.saved_plan import SavedPlan, SavedTarget
+from shipit.pipeline.brought_back import BRINGS_BACK
 from shipit.printable import counted, cut_text
 from shipit.record import to_json
 from shipit.release import Plan, Promotion, Step, TargetPlan, Upload
@@ -29,6 +30,7 @@ def find_moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
         saved.targets, now.targets, saved.plan.targets, now.plan.targets, strict=True
     ):
         found = [*_target(target, target_now), *_place(own, own_now), *_steps(target, target_now, own, own_now)]
+        found += [note for note in own_now.notes if note.startswith(BRINGS_BACK) and note not in own.notes]
         lines += [f"{target.name}: {line}" for line in found]
     return (*lines, *_tags(saved.plan, now.plan))
 

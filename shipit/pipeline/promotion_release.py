@@ -38,7 +38,8 @@ def state_doubts(current: PastRelease) -> Iterator[str]:
 
 def healthy_at(current: PastRelease) -> str:
     """The time at which a release became healthy, RFC 3339; empty when unknown."""
-    if current.state != "healthy" or not current.released_at:
+    # One that a later run verified has no such time.
+    if current.state != "healthy" or current.run_state or not current.released_at:
         return ""
     try:
         ended = datetime.fromisoformat(current.released_at) + timedelta(seconds=current.elapsed_s or 0)

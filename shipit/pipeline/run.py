@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shipit.delivery.delivery import Delivery
     from shipit.delivery.inventory import Inventory
     from shipit.history.journal import Journal
+    from shipit.history.past import NewestEnd
     from shipit.history.state_runs import StateRuns
     from shipit.history.state_store import StateStore
     from shipit.image.store.content_store import ContentStore
@@ -109,7 +110,7 @@ class Run:
         self.command = ""
         # How the run ended: that of its RunFinished.
         self.exit_code = 0
-        self._newest_ends: Mapping[str, bool] | None = None
+        self._newest_ends: Mapping[str, NewestEnd] | None = None
         self._ended: dict[str, TargetFinished] = {}
         # Names of targets that are down and have no release to return to.
         self.without_earlier: set[str] = set()
@@ -328,22 +329,28 @@ class Run:
         if found := lost_run(self.project.root, self.project.app, self.project.environment):
             self.emit(Warned("", found))
 
-    def ended_well_before(self, name: str) -> bool | None:
-        """Whether the newest run of this machine that released to a target has verified it; None where that is not known."""
+    def newest_end(self, name: str) -> NewestEnd | None:
+        """How the newest run of this machine that released to a target ended there; None where that is not known."""
         if not self.journal:
             return None
         with self._lock:
             if self._newest_ends is None:
-                from shipit.history.lost import newest_ends
+                from shipit.history.lost import ended_before
 
                 names = [target.name for target in self.targets]
                 project = self.project
-                self._newest_ends = newest_ends(project.root, project.app, project.environment, names)
+                self._newest_ends = ended_before(project.root, project.app, project.environment, names, self.id)
         return self._newest_ends.get(name)
+
+    def has_verified(self, release: Release, name: str) -> bool:
+        """True where the newest run of this machine that released to a target has verified these images of this commit."""
+        found = self.newest_end(name)
+        images = tuple(sorted(str(image.config_digest) for image in release.images))
+        return found is not None and found == (True, self.commit[0], images)
 
     def keep_verified(self, names: Iterable[str]) -> None:
         """Keep a run that changed nothing where it has verified one of these targets, which an earlier run had not."""
-        if any(self.ended_well_before(name) is False for name in names):
+        if any((found := self.newest_end(name)) is not None and not found.is_well for name in names):
             # It needs no record to be a good run.
             with suppress(ShipitError):
                 self.begin_changes()

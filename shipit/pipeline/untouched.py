@@ -28,8 +28,17 @@ def untouched(runs: Sequence[PastRun], histories: _Histories, places: Mapping[st
 
 def _without_success(runs: Sequence[PastRun], identities: frozenset[str]) -> tuple[PastRun, ...]:
     """The deploys and promotions of some places since the last run there that did anything else, or succeeded."""
-    own = (run for run in runs if run.command in CHANGING and any(past.place in identities for past in run.targets))
+    own = (
+        run
+        for run in runs
+        if run.command in CHANGING and any(past.place in identities for past in run.targets) and not _only_verified(run)
+    )
     return tuple(takewhile(lambda run: run.command in ("deploy", "promote") and run.state in NOT_DONE, own))
+
+
+def _only_verified(run: PastRun) -> bool:
+    """True for a run that is kept for its verdict alone: it changed nothing."""
+    return run.state == "done" and all(own.state in ("unchanged", "left") for own in run.targets)
 
 
 def _has_later(run: PastRun, runs: Sequence[PastRun], histories: _Histories) -> bool:

@@ -46,6 +46,7 @@ targets:
     env: {x-a: "1"}
     node: {x-team: gpu}
     patch: {Deployment: {spec: {selector: {x-a: b}}}}
+    images: {x-web: app}
     helm: {set: {x-a: 1, env: {count: 3, enabled: false}, tags: {frontend: false}, command: [1.10]}}
     logging: {options: {x-opt: "1"}}
   env: {x-note: mine, replicas: 3}
@@ -55,6 +56,7 @@ targets:
             "env": {"x-a": "1"},
             "node": {"x-team": "gpu"},
             "patch": {"Deployment": {"spec": {"selector": {"x-a": "b"}}}},
+            "images": {"x-web": "app"},
             "helm": {
                 "set": {
                     "x-a": 1,
@@ -84,6 +86,8 @@ def test_a_name_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
         ("${V}", "false", False),
         ("${V:-true}", "", True),
         ("${NOPE:-${V}}", "true", True),
+        ("${A:-${B:-${C:-${V}}}}", "5", 5),
+        ("${A:-x}${V}", "5", "x5"),
         ("${V}", "null", None),
         ("${V}", "3", 3),
         ("${V}", "0", 0),

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from shipit.events import RunFailed, RunFinished, RunStarted, StepDone, StepStarted, TargetEnd
-from shipit.history.lost import lost_run, newest_ends
+from shipit.digest import Digest
+from shipit.events import RunFailed, RunFinished, RunStarted, StepDone, StepStarted, TargetEnd, TargetFinished
+from shipit.history.lost import ended_before, lost_run
+from shipit.history.past import NewestEnd
+from shipit.release import PublishedImage, State, Verdict
 from tests.history.test_journal import STARTED, STEP, Writer
 
 OTHER = RunStarted("deploy", "shop", "staging", ("k8s",))
 
 
-def kept(root: Path, *events: RunStarted | StepStarted | StepDone | RunFinished | RunFailed) -> Writer:
+def kept(root: Path, *events: RunStarted | StepStarted | StepDone | RunFinished | RunFailed | TargetFinished) -> Writer:
     folder = root / ".shipit/runs"
     # Each is newer than those before it.
     writer = Writer(root, 100.0 * len(list(folder.iterdir()) if folder.is_dir() else ()))
@@ -71,33 +74,40 @@ def ended(*ends: TargetEnd) -> RunFinished:
     return RunFinished(0, "done", 1.0, ends=ends)
 
 
-def verified(root: Path) -> set[str]:
-    return {
-        name for name, is_well in newest_ends(root, "shop", "production", ("k8s", "heroku", "hub")).items() if is_well
-    }
+def before(root: Path, run: str = "") -> dict[str, bool]:
+    found = ended_before(root, "shop", "production", ("k8s", "heroku", "hub"), run)
+    return {name: end.is_well for name, end in found.items()}
 
 
-def test_a_target_is_verified_where_its_newest_run_ended_well(tmp_path: Path) -> None:
+def test_the_newest_run_says_how_a_target_ended(tmp_path: Path) -> None:
     kept(tmp_path, STARTED, ended(TargetEnd("k8s", "released"), TargetEnd("heroku", "released")))
-    assert verified(tmp_path) == {"k8s", "heroku"}
-    kept(tmp_path, STARTED, ended(TargetEnd("k8s", "failed"), TargetEnd("heroku", "not_reached")))
-    assert verified(tmp_path) == {"heroku"}
-    kept(tmp_path, STARTED, ended(TargetEnd("hub", "unchanged"), TargetEnd("k8s", "rolled_back")))
-    assert verified(tmp_path) == {"heroku", "hub"}
+    assert before(tmp_path) == {"k8s": True, "heroku": True}
+    failed = kept(tmp_path, STARTED, ended(TargetEnd("k8s", "failed"), TargetEnd("heroku", "not_reached")))
+    assert before(tmp_path) == {"k8s": False, "heroku": True}
+    assert before(tmp_path, failed.run) == {"k8s": True, "heroku": True}, "a run itself is none before it"
+    kept(tmp_path, STARTED, ended(TargetEnd("hub", "unchanged"), TargetEnd("k8s", "left")))
+    assert before(tmp_path) == {"k8s": False, "heroku": True, "hub": True}
+
+
+def test_the_end_has_the_commit_and_the_images(tmp_path: Path) -> None:
+    image = PublishedImage("web", "linux/amd64", "user/web@sha256:" + "1" * 64, Digest("sha256:" + "2" * 64))
+    finished = TargetFinished("k8s", "healthy", 1.0, Verdict(State.HEALTHY, "up"), (image,))
+    kept(tmp_path, STARTED._replace(commit="c0ffee"), finished, ended(TargetEnd("k8s", "released")))
+    found = ended_before(tmp_path, "shop", "production", ("k8s",), "")
+    assert found == {"k8s": NewestEnd(True, "c0ffee", (str(image.config_digest),))}
 
 
 @pytest.mark.parametrize("end", [(), (RunFailed(1, "it broke"),), (StepStarted(STEP, "create web"),)])
-def test_no_target_of_a_run_without_results_is_verified(
+def test_no_target_of_a_run_without_results_ended_well(
     tmp_path: Path, end: tuple[RunFailed | StepStarted, ...]
 ) -> None:
     kept(tmp_path, STARTED, ended(*(TargetEnd(name, "released") for name in STARTED.targets)))
     kept(tmp_path, STARTED, *end)
-    assert newest_ends(tmp_path, "shop", "production", ("k8s", "heroku")) == {"k8s": False}
+    assert before(tmp_path) == {"k8s": False}
 
 
-def test_other_environments_and_commands_verify_no_target(tmp_path: Path) -> None:
+def test_other_environments_and_commands_say_nothing_of_a_target(tmp_path: Path) -> None:
     end = ended(*(TargetEnd(name, "released") for name in STARTED.targets))
     kept(tmp_path, OTHER, end)
     kept(tmp_path, STARTED._replace(command="scale"), end)
-    assert newest_ends(tmp_path, "shop", "production", ("k8s",)) == {}
-    assert newest_ends(tmp_path / "missing", "shop", "production", ("k8s",)) == {}
+    assert before(tmp_path) == before(tmp_path / "missing") == {}

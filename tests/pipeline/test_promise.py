@@ -17,6 +17,7 @@ from shipit.history.saved_plan import SavedPlan, read_plan, write_plan
 from shipit.pipeline.flow import deploy, plan
 from shipit.pipeline.moved import compared_step, find_moved
 from shipit.pipeline.promise import plan_key, promise
+from shipit.pipeline.return_to_release import rollback
 from shipit.pipeline.run import Run
 from shipit.pipeline.shared_key import shared_key
 from shipit.record import to_json
@@ -40,7 +41,8 @@ class Bench:
         self.places = {name: InMemoryPlace() for name in ("one", "two")}
         self.names = ["one", "two"]
         self.text = f"app: shop\nimage: {registry.host}/shop\nsecrets: {{TOKEN: {{env: TOKEN}}}}\nenv: {{A: '1'}}\n"
-        self.variables = {"TOKEN": TOKEN}
+        self.text += "hooks: {before: 'echo ${DB} > /dev/null'}\n"
+        self.variables = {"TOKEN": TOKEN, "DB": "staging"}
         self.config: dict[str, object] = {"settle": "0s"}
         self.identity = ""
         self.events: list[Event] = []
@@ -110,6 +112,18 @@ def test_a_plan_that_was_done_is_not_done_again(bench: Bench) -> None:
     assert "no longer needed: set shop, A, TOKEN" in bench.refused(saved)
 
 
+def test_a_plan_that_was_done_and_rolled_back_is_not_done_again(bench: Bench) -> None:
+    assert deploy(bench.run()) == 0
+    (bench.folder / "hello.txt").write_text("second\n")
+    saved = bench.saved()
+    assert deploy(bench.run(), saved) == 0
+    back = bench.run()
+    back.confirm = lambda plan, reasons: True
+    assert rollback(back) == 0
+    told = bench.refused(saved)
+    assert "one: this would bring back " in told and told.count("which was rolled back") == 2
+
+
 def _changed_file(bench: Bench) -> None:
     (bench.folder / "hello.txt").write_text("other\n")
 
@@ -134,6 +148,14 @@ def _changed_rule_of_the_run(bench: Bench) -> None:
     bench.text += "rollback: all\n"
 
 
+def _changed_waves(bench: Bench) -> None:
+    bench.text += "max_parallel: 1\n"
+
+
+def _changed_variable_of_a_hook(bench: Bench) -> None:
+    bench.variables["DB"] = "production"
+
+
 def _changed_place(bench: Bench) -> None:
     bench.places["two"].images["shop"] = "sha256:" + "1" * 64
 
@@ -156,6 +178,8 @@ def _pushed(bench: Bench) -> None:
         (_new_variable, "one: B is new"),
         (_changed_settings, "one: what deploy.yml says of it changed"),
         (_changed_rule_of_the_run, "two: what deploy.yml says of it changed"),
+        (_changed_waves, "two: what deploy.yml says of it changed"),
+        (_changed_variable_of_a_hook, "two: what deploy.yml says of it changed"),
         (_changed_place, "two: set shop, A, TOKEN: the line 'shop none -> "),
         (_moved_place, "one: it led to place of one, and leads to another place"),
         (_pushed, "one: no longer needed: the push of shop to "),

@@ -334,18 +334,6 @@ def test_a_place_that_is_locked_keeps_its_records(bench: Bench) -> None:
     assert finished(bench).state == "unchanged" and states(place) == [("failed", "")]
 
 
-def test_a_release_that_was_verified_later_took_until_then(bench: Bench) -> None:
-    place = bench.add("one")
-    release(bench, "first", fails="judge")
-    past = place.records[-1]["past"]
-    bench.clock.sleep(100)
-    release(bench, "first")
-    assert (
-        place.records[-1]["past"]["elapsed_s"] >= 100
-        and place.records[-1]["past"]["released_at"] == past["released_at"]
-    )
-
-
 def test_a_record_says_who_released_what(bench: Bench) -> None:
     place = bench.add("one")
     job = {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada", "GITHUB_SERVER_URL": "https://github.example",

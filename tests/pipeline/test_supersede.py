@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from shipit.release import ImageUse
 from shipit.targets.locks import Holder, LockState
 from shipit.targets.session import Session
 from tests import runs
+from tests.http.scripted import Start, answer
 from tests.waits import SOON_S, wait_until
 
 
@@ -50,7 +52,7 @@ class Bench:
         self.git("commit", "-q", "-m", text)
         return self.git("rev-parse", "HEAD")
 
-    def run(self, events: list[Event], commit: str, clock: Clock) -> Run:
+    def run(self, events: list[Event], commit: str, clock: Clock, **config: object) -> Run:
         """A run in a clone of its own, at a commit."""
         folder = self.folder.with_name(f"{self.folder.name}-{commit}")
         if not folder.exists():
@@ -60,7 +62,7 @@ class Bench:
         loaded = runs.project(folder, f"app: shop\nimage: {self.registry.host}/shop\n", environment)
         use = ImageUse("shop", f"{self.registry.host}/shop", "oci", "linux/amd64", None, ("latest",))
         made = [
-            MemoryTarget(name, place, [use], MemoryConfig.model_validate({"settle": "0s", "needs": needs}))
+            MemoryTarget(name, place, [use], MemoryConfig.model_validate({"settle": "0s", "needs": needs, **config}))
             for (name, place), needs in zip(self.places.items(), ([], ["one"]), strict=True)
         ]
         run = runs.run(loaded, environment, events, targets=lambda _: made, clock=clock)
@@ -107,6 +109,26 @@ def test_an_older_deploy_stops_before_its_next_step_and_the_newer_one_goes_on(be
     assert bench.places["one"].writes == ["set", "set"] and bench.places["two"].writes == ["set"]
     waited = [event.reason for event in told["new"] if isinstance(event, Waiting)]
     assert any(text.startswith(f"asked to stop: deploy {older.id}") for text in waited)
+
+
+@pytest.mark.slow
+def test_an_older_deploy_stops_in_its_check_and_is_not_rolled_back(bench: Bench, serve: Start) -> None:
+    server = serve(*[[answer(b"", "503 Service Unavailable")]] * 100)
+    told: list[Event] = []
+    older = bench.run(told, bench.commits[0], Clock(), pending="60s", on_failure="rollback", check=f"{server.url}/")
+    newer = bench.run([], bench.commits[1], Clock())
+    codes: dict[str, int] = {}
+    first = threading.Thread(target=lambda: codes.update(old=deploy(older)))
+    first.start()
+    wait_until("it checks", lambda: server.connections, within_s=SOON_S)
+    began_s = time.monotonic()
+    codes["new"] = deploy(newer, supersedes=True)
+    first.join()
+    assert codes == {"old": 4, "new": 0} and time.monotonic() - began_s < 40
+    one = next(event for event in told if isinstance(event, TargetFinished))
+    assert one.reason.startswith(f"superseded by deploy {newer.id}") and not one.is_rolled_back
+    assert "rolling back failed" not in one.reason
+    older.close()
 
 
 def test_only_a_deploy_of_an_older_commit_is_superseded(bench: Bench) -> None:

@@ -30,6 +30,7 @@ def deploy(run: str, at: str = START, **states: str) -> PastRun:
 OLD = (past("v2", BEFORE, "4b"), past("v1", BEFORE, "3a"))
 FAILED = deploy("6d", heroku="failed", hub="healthy")
 HISTORIES = {"heroku": OLD, "hub": OLD, "k8s": (past("3", DURING, "6d"), *OLD)}
+VERIFIED = deploy("7e", LATER, hub="unchanged", k8s="left")._replace(state="done")
 SAID = {"hub": "the run 6d, which failed, did not change it"}
 
 
@@ -40,11 +41,21 @@ SAID = {"hub": "the run 6d, which failed, did not change it"}
         ([FAILED._replace(command="scale", state="done"), FAILED], SAID),
         ([FAILED._replace(state="interrupted")], {"hub": "the run 6d, which was stopped, did not change it"}),
         ([FAILED._replace(state="done"), FAILED], {}),
+        ([VERIFIED, FAILED], SAID),
         ([FAILED._replace(command="rollback"), FAILED], {}),
         ([FAILED._replace(targets=FAILED.targets[1:])], {"heroku": SAID["hub"], **SAID}),
         ([], {}),
     ],
-    ids=["failed", "scaled since", "stopped", "succeeded since", "rolled back since", "without a target", "no runs"],
+    ids=[
+        "failed",
+        "scaled since",
+        "stopped",
+        "succeeded since",
+        "verified since",
+        "rolled back since",
+        "without a target",
+        "no runs",
+    ],
 )
 def test_what_a_failed_deploy_did_not_change_is_left_as_it_is(runs: list[PastRun], found: dict[str, str]) -> None:
     assert untouched(runs, HISTORIES, PLACES) == found

@@ -52,7 +52,8 @@ class Place:
         self.api.log.clear()
         self.api.dry_runs.clear()
         self.api.watches.clear()
-        assert deploy(runs.run(project, environment, [], clock=Clock())) == 0
+        with runs.kept(runs.run(project, environment, [], clock=Clock())) as run:
+            assert deploy(run) == 0
         lists: Counter[str] = Counter()
         single = []
         for method, path in self.api.log:
