@@ -24,8 +24,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 # Keys of maps from the user's names to what shipit knows: no name in them is one of its keys.
 _NAMED = frozenset({"images", "environments", "secrets", "services", "workloads", "processes", "init", "sidecars"})
-# Keys of maps of others: Helm's values and a part of an object of Kubernetes hold anything.
-_DATA = frozenset({"set", "patch"})
+# Keys of maps of others: Helm's values, which hold anything, and parts of objects of Kubernetes.
+_DATA, _PATCH = "set", "patch"
 # Keys of further maps whose own keys mean nothing to shipit.
 _OPEN = frozenset({"node", "nodes", "options", "extra"})
 # Keys whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
@@ -40,7 +40,7 @@ _PROPERTIES = re.compile(r"(?:[!&][^\s,\[\]{}]*\s+)+")
 
 
 # What the keys of a map are: shipit's, the user's names, or nothing that shipit knows, with values as text, as data or as they are.
-Region = Literal["keys", "names", "targets", "target", "text", "data", "open"]
+Region = Literal["keys", "names", "targets", "target", "text", "data", "patch", "open"]
 
 
 class Scalar(NamedTuple):
@@ -281,6 +281,8 @@ def region_below(region: Region, key: str) -> Region:
     """The region of the map at a key of a map."""
     if region in ("names", "targets"):
         return "keys" if region == "names" else "target"
+    if region == "patch" and key in TEXT_MAPS:
+        return "text"
     if region not in ("keys", "target"):
         return region
     if key == "targets":
@@ -292,14 +294,14 @@ def region_below(region: Region, key: str) -> Region:
         return "text"
     if key in _NAMED:
         return "names"
-    if key in _DATA:
-        return "data"
+    if key in (_DATA, _PATCH):
+        return "data" if key == _DATA else "patch"
     return "open" if key in _OPEN else "keys"
 
 
 def is_users(key: str, region: Region) -> bool:
     """True for a key that shipit ignores: one that begins with `x-` where keys, or names of the file, are expected."""
-    return region not in ("text", "data", "open") and key.startswith("x-")
+    return region not in ("text", "data", "patch", "open") and key.startswith("x-")
 
 
 def plain_data(value: Value, region: Region = "keys") -> Any:
@@ -310,7 +312,7 @@ def plain_data(value: Value, region: Region = "keys") -> Any:
         return [plain_data(item, region) for item in value.items]
     return {
         key: _words(item)
-        if region in ("keys", "target") and key in COMMANDS and isinstance(item, Sequence_)
+        if region in ("keys", "target", "patch") and key in COMMANDS and isinstance(item, Sequence_)
         else plain_data(item, region_below(region, key))
         for key, (_, item) in value.items.items()
         if not is_users(key, region)

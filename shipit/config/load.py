@@ -13,8 +13,8 @@ from shipit.config.dotenv import read_dotenv
 from shipit.config.find import DeployFile
 from shipit.config.folder import ProjectFolder
 from shipit.config.held import held_names, held_values
+from shipit.config.ignored_names import ignored_names
 from shipit.config.image import ImageConfig
-from shipit.config.left_out import left_out_names
 from shipit.config.model import DotenvFiles, EnvironmentConfig, ProjectFile, TargetConfig
 from shipit.config.names import Names, interpolated
 from shipit.config.overlay import hint_for_no_target, overlay, overlays_of
@@ -193,7 +193,7 @@ def _warnings(written: Written, resolved: _Resolved, checked: _Checked, model: P
     found = [
         *resolved.warnings,
         *written.warnings,
-        *left_out_names(source),
+        *ignored_names(source),
         *_without_targets(resolved.names.environment, targets, every, written.source),
         *secrets_in_arguments(model.secrets, checked.images, frozenset(held_names(resolved.tree)), source),
         *doubts,

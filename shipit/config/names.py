@@ -73,7 +73,8 @@ def interpolated(
                 mistakes.append(mistake)
         if is_local_command(keys):
             return value
-        return Scalar(text, region == "data" and _is_typed(value.text, text), value.at, value.text)
+        is_typed = not errors and region == "data" and _is_typed(value.text, text)
+        return Scalar(text, is_typed, value.at, value.text)
 
     walked = {
         key: (at, value)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from shipit.config.hooks import HooksConfig
-from shipit.config.local_command import local_command
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.envelope import rfc3339
 from shipit.errors import ShipitError, UsageError
@@ -156,16 +154,7 @@ def _settings(run: Run, target: Target) -> str:
     rules += ["rollback: all"] if run.project.rolls_back_all else []
     rules += ["keep_rolled_back"] if run.project.keeps_rolled_back else []
     rules += [{"max_parallel": run.project.max_parallel}] if run.project.max_parallel else []
-    rules += [used] if (used := _used_by_hooks(run, (run.project.hooks, target.config.hooks))) else []
     return run.mark(target, [target.config.model_dump(mode="json"), rules])
-
-
-def _used_by_hooks(run: Run, hooks: Iterable[HooksConfig]) -> list[Any]:
-    """The commands of hooks with the values of the variables that they use. Raises: InterpolationError, as the hook would."""
-    commands = (hook.command for own in hooks for hook in (*own.before, *own.after, *own.on_failure) if hook.command)
-    return [
-        list(local_command(command, run.project.names)) for command in commands if any("${" in word for word in command)
-    ]
 
 
 def _steps(run: Run, target: Target, own: TargetPlan) -> tuple[str, ...]:

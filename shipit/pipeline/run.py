@@ -351,7 +351,7 @@ class Run:
     def keep_verified(self, names: Iterable[str]) -> None:
         """Keep a run that changed nothing where it has verified one of these targets, which an earlier run had not."""
         if any((found := self.newest_end(name)) is not None and not found.is_well for name in names):
-            # It needs no record to be a good run.
+            # A journal that can't be written is no failure of a deploy that changed nothing.
             with suppress(ShipitError):
                 self.begin_changes()
 

@@ -45,7 +45,7 @@ targets:
     x-note: mine
     env: {x-a: "1"}
     node: {x-team: gpu}
-    patch: {Deployment: {spec: {selector: {x-a: b}}}}
+    patch: {Deployment: {spec: {selector: {x-a: b}, env: [{value: 1.10}], args: [true], command: [1.10], paused: false}}}
     images: {x-web: app}
     helm: {set: {x-a: 1, env: {count: 3, enabled: false}, tags: {frontend: false}, command: [1.10]}}
     logging: {options: {x-opt: "1"}}
@@ -55,7 +55,17 @@ targets:
         "k8s": {
             "env": {"x-a": "1"},
             "node": {"x-team": "gpu"},
-            "patch": {"Deployment": {"spec": {"selector": {"x-a": "b"}}}},
+            "patch": {
+                "Deployment": {
+                    "spec": {
+                        "selector": {"x-a": "b"},
+                        "env": [{"value": "1.10"}],
+                        "args": ["true"],
+                        "command": ["1.10"],
+                        "paused": False,
+                    }
+                }
+            },
             "images": {"x-web": "app"},
             "helm": {
                 "set": {
@@ -101,17 +111,29 @@ def test_a_name_that_is_left_out_is_a_warning(tmp_path: Path) -> None:
         ("false", "", "false"),
     ],
 )
-def test_a_value_of_others_that_is_one_variable_is_read_as_helm_does(
+def test_a_value_of_a_chart_that_is_one_variable_is_read_as_helm_does(
     tmp_path: Path, written: str, value: str, expected: object
 ) -> None:
-    text = (
-        f"app: a\nimage: user/a\ntargets: {{k8s: {{port: 80, patch: {{Deployment: {{spec: {{it: '{written}'}}}}}}}}}}\n"
-    )
-    project = load(tmp_path, text, V=value)
-    k8s = project.targets["k8s"]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/Chart.yaml").write_text("apiVersion: v2\nname: c\nversion: 1.0.0\n")
+    text = f"app: a\nimage: user/a\ntargets: {{k8s: {{helm: {{chart: ./c, set: {{it: '{written}'}}}}}}}}\n"
+    k8s = load(tmp_path, text, V=value).targets["k8s"]
+    assert isinstance(k8s, KubernetesConfig) and k8s.helm is not None
+    assert k8s.helm.set == {"it": expected}
+
+
+def test_a_value_of_a_patch_from_a_variable_is_text(tmp_path: Path) -> None:
+    text = "app: a\nimage: user/a\ntargets: {k8s: {port: 80, patch: {Deployment: {spec: {it: '${V}'}}}}}\n"
+    k8s = load(tmp_path, text, V="3").targets["k8s"]
     assert isinstance(k8s, KubernetesConfig)
-    [workload] = k8s.workloads.values()
-    assert workload.patch == {"Deployment": {"spec": {"it": expected}}}
+    assert [own.patch for own in k8s.workloads.values()] == [{"Deployment": {"spec": {"it": "3"}}}]
+
+
+@pytest.mark.parametrize("place", ["patch: {Deployment: {it: '${V'}}", "helm: {chart: ./c, set: {it: '${V'}}"])
+def test_a_variable_that_is_never_closed_is_told_once(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        load(tmp_path, f"app: a\nimage: user/a\ntargets: {{k8s: {{{place}}}}}\n")
+    assert str(caught.value).count("is never closed") == 1
 
 
 WORDS = "[migrate, --to, 1.10, false, True, 0x1F, 0o17, 1e3, 0755, 2026-01-01, 22:22, no, null, ~, .inf, 1_000, -0, '', \"1\"]"

@@ -41,8 +41,7 @@ class Bench:
         self.places = {name: InMemoryPlace() for name in ("one", "two")}
         self.names = ["one", "two"]
         self.text = f"app: shop\nimage: {registry.host}/shop\nsecrets: {{TOKEN: {{env: TOKEN}}}}\nenv: {{A: '1'}}\n"
-        self.text += "hooks: {before: 'echo ${DB} > /dev/null'}\n"
-        self.variables = {"TOKEN": TOKEN, "DB": "staging"}
+        self.variables = {"TOKEN": TOKEN}
         self.config: dict[str, object] = {"settle": "0s"}
         self.identity = ""
         self.events: list[Event] = []
@@ -152,10 +151,6 @@ def _changed_waves(bench: Bench) -> None:
     bench.text += "max_parallel: 1\n"
 
 
-def _changed_variable_of_a_hook(bench: Bench) -> None:
-    bench.variables["DB"] = "production"
-
-
 def _changed_place(bench: Bench) -> None:
     bench.places["two"].images["shop"] = "sha256:" + "1" * 64
 
@@ -179,7 +174,6 @@ def _pushed(bench: Bench) -> None:
         (_changed_settings, "one: what deploy.yml says of it changed"),
         (_changed_rule_of_the_run, "two: what deploy.yml says of it changed"),
         (_changed_waves, "two: what deploy.yml says of it changed"),
-        (_changed_variable_of_a_hook, "two: what deploy.yml says of it changed"),
         (_changed_place, "two: set shop, A, TOKEN: the line 'shop none -> "),
         (_moved_place, "one: it led to place of one, and leads to another place"),
         (_pushed, "one: no longer needed: the push of shop to "),

@@ -68,8 +68,11 @@ def test_a_strategic_merge(value: Any, patch: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("patch", "said"),
     [
-        ({"spec": {"$retainKeys": ["a"]}}, r"has \$retainKeys: only \$patch: merge, replace and delete are known"),
-        ({"spec": {"$patch": "remove"}}, r"has \$patch: remove: only"),
+        ({"spec": {"$retainKeys": ["a"]}}, r"has \$retainKeys; known are \$patch: merge, replace and delete"),
+        ({"spec": {"$patch": "remove"}}, r"has \$patch: remove; known"),
+        ({"spec": {"$patch": "replace", "a": {"$patch": "odd"}}}, r"has \$patch: odd; known"),
+        ({"spec": {"tolerations": [{"key": "z", "$patch": "delete"}]}}, "in the list tolerations, which is replaced"),
+        ({"spec": {"env": [{"name": "a", "$patch": "replace"}]}}, "replace beside other keys of an item"),
         ({"$patch": "delete"}, "would delete the object"),
     ],
 )

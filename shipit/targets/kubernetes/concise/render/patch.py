@@ -36,7 +36,7 @@ class PatchFailed(ValueError):
 
 
 class _UnknownDirective(ValueError):
-    """A key that begins with `$` and says nothing that is known here; the text is the key and its value."""
+    """A key that begins with `$` and can't be followed where it stands; the text says which."""
 
 
 def patched(manifest: Manifest, patches: Mapping[str, Any]) -> Manifest:
@@ -48,9 +48,11 @@ def patched(manifest: Manifest, patches: Mapping[str, Any]) -> Manifest:
     if isinstance(patch, Mapping) and patch.get(_DIRECTIVE) == "delete":
         raise PatchFailed("would delete the object: leave out what it is made of instead", kind)
     try:
+        if not isinstance(patch, list):
+            _check_directives(patch)
         out = _operated(manifest, patch, kind) if isinstance(patch, list) else merged(manifest, patch)
     except _UnknownDirective as error:
-        raise PatchFailed(f"has {error}: only $patch: merge, replace and delete are known", kind) from None
+        raise PatchFailed(f"has {error}; known are $patch: merge, replace and delete", kind) from None
     if not isinstance(out, dict) or _identity(out) != _identity(manifest):
         raise PatchFailed("changes apiVersion, kind, name or namespace", kind)
     for key in ("labels", "annotations"):
@@ -68,7 +70,6 @@ def _identity(manifest: Mapping[str, Any]) -> tuple[Any, ...]:
 def merged(value: Any, patch: Any, key: str = "") -> Any:
     """A strategic merge: maps merge, null removes a key, items of known lists merge by their key, other values are replaced."""
     if isinstance(patch, Mapping):
-        _check_directives(patch)
         replaces, own = patch.get(_DIRECTIVE) == "replace", {n: item for n, item in patch.items() if n != _DIRECTIVE}
         if replaces:
             return own
@@ -84,10 +85,22 @@ def merged(value: Any, patch: Any, key: str = "") -> Any:
     return patch
 
 
-def _check_directives(patch: Mapping[str, Any]) -> None:
+def _check_directives(patch: Any, key: str = "", *, is_item: bool = False) -> None:
+    """Raises: _UnknownDirective for what no merge follows: other keys with `$`, and those of items of other lists."""
+    if isinstance(patch, list):
+        for item in patch:
+            _check_directives(item, key, is_item=True)
+    if not isinstance(patch, Mapping):
+        return
     for name, item in patch.items():
         if str(name).startswith("$") and (name != _DIRECTIVE or item not in _DIRECTIVES):
             raise _UnknownDirective(name if name != _DIRECTIVE else f"{name}: {item}")
+        _check_directives(item, str(name))
+    directive = patch.get(_DIRECTIVE)
+    if is_item and directive is not None and key not in _MERGE_KEYS:
+        raise _UnknownDirective(f"{_DIRECTIVE}: {directive} in the list {key}, which is replaced as a whole")
+    if is_item and directive == "replace" and len(patch) > 1:
+        raise _UnknownDirective(f"{_DIRECTIVE}: replace beside other keys of an item, where it stands alone")
 
 
 def _merged_list(items: Sequence[Any], patch: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Any]:

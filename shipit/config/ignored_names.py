@@ -12,7 +12,7 @@ from shipit.errors import ConfigError
 _HINT = "write another name; what is only the template of others may stand at the top of the file"
 
 
-def left_out_names(source: Source) -> list[ConfigError]:
+def ignored_names(source: Source) -> list[ConfigError]:
     """A warning for each of the user's names that begins with `x-`. An unknown key that does is meant to be left out."""
     return [
         source.problem_at(at, "is left out, as all that begins with x-", _HINT, path=dotted(keys))
