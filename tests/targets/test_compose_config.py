@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -19,6 +19,7 @@ from shipit.release import Image, Release
 from shipit.targets.compose.config import ComposeConfig
 from shipit.targets.compose.observed import ComposeObserved
 from shipit.targets.compose.program import ComposeProgram, compose_variables
+from shipit.targets.compose.secret_values import may_be_secret
 from shipit.targets.compose.target import ComposeTarget, create
 from shipit.targets.kinds import KindModels
 
@@ -176,6 +177,53 @@ def test_a_rendered_project_shows_no_secret_of_its_env_file_or_of_the_process(tm
     assert shown["healthcheck"]["test"][3] == "redis://:[redacted]@localhost"
     assert shown["labels"]["user"] == "me:[redacted]"
     assert redactor.text("not-in-the-file") == "not-in-the-file"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_secret"),
+    [
+        ("MYSQL_PWD", "hunter2", True),
+        ("APP_KEY", "base64:4711", True),
+        ("JWT", "a.b.c", True),
+        ("DBPASS", "letmein", True),
+        ("API_KEY_2", "word", True),
+        ("SECRET_KEY_BASE", "4a5b6c7d8e", True),
+        ("SECRET_KEY_BASE", "correct horse battery", True),
+        ("KEY_PREFIX", "production", False),
+        ("TOKEN_TTL", "3600", False),
+        ("AUTH", "true", False),
+        ("LEVEL", "a8Fk29slQ0xz", False),
+        ("PWD", "/somewhere/else", False),
+        ("OLDPWD", "/somewhere/else", False),
+        ("SSH_AUTH_SOCK", "/run/user/1000/keyring/ssh", False),
+        ("OWN_PWD", "/srv/shop/app", False),
+        ("OWN_PWD", "/srv/shop/app/", False),
+        ("OWN_PWD", "/srv/shop", False),
+        ("APP_KEY", "shop", False),
+        ("JWT_KEY", "/srv/shop/app/keys/jwt.pem", False),
+        ("APP_KEY", "/srv/shop/apples", True),
+        ("APP_KEY", "sho8", True),
+    ],
+)
+def test_a_value_is_a_secret_by_the_name_of_its_variable(name: str, value: str, is_secret: bool) -> None:
+    assert may_be_secret(name, value, PurePosixPath("/srv/shop/app")) is is_secret
+
+
+def test_no_path_is_a_part_of_the_folder_of_everything() -> None:
+    assert may_be_secret("APP_KEY", "/a/b", PurePosixPath("/"))
+
+
+def test_ordinary_variables_stay_readable(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KEY_PREFIX=production\nAPI_KEY=not-in-the-file\nPRIVATE_KEY=4711-of-dotenv\n")
+    target = load(tmp_path, PWD=str(tmp_path), SSH_AUTH_SOCK="/run/agent.sock", GPG_KEY="0D96DF4D4110E5C4")
+    folders = [str(tmp_path), "/run/agent.sock", "production", "--key=4711-of-dotenv"]
+    env = {"MYSQL_PWD": "hunter2", "KEY_PREFIX": "production", "PWD": "/app", "LEVEL": "verbose"}
+    services(tmp_path, web={"image": "user/web", "command": folders, "environment": env})
+    target.workloads()
+    text = f"{tmp_path}/compose.yaml /run/agent.sock production not-in-the-file 0D96DF4D4110E5C4 /app verbose"
+    redactor = target.source.environment.redactor
+    assert redactor.text(text) == text
+    assert redactor.text("hunter2 4711-of-dotenv") == "[redacted] [redacted]"
 
 
 def test_an_env_file_that_is_no_text_is_left_to_compose(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
         ("A=1\nMzEf/Yyji\n", 2),
         ("MzEfYyji =1\n", 1),
         ("=MzEfYyji\n", 1),
-        ("MzEfYyji.password=x\n", 1),
+        ("SIGNING='-----BEGIN PRIVATE KEY-----\nMzEfYyji.password=x\n'", 2),
     ],
 )
 def test_no_part_of_a_key_in_an_env_file_is_shown(tmp_path: Path, text: str, number: int) -> None:
@@ -246,6 +246,25 @@ def test_no_part_of_a_key_in_an_env_file_is_shown(tmp_path: Path, text: str, num
     assert str(problem).startswith(f"stack.yml:1:38: the variable in line {number} of web.env "), str(problem)
     assert "MIIEvQ" not in problem.render() and "MzEf" not in problem.render()
     assert "secrets: in deploy.yml" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "hint"),
+    [
+        ("MY.TOKEN=abc", "is named like a secret", "add to deploy.yml: dotenv: FILE, and secrets: {NAME: {env: NAME}}"),
+        (f"{'LONG_' * 9}TOKEN=abc", "is named like a secret", "secrets: {NAME: {env: NAME}}"),
+        ("my.name", "is not set", "set it, or add it to env: or secrets: of deploy.yml: NAME"),
+    ],
+)
+def test_a_name_in_one_line_that_is_not_shown_has_the_hint_of_its_mistake(
+    tmp_path: Path, line: str, what: str, hint: str
+) -> None:
+    (tmp_path / "web.env").write_text(f"A=1\n{line}\n")
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, "services: {web: {build: ., env_file: web.env}}\n")
+    [problem] = raised.value.problems
+    assert problem.what.startswith(f"the variable in line 2 of web.env {what}") and problem.hint.endswith(hint)
+    assert line.partition("=")[0] not in problem.render() and "abc" not in problem.render()
 
 
 def test_a_plain_name_of_an_env_file_is_shown_with_its_line(tmp_path: Path) -> None:
@@ -341,7 +360,16 @@ def test_sizes_are_read_as_docker_reads_them(tmp_path: Path, memory: str, size: 
 
 
 @pytest.mark.parametrize(
-    ("text", "mode"), [("0440", 0o440), ("0o440", 0o440), ("288", 0o440), ("0", 0), ("'0400'", 0o400)]
+    ("text", "mode"),
+    [
+        ("0440", 0o440),
+        ("0o440", 0o440),
+        ("288", 0o440),
+        ("0", 0),
+        ("", 0o444),
+        ("'${NOPE:-288}'", 0o440),
+        ("'${NOPE:-0}'", 0),
+    ],
 )
 def test_the_mode_of_a_file_is_octal_behind_a_zero(tmp_path: Path, text: str, mode: int) -> None:
     stack = f"services: {{web: {{image: redis, secrets: [{{source: a, mode: {text}}}]}}}}\nsecrets: {{a: {{external: true}}}}"
@@ -356,6 +384,19 @@ def test_the_mode_of_a_file_is_octal_behind_a_zero(tmp_path: Path, text: str, mo
         ("0489", "should be a mode in octal digits", ""),
         ("rw", "should be a mode in octal digits", ""),
         ("9999", "should be a mode of at most 07777", ""),
+        ("'0440'", "is a mode in quotes, which docker refuses", "write 0440 without quotes"),
+        ("'rw'", "should be a mode in octal digits", ""),
+        (
+            "'${NOPE:-0440}'",
+            "is 0440 by a variable, a decimal number, which docker takes for the mode 0670",
+            "write mode: 0440 or mode: 0670 without a variable",
+        ),
+        ("'${NOPE:-440}'", "which docker takes for the mode 0670", "write mode: 0440 or mode: 0670"),
+        ("'${NOPE:-0o440}'", "should be a decimal number", "write mode: 0440"),
+        ("'${NOPE:-}'", "should be a decimal number", "write mode: 0440"),
+        ("'${NOPE:-9999}'", "should be a mode of at most 07777", ""),
+        ("$NOPE", "NOPE is not set", ""),
+        ("$TOKEN", "TOKEN is a secret of deploy.yml", ""),
     ],
 )
 def test_a_mode_that_docker_takes_for_another_is_an_error(tmp_path: Path, text: str, what: str, hint: str) -> None:
@@ -490,6 +531,8 @@ def with_value(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 TREE = yaml.safe_load(STACK)
+# YAML writes a number without a leading zero: this one can only be decimal.
+TREE["services"]["web"]["secrets"][1]["mode"] = 0o440
 ODD: tuple[Any, ...] = (
     None,
     "",
@@ -521,3 +564,39 @@ def test_a_value_of_another_shape_is_an_error_with_a_position_or_fine(tmp_path: 
             continue
         for name in wanted(target, key="mark"):
             body(target, name, key="mark")
+
+
+def is_filled(path: tuple[Any, ...]) -> bool:
+    found = TREE
+    for key in path:
+        found = found[key]
+    return not isinstance(found, dict | list)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("path", sampled([path for path in places(TREE) if is_filled(path)], 6))
+def test_a_variable_that_is_not_set_is_one_mistake(tmp_path: Path, path: tuple[Any, ...]) -> None:
+    files(tmp_path)
+    for text in ("${UNSET_A}", "A=${UNSET_A}"):
+        with pytest.raises(ConfigErrors) as raised:
+            load(tmp_path, yaml.safe_dump(with_value(TREE, path, text)))
+        assert [problem.what for problem in raised.value.problems] == ["UNSET_A is not set"]
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "environment: ['A=${UNSET_A}']",
+        "environment: {A: '${UNSET_A}'}",
+        "env_file: $UNSET_A",
+        "extra_hosts: $UNSET_A",
+        "healthcheck: {test: $UNSET_A, interval: 1s}",
+        "secrets: [{source: $UNSET_A}]",
+        "labels: ['a=$UNSET_A']",
+        "read_only: $UNSET_A",
+    ],
+)
+def test_a_value_that_can_not_be_expanded_is_not_judged_again(tmp_path: Path, service: str) -> None:
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, f"services: {{web: {{image: redis, {service}}}}}")
+    assert [problem.what for problem in raised.value.problems] == ["UNSET_A is not set"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -12,15 +11,15 @@ from shipit.config.dotenv import read_dotenv
 from shipit.config.model import DotenvConfig
 from shipit.config.process_environment import ProcessEnvironment
 from shipit.config.project import Project
-from shipit.config.secret_names import is_secret_name
 from shipit.docker.address import EngineAddress
 from shipit.errors import DeployFailed, RemoteError
 from shipit.release import Image, ImageUse, Release
 from shipit.targets.compose.config import ComposeConfig, usual_files
 from shipit.targets.compose.content import Content, starting_variables
-from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain, texts_of, written
+from shipit.targets.compose.file import GIVEN, ComposeFile, parse_file, plain
 from shipit.targets.compose.program import ComposeProgram, compose_variables, unset_variables
 from shipit.targets.compose.render import render_file
+from shipit.targets.compose.secret_values import may_be_secret, secrets_within
 from shipit.targets.engine.own_images import own_images
 from shipit.targets.engine.owner import Owner
 from shipit.targets.image_uses import image_use
@@ -28,10 +27,6 @@ from shipit.targets.session import Session
 
 # Stands for the value of a secret where only the services of the file are wanted: a port and a path take it, too.
 PLACEHOLDER = "1"
-# Names of variables whose values are told to the redactor: a file has values that deploy.yml does not know.
-_SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
-# Values of settings such as AUTH_ENABLED.
-_NO_SECRETS = ("true", "false", "none", "null")
 _READ_S = 120.0
 
 
@@ -115,8 +110,7 @@ class ComposeSource(NamedTuple):
             raise DeployFailed(what, where=self.name, hint="deploy it from a trusted checkout")
         done = program.config(self._files(), self.config.profiles, "--format", "json")
         file = parse_file(done.output)
-        tell_secrets(self.environment, file)
-        tell_variables(self.environment, file, usual_variables(self.project, self.environment.variables))
+        tell_secrets(self.environment, self.project, file)
         return file._replace(unset=unset_variables(done.errors))
 
     @property
@@ -134,32 +128,23 @@ class ComposeSource(NamedTuple):
         return image_use(self.project, name, is_sent=is_sent)
 
 
-def tell_secrets(environment: ProcessEnvironment, file: ComposeFile) -> None:
-    """Tell the redactor the values of variables whose names say that they are secret."""
+def tell_secrets(environment: ProcessEnvironment, project: Project, file: ComposeFile) -> None:
+    """Tell the redactor the secrets of the file: its contents, and the values of variables that are named like a secret.
+
+    Those of the process and of `.env` may stand anywhere in the file: only what it has somewhere is told, because they have
+    values of other programs, too.
+    """
+    redactor, folder = environment.redactor, project.root
     for service in file.services.values():
-        environment.redactor.add(value for name, value in service.env.items() if _SECRET_NAME.search(name))
+        redactor.add(value for name, value in service.env.items() if may_be_secret(name, value, folder))
     for kind in GIVEN:
         rows = file.of_kind(kind).values()
-        environment.redactor.add(plain(str(row["content"])) for row in rows if row.get("content"))
+        redactor.add(plain(str(row["content"])) for row in rows if row.get("content"))
+    for variables in (environment.variables, usual_variables(project, environment.variables)):
+        redactor.add(secrets_within(file, variables, folder))
 
 
 def usual_variables(project: Project, process: Mapping[str, str]) -> Mapping[str, str]:
     """The variables of the `.env` beside deploy.yml, which Compose reads by itself; none where it can't be read."""
     values, _ = read_dotenv((DotenvConfig(path=".env", required=False),), project.folder, project.source, process)
     return values
-
-
-def tell_variables(environment: ProcessEnvironment, file: ComposeFile, usual: Mapping[str, str]) -> None:
-    """Tell the redactor the values of variables that are named like a secret: they may stand anywhere in the file.
-
-    Of those of the process, only what the file has somewhere: it has those of other programs, too.
-    """
-    texts = tuple(texts_of(file.text))
-    outside = {name: value for name, value in environment.variables.items() if value and _may_be_secret(name, value)}
-    found = [value for name, value in usual.items() if _may_be_secret(name, value)]
-    found += [value for value in outside.values() if any(written(value) in text for text in texts)]
-    environment.redactor.add([*found, *map(written, found)])
-
-
-def _may_be_secret(name: str, value: str) -> bool:
-    return is_secret_name(name) and value.lower() not in _NO_SECRETS

@@ -13,6 +13,8 @@ from shipit.targets.swarm.stack_variables import SecretInText, UnnamedSecret, Va
 _NAME = re.compile(r"[^\s=,]+")
 # A name of an env_file that a message shows: a longer one, or one of other characters, may be a part of a key.
 _SHOWN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+# A name that programs have in one line, such as spring.datasource.password.
+_IN_ONE_LINE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _WOULD_SHOW = "is named like a secret, and would be shown in plans"
 _ONE_LINE = "write NAME=value in one line; a value over several lines can only be one of secrets: in deploy.yml"
 
@@ -25,12 +27,20 @@ class Environment(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """A variable of an env_file. `has_shown_name` is False where its name may be a part of a value over several lines."""
+    """A variable of an env_file. `is_inside` is True where it may be a part of a value over several lines."""
 
     number: int
     name: str
     value: str | None
-    has_shown_name: bool
+    is_inside: bool
+
+    @property
+    def has_shown_name(self) -> bool:
+        return not self.is_inside and bool(_SHOWN.fullmatch(self.name))
+
+    @property
+    def is_in_one_line(self) -> bool:
+        return not self.is_inside and (self.value is not None or bool(_IN_ONE_LINE.fullmatch(self.name)))
 
 
 def read_environment(keys: Fields, variables: Variables, read: Callable[[Node, str], str]) -> Environment:
@@ -69,7 +79,8 @@ def _read_file(text: str, node: Node, variables: Variables, values: dict[str, st
             if line.has_shown_name:
                 node.wrong(f"{line.name} in line {line.number} of {node.text()} {error}", error.hint_for(line.name))
                 continue
-            node.wrong(f"the variable in line {line.number} of {node.text()} {error}", _ONE_LINE)
+            hint = error.hint if line.is_in_one_line else _ONE_LINE
+            node.wrong(f"the variable in line {line.number} of {node.text()} {error}", hint)
             return
 
 
@@ -101,10 +112,10 @@ class _Refused(ValueError):
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what)
-        self._hint = hint
+        self.hint = hint
 
     def hint_for(self, name: str) -> str:
-        return self._hint.replace("NAME", name)
+        return self.hint.replace("NAME", name)
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -118,7 +129,7 @@ def _lines(text: str) -> Iterator[_Line]:
         if not line or line.startswith("#"):
             continue
         name, sign, value = line.partition("=")
-        yield _Line(number, name, value if sign else None, not is_open and bool(_SHOWN.fullmatch(name)))
+        yield _Line(number, name, value if sign else None, is_open)
         # Docker knows no quotes: what stands behind one that is never closed may be the rest of a value.
         is_quoted = value[:1] in ("'", '"') and value[:1] not in value[1:]
         is_open = is_open or is_quoted or value.startswith("-----BEGIN")

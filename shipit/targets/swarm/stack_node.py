@@ -14,7 +14,7 @@ from shipit.config.position import Position
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 from shipit.image.dockerfile.healthcheck import parse_duration
-from shipit.targets.swarm.stack_variables import secret_of
+from shipit.targets.swarm.stack_variables import has_failed, is_expanded, secret_of
 from shipit.targets.swarm.stack_words import split_words
 
 # As docker/go-units has it, RAMInBytes.
@@ -66,7 +66,23 @@ class Node(NamedTuple):
         """The secret of deploy.yml whose value this is; empty for another value."""
         return secret_of(self.value) if isinstance(self.value, Scalar) else ""
 
+    @property
+    def is_plain(self) -> bool:
+        """True for a value without quotes and without variables."""
+        return isinstance(self.value, Scalar) and self.value.plain
+
+    @property
+    def is_expanded(self) -> bool:
+        return isinstance(self.value, Scalar) and is_expanded(self.value)
+
+    @property
+    def has_failed(self) -> bool:
+        """True for a value whose variables could not be replaced: its mistake is in the report."""
+        return isinstance(self.value, Scalar) and has_failed(self.value)
+
     def wrong(self, what: str, hint: str = "") -> None:
+        if self.has_failed:
+            return
         self.report.add(self.at, what, hint)
 
     def items(self) -> dict[str, Node]:
@@ -119,8 +135,7 @@ class Node(NamedTuple):
     def flag(self) -> bool:
         text = self.text("false").lower()
         # Docker takes the other words of YAML 1.1 where a variable has the value.
-        is_plain = isinstance(self.value, Scalar) and self.value.plain
-        if text not in (("true", "false") if is_plain else _FLAGS):
+        if text not in (("true", "false") if self.is_plain else _FLAGS):
             self.wrong("should be true or false")
             return False
         return _FLAGS.get(text, False)

@@ -158,10 +158,13 @@ def _hosts(node: Node) -> list[tuple[str, str]]:
     """Host name and address; a list has NAME:ADDRESS or NAME=ADDRESS."""
     if node.is_map:
         return sorted(node.mapping().items())
-    pairs = (re.split("[:=]", text, maxsplit=1) for text in node.texts())
-    found = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
-    if len(found) != len(node.texts()):
-        node.wrong("should be NAME:ADDRESS")
+    found: list[tuple[str, str]] = []
+    for row in [node] if node.is_scalar else node.rows():
+        pair = re.split("[:=]", row.text(), maxsplit=1)
+        if len(pair) == 2:
+            found.append((pair[0], pair[1]))
+        else:
+            row.wrong("should be NAME:ADDRESS")
     return found
 
 

@@ -106,6 +106,7 @@ def _given(name: str, node: Node) -> GivenFile:
     if external := _external(name, keys):
         return GivenFile(external)
     file = keys["file"].text()
-    if not file and not any(key in node.items() for key in refused):
+    rows = node.items()
+    if not file and not any(key in refused or row.has_failed for key, row in rows.items()):
         node.wrong(f"{name} should have file: or external: true")
     return GivenFile(file=file)

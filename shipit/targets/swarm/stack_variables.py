@@ -18,7 +18,8 @@ from shipit.config.secret_names import is_secret_name
 
 # The whole value of a variable, also behind NAME= in a list.
 _WHOLE = re.compile(r"(?P<before>(?:[A-Za-z_][A-Za-z0-9_.-]*=)?)\$(?:(?P<bare>\w+)|\{(?P<braced>\w+)(?::?\?[^}]*)?\})")
-_REFERS = "secret: "
+# Origins of scalars. A scalar that could not be expanded has its mistake already.
+_REFERS, _EXPANDED, _NOT_EXPANDED = "secret: ", "expanded", "not expanded"
 
 
 class Variables(NamedTuple):
@@ -53,6 +54,16 @@ def secret_of(scalar: Scalar) -> str:
     return scalar.origin.removeprefix(_REFERS) if scalar.origin.startswith(_REFERS) else ""
 
 
+def is_expanded(scalar: Scalar) -> bool:
+    """Whether variables in a value were replaced."""
+    return scalar.origin == _EXPANDED
+
+
+def has_failed(scalar: Scalar) -> bool:
+    """Whether variables in a value could not be replaced, which has been told."""
+    return scalar.origin == _NOT_EXPANDED
+
+
 def filled(value: Value, variables: Variables, wrong: Callable[[Position, str, str], None]) -> Value:
     """The tree with the values of variables. `wrong` takes the position, what is wrong, and a hint."""
     if isinstance(value, Mapping_):
@@ -70,7 +81,8 @@ def filled(value: Value, variables: Variables, wrong: Callable[[Position, str, s
 
 def _filled(value: Scalar, variables: Variables, wrong: Callable[[Position, str, str], None]) -> Scalar:
     try:
-        return value._replace(text=interpolate(value.text, variables.lookup, has_bare_names=True), plain=False)
+        text = interpolate(value.text, variables.lookup, has_bare_names=True)
+        return value._replace(text=text, plain=False, origin=_EXPANDED)
     except SecretInText as error:
         what = f"{error} is a secret of deploy.yml, which can only be the whole value of a variable"
         wrong(value.at, what, "make the whole value a secret of deploy.yml")
@@ -80,4 +92,4 @@ def _filled(value: Scalar, variables: Variables, wrong: Callable[[Position, str,
     except InterpolationError as error:
         hint = f"set it, or write ${{{error.unset}:-}} for no text" if error.unset else "write $$ for a $"
         wrong(value.at, str(error), hint)
-    return value._replace(text="", plain=False)
+    return value._replace(text="", plain=False, origin=_NOT_EXPANDED)
