@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipit.past_release import PastRelease
 from shipit.past_run import PastRun
-from shipit.pipeline.choose_release import describe_past, rolled_back
+from shipit.pipeline.choose_release import BRINGS_BACK, describe_past, rolled_back
 from shipit.release import Plan, Release
 from shipit.targets.history import has_history, records_published, records_releases
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from shipit.pipeline.run import Run
     from shipit.targets.base import Target
 
-# The beginning of the note.
-BRINGS_BACK = "this would bring back"
 # How many runs of this machine are read.
 _MOST_RUNS = 10
 

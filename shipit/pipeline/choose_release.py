@@ -9,6 +9,8 @@ from shipit.errors import UsageError
 from shipit.past_release import NOTHING_RAN, PastRelease
 from shipit.pipeline.left_rollback import LeftRollback
 
+# The beginning of the note about a release that a deploy would bring back.
+BRINGS_BACK = "this would bring back"
 # The shortest beginning of a run's id that names it.
 SHORTEST_NAME = 4
 _SHOWN = 5

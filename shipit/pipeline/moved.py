@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shipit.history.saved_plan import SavedPlan, SavedTarget
-from shipit.pipeline.brought_back import BRINGS_BACK
+from shipit.pipeline.choose_release import BRINGS_BACK
 from shipit.printable import counted, cut_text
 from shipit.record import to_json
 from shipit.release import Plan, Promotion, Step, TargetPlan, Upload
