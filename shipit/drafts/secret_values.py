@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shipit.config.secret_names import is_secret_name
 from shipit.drafts.files import Command
+from shipit.drafts.secret_names import names_secret_value
 
 # What stands in place of a value.
 PLACEHOLDER = "TODO"
@@ -23,19 +23,30 @@ _TOKEN = re.compile(
 _URL = re.compile(r"""://[^/\s:@"']*:(?P<value>[^/\s"']+)@""")
 _WORD = r"""(?P<value>(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';&|<>])+)"""
 _NAME = r"(?P<name>-{0,2}[A-Za-z_][\w.-]*)"
+# An option, or a dash alone: what else begins with a dash may be a value.
+_OPTION = r"--|-[A-Za-z]?(?![^\s\"';&|<>])"
 _BESIDE_NAMES = (
     # "--password=two words"
     re.compile(rf"""(?P<quote>["']){_NAME}=(?P<value>(?:(?!(?P=quote)).)+)"""),
     # --password=VALUE, PASSWORD=VALUE, ?token=VALUE
     re.compile(rf"(?<![\w.-]){_NAME}={_WORD}"),
-    # --password VALUE
-    re.compile(rf"(?<![\w.-])(?P<name>--?(?!no-)[A-Za-z][\w.-]*)\s+(?![-]){_WORD}"),
+    # --password VALUE, and -VALUE of more than a letter
+    re.compile(rf"(?<![\w.-])(?P<name>--?(?!no-)[A-Za-z][\w.-]*)\s+(?!{_OPTION}){_WORD}"),
     # Authorization: VALUE
     re.compile(r"""(?<![\w.-])(?P<name>[A-Za-z][\w-]*): +(?P<value>[^"'\n]+)"""),
     # "password": "VALUE"
     re.compile(r"""["'](?P<name>[A-Za-z][\w.-]*)["']\s*:\s*["'](?P<value>[^"']+)"""),
     # ${PASSWORD:-VALUE}
     re.compile(r"\$\{(?P<name>[A-Za-z_]\w*):?[-=](?P<value>[^}]+)"),
+)
+_USER = r"""(?P<user>(?!-)(?:\$\{[^}\s]{0,100}\}|(?!\$\{)[^\s:"'/;&|<>]){0,100})"""
+_LOGIN_OPTION = "-[A-Za-z]{0,9}[uU]|--(?:proxy-)?user"
+_LOGIN = rf"(?<![\w.-])(?P<name>(?:{_LOGIN_OPTION})(?=[\s=])|-u)(?:\s+|=)?"
+_LOGIN_WORD = re.compile(rf"{_USER}:(?P<value>.+)", re.DOTALL)
+# -u NAME:VALUE, --user=NAME:VALUE
+_LOGINS = (
+    re.compile(rf"""{_LOGIN}(?P<quote>["']){_USER}:(?P<value>(?:(?!(?P=quote)).)+)"""),
+    re.compile(rf"{_LOGIN}{_USER}:{_WORD}"),
 )
 _NO_VALUE = re.compile(
     r"\$+\w+|\$+\{\w+(:?\?[^}]*)?\}|\$\(.*|`.*|<.*|(\.{0,2}|~)/.*|.*\.(pem|key|crt|cert|json|txt|js|ts|py|rb|ya?ml|toml|env)"
@@ -65,8 +76,16 @@ def hide_values(text: str) -> Hidden:
         names.append(match["name"])
         return _with_placeholder(match)
 
+    def hidden_login(match: re.Match[str]) -> str:
+        if not _is_password(match["user"], match["value"]):
+            return match[0]
+        names.append(match["name"])
+        return _with_placeholder(match)
+
     for pattern in _BESIDE_NAMES:
         found = pattern.sub(hidden, found)
+    for pattern in _LOGINS:
+        found = pattern.sub(hidden_login, found)
     return Hidden(found, tuple(dict.fromkeys(names)))
 
 
@@ -93,16 +112,28 @@ def _hide_word(before: str, word: str) -> Hidden:
     name, equals, value = word.partition("=")
     if name.startswith("-") and equals and _is_secret(name, value):
         return Hidden(f"{name}={PLACEHOLDER}", (name,))
-    if re.fullmatch(r"--?(?!no-)[A-Za-z][\w.-]*", before) and not word.startswith("-") and _is_secret(before, word):
+    if re.fullmatch(r"--?(?!no-)[A-Za-z][\w.-]*", before) and not re.match(_OPTION, word) and _is_secret(before, word):
         return Hidden(PLACEHOLDER, (before,))
+    login = _LOGIN_WORD.fullmatch(word) if re.fullmatch(_LOGIN_OPTION, before) else None
+    if login and _is_password(login["user"], login["value"]):
+        return Hidden(_with_placeholder(login), (before,))
     return hide_values(word)
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Whether a value beside a name is a secret. The last word of the name counts: that of --token-file is a path."""
-    bare = value[1:-1] if value[:1] == value[-1:] and value[:1] in ('"', "'") else value
-    last = re.split(r"[-_.]", name.rstrip("-_."))[-1]
-    return is_secret_name(last) and not _NO_VALUE.fullmatch(bare.strip())
+    """Whether a value beside a name is a secret."""
+    return names_secret_value(name) and _is_value(value)
+
+
+def _is_password(user: str, value: str) -> bool:
+    """Whether `value` of `user:value` is a password: numbers are those of a user and a group."""
+    return _is_value(value) and not (user.isdigit() and value.isdigit())
+
+
+def _is_value(text: str) -> bool:
+    """Whether a text, in quotes or without, is a value itself: a variable and a path are none."""
+    bare = text[1:-1] if text[:1] == text[-1:] and text[:1] in ('"', "'") else text
+    return not _NO_VALUE.fullmatch(bare.strip())
 
 
 def _with_placeholder(match: re.Match[str]) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from shipit.config.secret_names import is_secret_name
 from shipit.drafts.files import Pairs
+from shipit.drafts.secret_names import is_named_secret
 from shipit.drafts.secret_values import hide_values
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(
-    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|PRIVATE|ACCESS|SIGNING|MASTER|ENCRYPTION)_?KEY|KEY_BASE|CREDENTIAL|DSN|_SALT"
-)
 _LOGIN_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
 
@@ -44,8 +41,7 @@ def invalid_names(names: Iterable[str]) -> Iterator[str]:
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable holds a credential: by its name, by a login in a URL, or by a name within its value."""
-    is_named = is_secret_name(name) or _SECRET.search(name.upper())
-    return bool(is_named or _LOGIN_IN_URL.search(value) or hide_values(value).names)
+    return bool(is_named_secret(name) or _LOGIN_IN_URL.search(value) or hide_values(value).names)
 
 
 def _needs_variable(value: str) -> bool:

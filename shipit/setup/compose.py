@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.drafts.compose_file import DOTENV, ONE_PORT, dotenv_names, with_defaults
+from shipit.drafts.compose_file import DOTENV, ONE_PORT, dotenv_names, named_variables, with_defaults
 from shipit.drafts.compose_services import is_elsewhere, read_services
 from shipit.drafts.files import Build, Command, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text, unreadable
@@ -40,6 +40,7 @@ _NOTHING_TO_SAY = frozenset(
         "develop",
     }
 )
+_QUANTITY = re.compile("[0-9]{1,4}")
 
 
 def read_compose(root: Path) -> FileFacts:
@@ -90,7 +91,7 @@ def _facts(root: Path, file: str) -> FileFacts:
         variables[processes[-1].name] = own
         dotenv += files
         todo += [*missing, *_not_taken(name, service), *_of_compose(name, service)]
-    if any(_named(value) & dotenv_names(root) for _, build in images for _, value in build.args):
+    if any(named_variables(value) & dotenv_names(root) for _, build in images for _, value in build.args):
         dotenv.append(DOTENV)
     every = {key: value for own in variables.values() for key, value in own.items()}
     env, secrets, invalid = sorted_variables(every, interpolates=True)
@@ -138,11 +139,6 @@ def _build(service: Mapping[str, Any]) -> Build | None:
     )
 
 
-def _named(value: str) -> set[str]:
-    """The variables that a value of deploy.yml takes."""
-    return set(re.findall(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)", value))
-
-
 def _not_there(root: Path, service: Mapping[str, Any], build: Build) -> str:
     """The source of a build that can't be an image of deploy.yml, with the reason; empty for one that can."""
     own = as_map(service.get("build"))
@@ -156,15 +152,19 @@ def _not_there(root: Path, service: Mapping[str, Any], build: Build) -> str:
 
 def _process(name: str, service: Mapping[str, Any], build: Build) -> Process:
     port = next(map(as_port, _ports(service)), 0)
-    replicas = as_text(as_map(service.get("deploy")).get("replicas")) or as_text(service.get("scale"))
+    replicas = _replicas(service)
     return Process(
         name=slug(name),
         build=build,
         command=_command(service),
         port=port,
         health=_health(service) if port else "",
-        quantity=int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 5 else None,
+        quantity=int(replicas) if _QUANTITY.fullmatch(replicas) else None,
     )
+
+
+def _replicas(service: Mapping[str, Any]) -> str:
+    return with_defaults(as_text(as_map(service.get("deploy")).get("replicas")) or as_text(service.get("scale")))
 
 
 def _ports(service: Mapping[str, Any]) -> list[str]:
@@ -259,6 +259,8 @@ def _not_taken(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     left = [key for key in service if key not in taken and not key.startswith("x-")]
     if left:
         yield f"services.{name}: {listed(left)}"
+    if (replicas := _replicas(service)) and not _QUANTITY.fullmatch(replicas):
+        yield f"services.{name}: replicas {replicas[:20]}: should be a number of at most four digits"
     ports = _ports(service)
     served = [port for port in ports[:1] if as_port(port)]
     if others := ports[len(served) :]:

@@ -13,7 +13,7 @@ from shipit.drafts.text import interpolated_text, yaml_command, yaml_env, yaml_k
 from shipit.drafts.values import listed
 from shipit.printable import printable_line
 from shipit.setup.found import Found
-from shipit.setup.left_out import leave_out_arguments
+from shipit.setup.hidden_values import leave_out_arguments
 
 _HEAD = (
     "# What shipit builds and where it releases it. Check it with `shipit validate`, see what would happen with",

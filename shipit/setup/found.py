@@ -13,9 +13,9 @@ from shipit.drafts.reading import read_text
 from shipit.setup.compose import read_compose
 from shipit.setup.dockerfile_files import read_dockerfiles
 from shipit.setup.fly import read_fly
+from shipit.setup.hidden_values import without_values
 from shipit.setup.join import first_image, join_images, join_processes, join_repositories, join_variables
 from shipit.setup.kamal import read_kamal
-from shipit.setup.left_out import without_values
 from shipit.setup.other_files import other_files
 from shipit.setup.project import app_name, owner_of, read_remotes, runtime_of
 from shipit.setup.skaffold import read_skaffold

@@ -48,6 +48,8 @@ def owner_of(remotes: Iterable[Remote]) -> str:
     return ""
 
 
+# The most characters of a line of a Gemfile that are read.
+_LONGEST_LINE = 200
 # A language that no Dockerfile is drafted for.
 _OTHER = "other"
 _MARKS = (
@@ -115,4 +117,4 @@ def _first_line(path: Path) -> str:
 def _of_gemfile(text: str) -> str:
     """The versions of `ruby "~> 3.2", ">= 3.2.1"`, without options such as `engine:`."""
     line = next(iter(re.findall(r"(?m)^ruby[ (](.*)", text)), "")
-    return ",".join(re.findall(r"""["']([^"']+)["']""", re.split(r"\w+:|:\w+ *=>", line)[0]))
+    return ",".join(re.findall(r"""["']([^"']+)["']""", re.split(r"\w+:|:\w+ *=>", line[:_LONGEST_LINE])[0]))

@@ -15,6 +15,8 @@ _PART = re.compile(
     r"(?:-?(?:a|b|c|rc|alpha|beta|dev|p|pre)[\d.]*)?(?![\w.])|(?P<every>[*xX])(?![\w.])"
 )
 _HYPHEN = re.compile(r"(\d[\d.]*)\s+-\s+(\d[\d.]*)")
+# The most characters that are read: what is longer is not clear.
+_LONGEST = 200
 # Behind the latest release of every version.
 _LATEST = 10_000
 
@@ -36,6 +38,8 @@ def version_for(asked: str, usual: str) -> str:
 
     The result has as many numbers as `usual`: its latest release has to be within the bounds.
     """
+    if len(asked) > _LONGEST:
+        return ""
     length = usual.count(".") + 1
     every: list[_Version] = []
     for alternative in asked.split("||"):

@@ -68,6 +68,7 @@ def test_a_file_that_says_nothing_gives_no_facts(
          Process("web", Build(), ("sh", "-c", "echo $HOME"))),
         ("{build: ., command: \"it's\"}", Process("web", Build(), "it's")),
         ("{build: ., deploy: {replicas: 3}}", Process("web", Build(), quantity=3)),
+        ("{build: ., deploy: {replicas: '${COPIES:-4}'}}", Process("web", Build(), quantity=4)),
         ("{build: ., scale: 2}", Process("web", Build(), quantity=2)),
         ("{build: ., deploy: {replicas: many}}", Process("web", Build())),
         ("{build: ., ports: ['80'], healthcheck: {test: [CMD, curl, 'http://localhost/up']}}",
@@ -78,7 +79,7 @@ def test_a_file_that_says_nothing_gives_no_facts(
         ("{build: {args: ['A=1', B]}}", Process("web", Build(args=(("A", "1"),)))),
     ],
     ids=["a build", "a port", "a long port", "a default", "expose", "words", "argv", "text that is no words",
-         "replicas", "scale", "no number", "a health check", "a check of another host", "a stage and arguments",
+         "replicas", "replicas with a default", "scale", "no number", "a health check", "a check of another host", "a stage and arguments",
          "a list of arguments"],
 )  # fmt: skip
 def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], service: str, process: Process) -> None:
@@ -101,6 +102,9 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
          ["services.web: only port 3000 is taken, not 3001, 7, 53/udp and 9000/udp"]),
         ("{web: {build: ., ports: ['53:53/udp', '54:54/udp']}}",
          ["services.web: only port numbers of TCP are taken, not 53/udp and 54/udp"]),
+        ("{web: {build: ., deploy: {replicas: 999999}}, a: {build: ., scale: many}}",
+         ["services.web: replicas 999999: should be a number of at most four digits",
+          "services.a: replicas many: should be a number of at most four digits"]),
         ("{web: {build: ., x-own: 1, restart: always, depends_on: [db]}}", []),
         ("{web: {build: ., env_file: none.env}}",
          ["env_file none.env is not here: name its variables under env or secrets"]),
@@ -118,7 +122,7 @@ def test_a_service_of_compose_is_a_process(facts: Callable[..., FileFacts], serv
           "c extends c, which extends it"]),
     ],
     ids=["an image of others", "no Dockerfile", "outside of the project", "a profile", "keys that nothing stands for",
-         "keys of a build", "further ports", "ports of UDP alone", "keys without a meaning here", "a file of variables", "a Dockerfile in the file", "a build from a URL", "ranges of ports", "variables in a command",
+         "keys of a build", "further ports", "ports of UDP alone", "too many replicas", "keys without a meaning here", "a file of variables", "a Dockerfile in the file", "a build from a URL", "ranges of ports", "variables in a command",
          "a base that is not there"],
 )  # fmt: skip
 def test_what_compose_says_and_shipit_does_not_take_is_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -20,7 +21,7 @@ PYTHON = {
 NODE = {
     ">=0.10": "22", ">=20": "22", "^18 || ^20": "20", "18.x": "18", "v18.17.0": "18", "18 - 20": "20", ">=18 <21": "20",
     "*": "22", "~16.1": "16", "^18.12.0": "18", "20.x || 22.x": "22", ">=23": "23", "18.17.0 || >=20.5.0": "22",
-    "lts/*": "", "node": "", "^0.10": "",
+    "22 || " * 40 + "22": "", "lts/*": "", "node": "", "^0.10": "",
 }  # fmt: skip
 RUBY = {"3.3.0": "3.3", "~> 3.2": "3.4", "~> 3.2.1": "3.2", ">= 2.7,< 3.4": "3.3", "~> 2.7": "2.7", "jruby-9.4": ""}
 CASES = [("3.12", PYTHON), ("22", NODE), ("3.4", RUBY)]
@@ -43,6 +44,7 @@ def test_the_usual_version_or_the_highest_within_the_bounds(usual: str, asked: s
         ({"package.json": '{"main": "a"}', ".nvmrc": "lts/*\n"}, Runtime("node", "", "", ".nvmrc")),
         ({"Gemfile": "ruby '~> 3.2.1', '>= 3.2.2', engine: 'ruby'\n"}, Runtime("ruby", "3.2")),
         ({"Gemfile": "ruby '2.7'\n", ".ruby-version": "ruby-3.3.0\n"}, Runtime("ruby", "3.3")),
+        ({"Gemfile": f"ruby '3.3' # {'a' * 300}\n"}, Runtime("ruby", "3.3")),
         ({"Gemfile": "gem 'x'\n"}, Runtime("ruby")),
         ({"go.mod": "module x\n\ngo 1.22.3\n"}, Runtime("go", "1.22")),
     ],
@@ -53,6 +55,20 @@ def test_a_version_is_read_from_the_files_of_its_language(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert runtime_of(tmp_path) == runtime
+
+
+@pytest.mark.parametrize("text", ["1" * 8000, "1." * 8000, ">=3.1," * 4000, "22 " * 67])
+def test_a_long_text_is_not_clear(text: str) -> None:
+    start = monotonic()
+    assert version_for(text, "22") == ""
+    assert monotonic() - start < 2
+
+
+def test_a_long_line_of_a_gemfile_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "Gemfile").write_text("ruby " + "a" * 500_000)
+    start = monotonic()
+    assert runtime_of(tmp_path) == Runtime("ruby")
+    assert monotonic() - start < 2
 
 
 def test_a_version_that_is_not_clear_is_marked_as_a_guess() -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 
-from shipit.config.secret_names import is_secret_name
+from shipit.drafts.compose_file import named_variables
 from shipit.drafts.files import Build, Command, FileFacts, Process, ProjectFacts
+from shipit.drafts.secret_names import is_named_secret
 from shipit.drafts.secret_values import PLACEHOLDER, hide_values, hide_values_of
 from shipit.drafts.values import listed
 from shipit.drafts.variables import is_secret
-
-_NAMED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def without_values(facts: FileFacts) -> FileFacts:
@@ -50,11 +48,13 @@ def leave_out_arguments(project: ProjectFacts) -> ProjectFacts:
 
 
 def _is_secret_argument(name: str, value: str, secrets: Collection[str]) -> bool:
-    used = _NAMED.findall(value)
-    return is_secret(name, value) or any(is_secret_name(one) or one in secrets for one in used)
+    return is_secret(name, value) or any(is_named_secret(one) or one in secrets for one in named_variables(value))
 
 
 def _todo(names: list[str]) -> Iterator[str]:
     if names:
+        is_one = len(names) == 1
+        what = f"build argument {names[0]}: its value" if is_one else f"build arguments {listed(names)}: their values"
+        secret = "may be a secret, and is" if is_one else "may be secrets, and are"
         mount = f"{names[0]}: {{env: {names[0]}}} there, and RUN --mount=type=secret,id={names[0]} in the Dockerfile"
-        yield f"build argument {listed(names)}: its value may be a secret, and is left out: use build.secrets: {mount}"
+        yield f"{what} {secret} left out: use build.secrets: {mount}"
