@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,10 @@ targets:
 
 @dataclass
 class KubePlace:
-    """The namespace `prod`. `own` is the text of own.yml, `token` the secret TOKEN, `mode` the variable MODE."""
+    """The namespace `prod`. `own` is the text of own.yml, `token` the secret TOKEN, `mode` the variable MODE.
+
+    With `keeps_journal`, deploys keep theirs, as those of the command line do.
+    """
 
     folder: Path
     api: KubeApi
@@ -41,6 +44,7 @@ class KubePlace:
     mode: str = "old"
     context: str = "mem"
     runs: list[Run] = field(default_factory=list)
+    keeps_journal: bool = False
 
     def run(self, note: str = "", *, meddle: Callable[[Event], None] = lambda event: None) -> tuple[Run, list[Event]]:
         """A run of the shop, whose image holds the note, and the list of its events. `meddle` is called after each event."""
@@ -63,7 +67,8 @@ class KubePlace:
         self, note: str = "", *, meddle: Callable[[Event], None] = lambda event: None
     ) -> tuple[int, TargetFinished, list[Event]]:
         run, events = self.run(note, meddle=meddle)
-        code = deploy(run)
+        with runs.kept(run) if self.keeps_journal else nullcontext():
+            code = deploy(run)
         [finished] = [event for event in events if isinstance(event, TargetFinished)]
         return code, finished, events
 

@@ -190,6 +190,7 @@ def _versions(place: KubePlace) -> dict[Any, str]:
 @pytest.mark.slow
 def test_an_unchanged_namespace_is_read_with_one_request_for_each_kind(place: KubePlace) -> None:
     """Of Secrets the members of the set are listed: the values of others are not read. The env's Secret is read by name."""
+    place.keeps_journal = True
     place.own = "---\n".join(OWN.replace("own", f"own-{number}").replace("VALUE", "'1'") for number in range(30))
     place.own += "".join(
         f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s-{number}}}\ndata: {{}}\n" for number in range(4)
