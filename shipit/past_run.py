@@ -10,6 +10,8 @@ from shipit.release import PublishedImage
 
 # The clocks of a place and of the machine of a run may differ by so much.
 _CLOCKS = timedelta(seconds=30)
+# The commands that release.
+RELEASING = ("deploy", "promote", "rollback")
 RunState = Literal["done", "failed", "interrupted", "running", "lost", "unknown"]
 
 

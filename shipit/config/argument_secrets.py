@@ -5,17 +5,16 @@ Source: proc(5), /proc/PID/cmdline, which is readable by all users; /proc/PID/en
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 
 from shipit.config.image import ImageConfig
+from shipit.config.interpolate import referenced_names
 from shipit.config.local_command import shell_text_index
 from shipit.config.position import Keys
 from shipit.config.secret_source import SecretSource
 from shipit.config.source import Source
 from shipit.errors import ConfigError
 
-_NAMED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _HINT = (
     "let the program read it from its environment or standard input; in a command that is text a shell reads ${%s} from "
     'its environment, as in printf %%s "${%s}" | PROGRAM'
@@ -45,4 +44,4 @@ def _warnings(keys: Keys, words: tuple[str, ...], held: Set[str], source: Source
 
 
 def _held_in(word: str, held: Iterable[str]) -> Iterator[str]:
-    return (name for name in _NAMED.findall(word) if name in held)
+    return (name for name in referenced_names(word) if name in held)

@@ -22,12 +22,6 @@ MAX_DEPTH = 64
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
-# Keys of maps from the user's names to what shipit knows: no name in them is one of its keys.
-_NAMED = frozenset({"images", "environments", "secrets", "services", "workloads", "processes", "init", "sidecars"})
-# Keys of maps of others: Helm's values, which hold anything, and parts of objects of Kubernetes.
-_DATA, _PATCH = "set", "patch"
-# Keys of further maps whose own keys mean nothing to shipit.
-_OPEN = frozenset({"node", "nodes", "options", "extra"})
 # Keys whose scalar values are the user's text: 1.10 stays 1.10, true stays true.
 TEXT_MAPS = frozenset({"env", "args", "tags", "labels", "annotations", "headers", "sysctls"})
 # Keys whose lists are words of a command, which are the user's text, too.
@@ -39,8 +33,22 @@ _SCALAR_TAGS = frozenset(_CORE + name for name in ("str", "int", "float", "bool"
 _PROPERTIES = re.compile(r"(?:[!&][^\s,\[\]{}]*\s+)+")
 
 
-# What the keys of a map are: shipit's, the user's names, or nothing that shipit knows, with values as text, as data or as they are.
-Region = Literal["keys", "names", "targets", "target", "text", "data", "patch", "open"]
+# The meaning of the keys of a map: shipit's own (of a target among them), the user's names (of targets among them), or
+# nothing that shipit knows: values are text, data of any type, a part of an object of Kubernetes, or as their key says.
+Region = Literal["keys", "target", "names", "targets", "text", "data", "patch", "open"]
+# Regions in which a key that begins with `x-` is left out.
+_OWN: tuple[Region, ...] = ("keys", "target", "names", "targets")
+# Key of shipit -> the region of its map; without those that hold further keys of shipit.
+_REGIONS: Mapping[str, Region] = {
+    "targets": "targets",
+    **dict.fromkeys(TEXT_MAPS, "text"),
+    **dict.fromkeys(
+        ("images", "environments", "secrets", "services", "workloads", "processes", "init", "sidecars"), "names"
+    ),
+    "set": "data",
+    "patch": "patch",
+    **dict.fromkeys(("node", "nodes", "options", "extra"), "open"),
+}
 
 
 class Scalar(NamedTuple):
@@ -279,29 +287,21 @@ def plain_value(scalar: Scalar) -> Any:
 
 def region_below(region: Region, key: str) -> Region:
     """The region of the map at a key of a map."""
-    if region in ("names", "targets"):
-        return "keys" if region == "names" else "target"
+    if region == "names":
+        return "keys"
+    if region == "targets":
+        return "target"
     if region == "patch" and key in TEXT_MAPS:
         return "text"
-    if region not in ("keys", "target"):
+    if region not in _OWN:
         return region
-    if key == "targets":
-        return "targets"
-    if key == "images" and region == "target":
-        # Names of the file that the target is made of.
-        return "open"
-    if key in TEXT_MAPS:
-        return "text"
-    if key in _NAMED:
-        return "names"
-    if key in (_DATA, _PATCH):
-        return "data" if key == _DATA else "patch"
-    return "open" if key in _OPEN else "keys"
+    # Of a target, these are names of the file that it is made of.
+    return "open" if (region, key) == ("target", "images") else _REGIONS.get(key, "keys")
 
 
 def is_users(key: str, region: Region) -> bool:
     """True for a key that shipit ignores: one that begins with `x-` where keys, or names of the file, are expected."""
-    return region not in ("text", "data", "patch", "open") and key.startswith("x-")
+    return region in _OWN and key.startswith("x-")
 
 
 def plain_data(value: Value, region: Region = "keys") -> Any:

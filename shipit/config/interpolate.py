@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[a-z]+)?")
 _BARE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Not one that is written with another `$` before it, which is text.
+_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 MAX_NESTED = 20
 MAX_CHARACTERS = 1024 * 1024
@@ -37,6 +39,11 @@ def interpolate(text: str, lookup: Lookup, *, has_bare_names: bool = False) -> s
     of more than a million characters.
     """
     return _replaced(text, lookup, 0, 0, _bare if has_bare_names else _braced)
+
+
+def referenced_names(text: str) -> list[str]:
+    """The variables of each `${NAME}` in a text, with a default or without."""
+    return _REFERENCE.findall(text)
 
 
 class _Found(NamedTuple):

@@ -18,7 +18,6 @@ from shipit.drafts.values import as_list, as_map, as_text
 
 _NAME = re.compile(r"(docker-)?compose[^/]*\.ya?ml")
 _VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?\?[^}]*)?\}|([A-Za-z_][A-Za-z0-9_]*))")
-_BRACED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 # The file that Compose takes variables from.
 DOTENV = ".env"
 _DOTENV_NAME = re.compile(r"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
@@ -87,11 +86,6 @@ def dotenv_names(root: Path) -> frozenset[str]:
 def with_defaults(text: str) -> str:
     """Text with `${NAME:-default}` and `${NAME-default}` replaced by the default."""
     return re.sub(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}", r"\1", text)
-
-
-def named_variables(value: str) -> set[str]:
-    """The variables that a value takes as `${NAME}`, with a default or without."""
-    return set(_BRACED.findall(value))
 
 
 def other_todo(todo: tuple[str, ...], facts: ComposeFacts) -> tuple[str, ...]:

@@ -20,12 +20,12 @@ _ABOUT_A_SECRET = re.compile(
 
 
 def is_named_secret(name: str) -> bool:
-    """Whether a name has a word of a secret in it: SECRET_KEY_BASE, --db-password, apiToken."""
+    """True for a name with a word of a secret in it: SECRET_KEY_BASE, --db-password, apiToken."""
     return is_secret_name(name) or bool(_SECRET.search(re.sub("[-.]", "_", name.upper())))
 
 
 def names_secret_value(name: str) -> bool:
-    """Whether the value beside a name is a secret: that of --token is, and that of --token-file is a path.
+    """True for a name beside which a secret stands, such as --token; that of --token-file is a path.
 
     Numbers and versions at the end do not count, as in TOKEN_FILE_2.
     """

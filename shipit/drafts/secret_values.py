@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shipit.drafts.files import Command
 from shipit.drafts.secret_names import names_secret_value
 
-# What stands in place of a value.
+# The text in place of a value.
 PLACEHOLDER = "TODO"
 _OF_A_URL = "the password of a URL"
 _A_TOKEN = "a token"
@@ -121,17 +121,17 @@ def _hide_word(before: str, word: str) -> Hidden:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Whether a value beside a name is a secret."""
+    """True for a secret beside its name."""
     return names_secret_value(name) and _is_value(value)
 
 
 def _is_password(user: str, value: str) -> bool:
-    """Whether `value` of `user:value` is a password: numbers are those of a user and a group."""
+    """True for the password of `user:value`: numbers are those of a user and a group."""
     return _is_value(value) and not (user.isdigit() and value.isdigit())
 
 
 def _is_value(text: str) -> bool:
-    """Whether a text, in quotes or without, is a value itself: a variable and a path are none."""
+    """True for a text, in quotes or without, that is a value itself: a variable and a path are none."""
     bare = text[1:-1] if text[:1] == text[-1:] and text[:1] in ('"', "'") else text
     return not _NO_VALUE.fullmatch(bare.strip())
 

@@ -40,7 +40,7 @@ def invalid_names(names: Iterable[str]) -> Iterator[str]:
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a variable holds a credential: by its name, by a login in a URL, or by a name within its value."""
+    """True for a variable that holds a credential: by its name, by a login in a URL, or by a name within its value."""
     return bool(is_named_secret(name) or _LOGIN_IN_URL.search(value) or hide_values(value).names)
 
 

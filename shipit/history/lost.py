@@ -1,4 +1,4 @@
-"""What earlier runs of this machine left: the warning about one that was killed, or that goes on, and the targets that ended well."""
+"""The ends of earlier runs of this machine: the warning about one that was killed, or that goes on, and how each target ended."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 
 from shipit.errors import ShipitError
 from shipit.history.past import NewestEnd, newest_ends, unfinished_run
-from shipit.past_run import PastRun
+from shipit.past_run import RELEASING, PastRun
 from shipit.printable import counted
 
 _MOST_TEXTS = 10
-_RELEASING = ("deploy", "rollback", "promote")
 
 
 def lost_run(root: Path, app: str, environment: str) -> str:
@@ -30,7 +29,7 @@ def ended_before(root: Path, app: str, environment: str, names: Iterable[str], r
         return newest_ends(
             root,
             lambda own: (
-                (own.app, own.environment) == (app, environment) and own.command in _RELEASING and own.run != run
+                (own.app, own.environment) == (app, environment) and own.command in RELEASING and own.run != run
             ),
             names,
         )

@@ -165,11 +165,13 @@ class _Attempt:
         if _rolls_back(run, target) and _may_roll_back(error):
             back = _rolled_back(run, self._preparation, target, error, verdict, self._applied)
             verdict = verdict._replace(reason=verdict.reason + back.said, down="" if back.is_back else verdict.down)
-        end_record(run, self._record, "healthy" if was_verified(error) else "failed", verdict.reason, back.version)
+        is_verified = was_verified(error)
+        end_record(run, self._record, "healthy" if is_verified else "failed", verdict.reason, back.version)
         version = version_of(error, target) or self._version
-        ended = TargetFinished(target.name, "failed", self._elapsed_s(), verdict, self._images, version=version)
-        ended = ended._replace(is_rolled_back=back.is_back, rolled_back_to=back.version)
-        ended = ended._replace(release_state="healthy" if was_verified(error) else "")
+        ended = TargetFinished(
+            target.name, "failed", self._elapsed_s(), verdict, self._images, back.is_back, back.version, version,
+            release_state="healthy" if is_verified else "",
+        )  # fmt: skip
         run.emit(ended)
         # What is done may be taken back, and its hooks run after that.
         if self._hooks and target.name not in self._progress.done:

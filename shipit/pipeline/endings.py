@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 from shipit.config.overlay import environment_option
 from shipit.events import Serving, TargetEnd, TargetFinished
+from shipit.past_run import RELEASING
 
 # The commands that release. Others change what runs.
-RELEASING = ("deploy", "promote", "rollback")
 
 
 class Ending(NamedTuple):

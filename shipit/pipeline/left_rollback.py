@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from shipit.past_release import PastRelease
-from shipit.past_run import PastRun, PastTarget, time_of
-from shipit.pipeline.endings import RELEASING
+from shipit.past_run import RELEASING, PastRun, PastTarget, time_of
 from shipit.release import Place
 
 _FAILED = "failed"

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from shipit.errors import UsageError
-from shipit.past_run import PastRun
-from shipit.pipeline.endings import RELEASING
+from shipit.past_run import RELEASING, PastRun
 
 _DONE = ("healthy", "unchanged", "left")
 _NOTHING = "there is nothing to retry"

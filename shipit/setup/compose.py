@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipit.drafts.compose_file import DOTENV, ONE_PORT, dotenv_names, named_variables, with_defaults
+from shipit.config.interpolate import referenced_names
+from shipit.drafts.compose_file import DOTENV, ONE_PORT, dotenv_names, with_defaults
 from shipit.drafts.compose_services import is_elsewhere, read_services
 from shipit.drafts.files import Build, Command, FileFacts, Process
 from shipit.drafts.reading import has_dockerfile, read_text, read_yaml_as_text, unreadable
@@ -91,7 +92,8 @@ def _facts(root: Path, file: str) -> FileFacts:
         variables[processes[-1].name] = own
         dotenv += files
         todo += [*missing, *_not_taken(name, service), *_of_compose(name, service)]
-    if any(named_variables(value) & dotenv_names(root) for _, build in images for _, value in build.args):
+    taken = {name for _, build in images for _, value in build.args for name in referenced_names(value)}
+    if taken & dotenv_names(root):
         dotenv.append(DOTENV)
     every = {key: value for own in variables.values() for key, value in own.items()}
     env, secrets, invalid = sorted_variables(every, interpolates=True)

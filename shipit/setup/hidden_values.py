@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from shipit.drafts.compose_file import named_variables
+from shipit.config.interpolate import referenced_names
 from shipit.drafts.files import Build, Command, FileFacts, Process, ProjectFacts
 from shipit.drafts.secret_names import is_named_secret
 from shipit.drafts.secret_values import PLACEHOLDER, hide_values, hide_values_of
@@ -48,7 +48,7 @@ def leave_out_arguments(project: ProjectFacts) -> ProjectFacts:
 
 
 def _is_secret_argument(name: str, value: str, secrets: Collection[str]) -> bool:
-    return is_secret(name, value) or any(is_named_secret(one) or one in secrets for one in named_variables(value))
+    return is_secret(name, value) or any(is_named_secret(one) or one in secrets for one in referenced_names(value))
 
 
 def _todo(names: list[str]) -> Iterator[str]:

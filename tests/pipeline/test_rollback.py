@@ -170,13 +170,7 @@ def test_after_good_bad_bad_the_last_healthy_release_runs(bench: Bench, state: s
     good = release(bench, "good")
     place.records[0]["past"]["state"] = state
     assert release(bench, "bad", fails="judge") != good
-    bench.add("one", on_failure="rollback")
-    (bench.folder / "hello.txt").write_text("worse")
-    place.fails = "judge"
-    run = bench.run()
-    heal_at_rollback(run, place)
-    assert deploy(run) == 1
-    ended = finished(bench)
+    ended = fails_and_returns(bench, place, "worse")
     assert {"one": place.images["app"]} == good
     assert (ended.is_rolled_back, ended.rolled_back_to) == (True, place.records[0]["past"]["version"])
     assert f"; rolled back to {said} (runs): " in ended.reason, ended.reason
@@ -192,13 +186,7 @@ def test_what_a_rollback_found_healthy_is_brought_back_also_where_its_own_deploy
     assert rollback(bench.run()) == 0
     assert rollback(bench.run(), failed) == 0
     returned = place.records[-1]["past"]["version"]
-    bench.add("one", on_failure="rollback")
-    (bench.folder / "hello.txt").write_text("third")
-    place.fails = "judge"
-    run = bench.run()
-    heal_at_rollback(run, place)
-    assert deploy(run) == 1
-    ended = finished(bench)
+    ended = fails_and_returns(bench, place, "third")
     assert {"one": place.images["app"]} == second
     assert "; rolled back to what ran before (runs what it ran): " in ended.reason, ended.reason
     assert ended.is_rolled_back and ended.rolled_back_to in (failed, returned)
@@ -212,6 +200,17 @@ def heal_at_rollback(run: Run, place: InMemoryPlace) -> None:
             place.fails = ""
 
     runs.react(run, call)
+
+
+def fails_and_returns(bench: Bench, place: InMemoryPlace, text: str) -> TargetFinished:
+    """The end of a deploy of another image that is not healthy, and that goes back."""
+    bench.add("one", on_failure="rollback")
+    (bench.folder / "hello.txt").write_text(text)
+    place.fails = "judge"
+    run = bench.run()
+    heal_at_rollback(run, place)
+    assert deploy(run) == 1
+    return finished(bench)
 
 
 def test_a_record_that_can_not_be_written_is_a_warning(bench: Bench) -> None:

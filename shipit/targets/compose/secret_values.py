@@ -1,4 +1,4 @@
-"""Which values of a compose file and of the variables around it are told to the redactor. Pure."""
+"""The values of a compose file, and of the variables around it, that the redactor is told. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST, _WORD = 8, re.compile(r"[a-z]+")
 
 
 def may_be_secret(name: str, value: str, folder: PurePath) -> bool:
-    """Whether a value is a secret by the name of its variable. `folder` is that of the project.
+    """True for a value that is a secret by the name of its variable. `folder` is that of the project.
 
     Where the last part of the name says so, as in MYSQL_PWD and API_KEY_2, every value is one, except words such as true.
     A name that says so further ahead may be that of a setting, as KEY_PREFIX is: there it is one of at least eight characters
